@@ -1,0 +1,432 @@
+"""Every operation of the network in plain NumPy, written to be understood.
+
+Nothing here is clever. Convolution is a window view and a sum, pooling is an argmax and a mask,
+and each ``backward`` is its derivation turned into code. The Numba kernels in ``nn.kernels`` carry
+the same names and signatures, reach the same numbers by other ways, and are tested against this
+module.
+
+Shapes are NHWC. ``N`` is the number of examples, ``H`` and ``W`` the height and width, ``C`` the
+channels coming in, ``F`` the filters going out, ``KH`` and ``KW`` the kernel, ``PH`` and ``PW``
+the pooling window, ``OH`` and ``OW`` the output. ``pads`` is ``((top, bottom), (left, right))`` in
+pixels. Arrays are float32 or float64, one dtype a call, and results keep it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+Array = npt.NDArray[Any]
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]
+Shape = tuple[int, ...]
+
+
+# ---------------------------------------------------------------- convolution
+
+
+def _pad(x: Array, pads: Pads, value: float = 0.0) -> Array:
+    if pads == ((0, 0), (0, 0)):
+        return x
+    return np.pad(x, ((0, 0), pads[0], pads[1], (0, 0)), constant_values=value)
+
+
+def _windows(x: Array, size: Pair, strides: Pair) -> Array:
+    """Return every window of ``x`` as a view: (N, OH, OW, C, KH, KW)."""
+    view = sliding_window_view(x, size, axis=(1, 2))
+    return view[:, :: strides[0], :: strides[1]]
+
+
+def conv2d_forward(
+    x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads
+) -> Array:
+    """Slide ``kernel`` over ``x`` (a cross-correlation, as every deep-learning library has it).
+
+    ``y[n, i, j, f] = bias[f] + sum over k, l, c of x[n, i*SH + k, j*SW + l, c] * kernel[k, l, c, f]``
+    where ``x`` is padded with zeros and (SH, SW) are the strides.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C)
+    kernel : array (KH, KW, C, F)
+    bias : array (F,) or None
+    strides : (int, int)
+    pads : ((int, int), (int, int))
+
+    Returns
+    -------
+    array (N, OH, OW, F), OH = (H + top + bottom - KH) // SH + 1, OW likewise
+    """
+    KH, KW, _, _ = kernel.shape
+    windows = _windows(_pad(x, pads), (KH, KW), strides)
+    y = np.einsum("nijckl,klcf->nijf", windows, kernel, optimize=True)
+    return y if bias is None else y + bias
+
+
+def conv2d_backward_input(
+    dy: Array, kernel: Array, x_shape: Shape, strides: Pair, pads: Pads
+) -> Array:
+    """Return dLoss/dx of a convolution.
+
+    In the forward sum, x[i*SH + k, j*SW + l, c] meets kernel[k, l, c, f] exactly when y[i, j, f]
+    is made, so every window hands dy back to where it came from:
+    ``dx[i*SH + k, j*SW + l, c] += sum over f of dy[i, j, f] * kernel[k, l, c, f]``.
+    Each kernel position (k, l) is one strided slice of dx. (Dumoulin and Visin 2016, chapter 4.)
+
+    Returns
+    -------
+    array of shape ``x_shape`` = (N, H, W, C)
+    """
+    N, H, W, C = x_shape
+    KH, KW, _, _ = kernel.shape
+    _, OH, OW, _ = dy.shape
+    (top, bottom), (left, right) = pads
+    SH, SW = strides
+    dx = np.zeros((N, H + top + bottom, W + left + right, C), dtype=dy.dtype)
+    for k in range(KH):
+        for m in range(KW):
+            dx[:, k : k + SH * OH : SH, m : m + SW * OW : SW] += dy @ kernel[k, m].T
+    return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
+
+
+def conv2d_backward_kernel(
+    x: Array, dy: Array, kernel_shape: Shape, strides: Pair, pads: Pads
+) -> Array:
+    """Return dLoss/dkernel of a convolution.
+
+    kernel[k, l, c, f] meets the same corner of every window:
+    ``dkernel[k, l, c, f] = sum over n, i, j of x[n, i*SH + k, j*SW + l, c] * dy[n, i, j, f]``,
+    a correlation of the input with the gradient.
+
+    Returns
+    -------
+    array of shape ``kernel_shape`` = (KH, KW, C, F)
+    """
+    KH, KW, _, _ = kernel_shape
+    windows = _windows(_pad(x, pads), (KH, KW), strides)
+    dkernel = np.einsum("nijckl,nijf->klcf", windows, dy, optimize=True)
+    return np.ascontiguousarray(dkernel)
+
+
+def bias_gradient(dy: Array) -> Array:
+    """Return dLoss/dbias: the bias is added everywhere, so its gradient is the sum of dy.
+
+    ``dy`` is (..., F); the sum runs over all axes but the last and gives (F,).
+    """
+    return dy.sum(axis=tuple(range(dy.ndim - 1)))
+
+
+# -------------------------------------------------------------------- pooling
+
+
+def maxpool2d_forward(
+    x: Array, pool_size: Pair, strides: Pair, pads: Pads
+) -> tuple[Array, Array]:
+    """Keep the largest value of every window, and remember where it stood.
+
+    Parameters
+    ----------
+    x : array (N, H, W, C)
+
+    Returns
+    -------
+    y : array (N, OH, OW, C)
+    winner : uint16 array (N, OH, OW, C)
+        Position of the maximum in its window, row by row (i * PW + j). The first one wins a tie;
+        padding never wins; a NaN in the window makes ``y`` NaN.
+    """
+    PH, PW = pool_size
+    windows = _windows(_pad(x, pads, -np.inf), pool_size, strides)
+    flat = windows.reshape(*windows.shape[:4], PH * PW)  # (N, OH, OW, C, PH*PW)
+    winner = flat.argmax(axis=-1)
+    y = np.take_along_axis(flat, winner[..., None], axis=-1)[..., 0]
+    return y, winner.astype(np.uint16)
+
+
+def maxpool2d_backward(
+    dy: Array, winner: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
+) -> Array:
+    """Return dLoss/dx of max pooling: the winner of each window gets its gradient, the rest none.
+
+    Where windows overlap, one pixel may win several times and the gradients add up.
+
+    Returns
+    -------
+    array of shape ``x_shape`` = (N, H, W, C)
+    """
+    N, H, W, C = x_shape
+    PH, PW = pool_size
+    _, OH, OW, _ = dy.shape
+    (top, bottom), (left, right) = pads
+    SH, SW = strides
+    dx = np.zeros((N, H + top + bottom, W + left + right, C), dtype=dy.dtype)
+    for i in range(PH):
+        for j in range(PW):
+            won = winner == i * PW + j
+            dx[:, i : i + SH * OH : SH, j : j + SW * OW : SW] += np.where(won, dy, 0)
+    return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
+
+
+def _pool_counts(x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads) -> Array:
+    """Return how many real pixels each average-pooling window holds: (1, OH, OW, 1)."""
+    _, H, W, _ = x_shape
+    inside = _pad(np.ones((1, H, W, 1)), pads)
+    return _windows(inside, pool_size, strides).sum(axis=(-1, -2))
+
+
+def avgpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> Array:
+    """Average every window; padding counts neither in the sum nor in the number of pixels.
+
+    ``x`` is (N, H, W, C), the result (N, OH, OW, C).
+    """
+    total = _windows(_pad(x, pads), pool_size, strides).sum(axis=(-1, -2))
+    return (total / _pool_counts(x.shape, pool_size, strides, pads)).astype(x.dtype, copy=False)
+
+
+def avgpool2d_backward(
+    dy: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
+) -> Array:
+    """Return dLoss/dx of average pooling: every pixel of a window gets an equal share of dy."""
+    N, H, W, C = x_shape
+    _, OH, OW, _ = dy.shape
+    (top, bottom), (left, right) = pads
+    SH, SW = strides
+    counts = _pool_counts(x_shape, pool_size, strides, pads)
+    share = (dy / counts).astype(dy.dtype, copy=False)
+    dx = np.zeros((N, H + top + bottom, W + left + right, C), dtype=dy.dtype)
+    for i in range(pool_size[0]):
+        for j in range(pool_size[1]):
+            dx[:, i : i + SH * OH : SH, j : j + SW * OW : SW] += share
+    return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
+
+
+# ---------------------------------------------------------------------- dense
+
+
+def dense_forward(x: Array, kernel: Array, bias: Array | None) -> Array:
+    """Return ``y = x @ kernel + bias``: (N, D) times (D, F) gives (N, F)."""
+    y: Array = x @ kernel
+    return y if bias is None else y + bias
+
+
+def dense_backward_input(dy: Array, kernel: Array) -> Array:
+    """Return dLoss/dx = ``dy @ kernel.T``: x[n, d] meets kernel[d, f] in every y[n, f]."""
+    dx: Array = dy @ kernel.T
+    return dx
+
+
+def dense_backward_kernel(x: Array, dy: Array) -> Array:
+    """Return dLoss/dkernel = ``x.T @ dy``: kernel[d, f] meets x[n, d] in every example n."""
+    dkernel: Array = x.T @ dy
+    return dkernel
+
+
+# ---------------------------------------------------------------- activations
+
+
+def relu_forward(x: Array) -> Array:
+    """Return ``max(x, 0)``. NaN stays NaN."""
+    return np.maximum(x, 0)
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """Return dLoss/dx: dy where the unit was on (y > 0), else 0. At the kink x = 0 we take 0."""
+    return np.where(y > 0, dy, 0).astype(dy.dtype, copy=False)
+
+
+def softmax_forward(x: Array) -> Array:
+    """Return ``exp(x_k) / sum of exp(x)`` along the last axis.
+
+    Subtracting the largest x first changes nothing (it cancels) and keeps exp from overflowing.
+    """
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    y: Array = e / e.sum(axis=-1, keepdims=True)
+    return y
+
+
+def softmax_backward(dy: Array, y: Array) -> Array:
+    """Return dLoss/dx of softmax.
+
+    dy_k/dx_j = y_k * ([k = j] - y_j), hence ``dx_j = y_j * (dy_j - sum over k of dy_k * y_k)``.
+    """
+    dx: Array = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+    return dx
+
+
+# ----------------------------------------------------------------------- loss
+
+
+def softmax_crossentropy_forward(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Softmax and cross-entropy in one, from the logits, so that no log(0) can occur.
+
+    ``loss_n = -sum over k of t_k * log softmax(z)_k = sum(t) * logsumexp(z) - sum(t * z)``
+
+    Parameters
+    ----------
+    logits : array (N, K)
+    targets : array (N, K)
+        One-hot or smoothed probabilities.
+
+    Returns
+    -------
+    losses : array (N,)
+        In nats, one an example.
+    probabilities : array (N, K)
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=-1, keepdims=True)
+    losses = -(targets * (shifted - np.log(total))).sum(axis=-1)
+    return losses, e / total
+
+
+def softmax_crossentropy_backward(probabilities: Array, targets: Array) -> Array:
+    """Return dLoss/dlogits of the *mean* cross-entropy over the N examples.
+
+    With p = softmax(z), d/dz_j of sum(t) * logsumexp(z) - sum(t * z) is ``p_j * sum(t) - t_j``:
+    the two derivatives, each awkward by itself, meet in a plain difference (Bishop 2006, 4.3.4).
+    """
+    N = probabilities.shape[0]
+    total = targets.sum(axis=-1, keepdims=True)
+    return ((probabilities * total - targets) / N).astype(probabilities.dtype, copy=False)
+
+
+# -------------------------------------------------------------------- dropout
+
+
+def dropout_mask(seed: int, shape: Shape, rate: float, dtype: npt.DTypeLike) -> Array:
+    """Return a mask that is 0 with probability ``rate`` and 1 / (1 - rate) otherwise.
+
+    Element i (in C order) depends on ``seed`` and ``i`` alone, through the SplitMix64 hash (Steele,
+    Lea and Flood 2014), so a mask can be made in any order, by any number of threads, or in parts.
+
+    Parameters
+    ----------
+    seed : int
+        0 to 2**64 - 1.
+    shape : tuple of int
+    rate : float
+        In [0, 1).
+    dtype : float32 or float64
+    """
+    count = int(np.prod(shape))
+    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z += np.uint64(seed)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    uniform = (z >> np.uint64(40)).astype(np.float64) / 2**24
+    return np.where(uniform >= rate, 1 / (1 - rate), 0).astype(dtype).reshape(shape)
+
+
+# -------------------------------------------------------- batch normalisation
+
+
+def batchnorm_forward(
+    x: Array, gamma: Array, beta: Array, epsilon: float
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Normalise each channel over the batch: ``y = gamma * (x - mean) / sqrt(var + eps) + beta``.
+
+    Parameters
+    ----------
+    x : array (..., C)
+        Mean and (biased) variance are taken over all axes but the last.
+    gamma, beta : array (C,)
+    epsilon : float
+
+    Returns
+    -------
+    y, x_hat : arrays like x
+        ``x_hat`` is the normalised x before gamma and beta.
+    mean, variance, inv_std : arrays (C,)
+        ``inv_std = 1 / sqrt(variance + epsilon)``.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean = x.mean(axis=axes)
+    variance = x.var(axis=axes)
+    inv_std = (1 / np.sqrt(variance + epsilon)).astype(x.dtype, copy=False)
+    x_hat = (x - mean) * inv_std
+    return gamma * x_hat + beta, x_hat, mean, variance, inv_std
+
+
+def batchnorm_backward(
+    dy: Array, x_hat: Array, gamma: Array, inv_std: Array
+) -> tuple[Array, Array, Array]:
+    """Return (dx, dgamma, dbeta) of batch normalisation.
+
+    ``dbeta = sum dy`` and ``dgamma = sum dy * x_hat``. Mean and variance depend on every x, so dx
+    loses the part of dy they carry:
+    ``dx = gamma * inv_std * (dy - mean(dy) - x_hat * mean(dy * x_hat))``.
+    (Ioffe and Szegedy 2015, section 3, collected.)
+    """
+    axes = tuple(range(dy.ndim - 1))
+    M = dy.size // dy.shape[-1]
+    dbeta = dy.sum(axis=axes)
+    dgamma = (dy * x_hat).sum(axis=axes)
+    dx: Array = gamma * inv_std * (dy - dbeta / M - x_hat * (dgamma / M))
+    return dx.astype(dy.dtype, copy=False), dgamma, dbeta
+
+
+# ----------------------------------------------------------------- optimisers
+# These change p and the slots in place; all are flat vectors of one length.
+
+
+def sgd_step(
+    p: Array, g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool
+) -> None:
+    """Take one step of gradient descent in place.
+
+    ``v = momentum * v - lr * g``, then ``p += v``; with Nesterov's look-ahead
+    ``p += momentum * v - lr * g`` (Sutskever et al. 2013). Without momentum ``velocity`` is not
+    touched and may be empty.
+    """
+    if momentum == 0:
+        p -= lr * g
+        return
+    velocity *= momentum
+    velocity -= lr * g
+    p += momentum * velocity - lr * g if nesterov else velocity
+
+
+def adadelta_step(
+    p: Array, g: Array, acc_grad: Array, acc_delta: Array, lr: float, rho: float, epsilon: float
+) -> None:
+    """Take one step of Adadelta in place (Zeiler 2012, algorithm 1).
+
+    The step is the gradient scaled by the ratio of two running root mean squares, that of the
+    recent steps over that of the recent gradients, so it has the units of p.
+    """
+    acc_grad *= rho
+    acc_grad += (1 - rho) * g * g
+    delta = g * np.sqrt(acc_delta + epsilon) / np.sqrt(acc_grad + epsilon)
+    acc_delta *= rho
+    acc_delta += (1 - rho) * delta * delta
+    p -= lr * delta
+
+
+def adam_step(
+    p: Array,
+    g: Array,
+    m: Array,
+    v: Array,
+    lr: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    step: int,
+    weight_decay: float,
+) -> None:
+    """Take step number ``step`` (from 1) of Adam in place (Kingma and Ba 2015, end of section 2).
+
+    With ``weight_decay`` > 0 the weights first shrink by lr * weight_decay (AdamW: Loshchilov and
+    Hutter 2019). Epsilon is added to the root of the raw second moment, as Keras does.
+    """
+    if weight_decay:
+        p -= lr * weight_decay * p
+    m += (1 - beta_1) * (g - m)
+    v += (1 - beta_2) * (g * g - v)
+    rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    p -= rate * m / (np.sqrt(v) + epsilon)

@@ -1,0 +1,125 @@
+"""What the whole library agrees on while it runs: the backend, the engine, the threads.
+
+The *backend* says which module does the arithmetic: ``"numba"`` (``nn.kernels``, compiled) or
+``"reference"`` (``nn.reference``, plain NumPy, to be read). The *engine* says who walks through
+the layers: ``"auto"`` lets the fast stage (``nn.fast``) take over what it recognises,
+``"plain"`` always runs layer after layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+Backend = Literal["numba", "reference"]
+Engine = Literal["auto", "plain"]
+
+BACKENDS = ("numba", "reference")
+ENGINES = ("auto", "plain")
+
+
+def _choice(argument: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        expected = " or ".join(repr(choice) for choice in choices)
+        raise ValueError(f"{argument}: expected {expected}, received {value!r}.")
+    return value
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        return os.cpu_count() or 1
+
+
+_backend: str = _choice("NN_BACKEND", os.environ.get("NN_BACKEND") or "numba", BACKENDS)
+_engine: str = _choice("NN_ENGINE", os.environ.get("NN_ENGINE") or "auto", ENGINES)
+_threads: int | None = None
+
+
+def backend() -> str:
+    """Return the backend in force: ``"numba"`` or ``"reference"``."""
+    return _backend
+
+
+def set_backend(name: str) -> None:
+    """Choose the backend for all that follows.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is neither ``"numba"`` nor ``"reference"``.
+    """
+    global _backend
+    _backend = _choice("backend", name, BACKENDS)
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Run the ``with`` block on backend ``name`` and go back afterwards."""
+    before = _backend
+    set_backend(name)
+    try:
+        yield
+    finally:
+        set_backend(before)
+
+
+def engine() -> str:
+    """Return the engine in force: ``"auto"`` or ``"plain"``."""
+    return _engine
+
+
+def set_engine(name: str) -> None:
+    """Choose the engine: ``"auto"`` (the fast stage where it fits) or ``"plain"``.
+
+    Raises
+    ------
+    ValueError
+        If ``name`` is neither of the two.
+    """
+    global _engine
+    _engine = _choice("engine", name, ENGINES)
+
+
+@contextmanager
+def use_engine(name: str) -> Iterator[None]:
+    """Run the ``with`` block with engine ``name`` and go back afterwards."""
+    before = _engine
+    set_engine(name)
+    try:
+        yield
+    finally:
+        set_engine(before)
+
+
+def num_threads() -> int:
+    """Return how many threads a training step may use.
+
+    ``set_num_threads`` decides, else the environment variable ``NN_NUM_THREADS``, else the
+    number of cores this process may run on. Results do not depend on it.
+    """
+    if _threads is not None:
+        return _threads
+    text = os.environ.get("NN_NUM_THREADS")
+    if not text:
+        return _usable_cores()
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"NN_NUM_THREADS: expected a whole number from 1, received {text!r}.")
+    return int(text)
+
+
+def set_num_threads(threads: int) -> None:
+    """Let a training step use ``threads`` threads (1 or more).
+
+    Raises
+    ------
+    ValueError
+        If ``threads`` is not a whole number from 1.
+    """
+    global _threads
+    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+        raise ValueError(f"threads: expected a whole number from 1, received {threads!r}.")
+    _threads = threads
