@@ -1,0 +1,115 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nn import initializers, ops
+from nn.layers.base import Layer
+from nn.reference import Array
+
+
+class BatchNormalization(Layer):
+    """Give each channel mean 0 and variance 1 over the batch, then a scale and shift of its own.
+
+    Parameters
+    ----------
+    axis : int
+        The channels' axis: only the last.
+    momentum : float
+        In [0, 1): ``moving = momentum * moving + (1 - momentum) * batch`` after every batch.
+    epsilon : float
+        Added to the variance.
+    center, scale : bool
+        Whether there are a ``beta`` and a ``gamma``.
+
+    Notes
+    -----
+    Training uses the batch's mean and (biased) variance and moves the averages that prediction
+    uses. The derivation of dx stands in ``nn.reference.batchnorm_backward``.
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.axis = int(axis[0] if isinstance(axis, list | tuple) else axis)
+        if not 0 <= momentum < 1:
+            raise ValueError(
+                f"BatchNormalization: expected momentum in [0, 1), received {momentum!r}."
+            )
+        if epsilon <= 0:
+            raise ValueError(
+                f"BatchNormalization: expected epsilon above 0, received {epsilon!r}."
+            )
+        self.momentum, self.epsilon = float(momentum), float(epsilon)
+        self.center, self.scale = bool(center), bool(scale)
+
+    def _create(self, rng: np.random.Generator) -> None:
+        if self.axis not in (-1, len(self.input_shape)):
+            raise ValueError(
+                f"{self.name}: expected axis to be the last, -1 or {len(self.input_shape)}, "
+                f"received {self.axis}."
+            )
+        C = self.input_shape[-1:]
+        zeros, ones = initializers.Zeros(), initializers.Ones()
+        if self.scale:
+            self.params["gamma"] = ones(C, rng, self.dtype)
+        if self.center:
+            self.params["beta"] = zeros(C, rng, self.dtype)
+        self.state["moving_mean"] = zeros(C, rng, self.dtype)
+        self.state["moving_variance"] = ones(C, rng, self.dtype)
+
+    def _gamma_beta(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        C = self.input_shape[-1]
+        gamma = self.params.get("gamma")
+        beta = self.params.get("beta")
+        return (
+            np.ones(C, dtype) if gamma is None else gamma,
+            np.zeros(C, dtype) if beta is None else beta,
+        )
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        gamma, beta = self._gamma_beta(x.dtype)
+        if not training:
+            scale = gamma / np.sqrt(self.state["moving_variance"] + self.epsilon)
+            y: Array = x * scale + (beta - self.state["moving_mean"] * scale)
+            return y
+        y, x_hat, mean, variance, inv_std = ops.batchnorm_forward(x, gamma, beta, self.epsilon)
+        self._saved = x_hat, inv_std
+        self._move("moving_mean", mean)
+        self._move("moving_variance", variance)
+        return y
+
+    def _move(self, name: str, value: Array) -> None:
+        average = self.state[name]
+        average *= self.momentum
+        average += (1 - self.momentum) * value
+
+    def backward(self, dy: Array) -> Array:
+        x_hat, inv_std = self._take()
+        gamma, _ = self._gamma_beta(dy.dtype)
+        dx, dgamma, dbeta = ops.batchnorm_backward(dy, x_hat, gamma, inv_std)
+        if self.scale:
+            self.grads["gamma"] = dgamma
+        if self.center:
+            self.grads["beta"] = dbeta
+        return dx
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+        }
