@@ -106,6 +106,8 @@ def pack_strokes(drawings: Sequence[Iterable[ArrayLike]]) -> PackedStrokes:
         drawing = np.repeat(np.arange(len(drawings)), strokes_of)
         strokes_of = np.bincount(drawing[lengths > 0], minlength=len(drawings))
         lengths = lengths[lengths > 0]
+    # One memory layout, or the kernel would be compiled once for each.
+    points = np.ascontiguousarray(points)
     return PackedStrokes(points, _starts(lengths), _starts(strokes_of))
 
 
