@@ -1,0 +1,90 @@
+"""The one compiler setting of the project: ``jit``, with a cache that cannot lie or fail.
+
+Numba keeps machine code on disk beside an index that names the hash of *one* source file.
+Our kernels are built from several: an edited ``simd.py`` would leave its callers in other
+files running the old instructions. So every index here carries the hash of *all* kernel
+sources; after any edit or upgrade everything is compiled again, once.
+
+Where the cache lives is Numba's own choice and can be set with ``NUMBA_CACHE_DIR``. A folder
+that is read-only, full, deleted meanwhile or damaged costs the time of a compilation and
+nothing else: with plain ``cache=True`` it would raise at import.
+"""
+
+import contextlib
+import functools
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import FunctionCache
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_DAMAGED = (OSError, EOFError, pickle.UnpicklingError, ValueError, AttributeError, ImportError)
+
+
+def source_files() -> list[Path]:
+    """Return every file whose text can end up in machine code, in a fixed order."""
+    folders = (_PACKAGE / "kernels", _PACKAGE / "fast")
+    files = {file for folder in folders for file in folder.rglob("*.py")}
+    files.update(_PACKAGE.rglob("_kernels.py"))
+    return sorted(files)
+
+
+@functools.cache
+def source_hash() -> str:
+    """Return one SHA-256 over all kernel sources, as they are when first asked."""
+    digest = hashlib.sha256()
+    for file in source_files():
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+        digest.update(file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Numba's function cache, keyed on all kernel sources, for which no file error is fatal."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = source_hash()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the stored code for ``sig``, or None where there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except _DAMAGED:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store compiled code; give up silently where the folder does not take it."""
+        try:
+            super().save_overload(sig, data)
+        except _DAMAGED:
+            self.disable()
+
+
+def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contract",)) -> Any:
+    """Compile a kernel: nopython, GIL released, NumPy's arithmetic errors, cached on disk.
+
+    Parameters
+    ----------
+    function : callable, optional
+        The kernel, when used as a bare ``@jit``.
+    fastmath : set of str, optional
+        LLVM flags by name. The default allows a multiplication and an addition to become one
+        fused instruction. Never the full set: it folds ``isnan`` to False.
+
+    Returns
+    -------
+    callable
+        The lazily compiled dispatcher, or a decorator when ``function`` is omitted.
+    """
+    if function is None:
+        return functools.partial(jit, fastmath=fastmath)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    # No writable folder anywhere, or NUMBA_DISABLE_JIT: run without a cache.
+    with contextlib.suppress(RuntimeError, OSError, AttributeError):
+        dispatcher._cache = KernelCache(function)
+    return dispatcher
