@@ -1,0 +1,246 @@
+"""Files of a data set: finding their folder, unpacking, hashing, downloading from mirrors.
+
+Nothing is ever half written: a download goes to a temporary folder beside its destination, is
+checked there, and is moved into place by one `os.replace`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nn.datasets._lzw import unpack_lzw
+
+__all__ = [
+    "DataError",
+    "MissingDataError",
+    "cache_folder",
+    "download",
+    "env_data_dir",
+    "mirrors",
+    "read_bytes",
+    "sha256",
+]
+
+APPLICATION = "nn-digits"
+"""Name of our folder in the user's cache."""
+
+TIMEOUT = (10.0, 30.0)
+"""Seconds until a mirror must have answered, and between two pieces of its answer."""
+
+DEADLINE = 900.0
+"""Seconds that one file may take altogether; a mirror slower than that is left for the next."""
+
+
+class DataError(ValueError):
+    """A data file or folder is not what it must be."""
+
+
+class MissingDataError(DataError):
+    """A data set is in none of the places looked at, and could not be downloaded."""
+
+
+def sha256(*parts: bytes | memoryview) -> str:
+    """Return the SHA-256 of the concatenated `parts` as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def env_data_dir() -> Path | None:
+    """Return the folder named by the environment variable NN_DATA_DIR, or None."""
+    value = os.environ.get("NN_DATA_DIR", "").strip()
+    return Path(value).expanduser() if value else None
+
+
+def cache_folder() -> Path:
+    """Return our folder in the user's cache, for example ``~/.cache/nn-digits``."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path(APPLICATION, appauthor=False))
+
+
+def mirrors(default: Sequence[str]) -> list[str]:
+    """Return the base addresses to download from.
+
+    The environment variable NN_MIRROR replaces `default`: by one address (a mirror of your own
+    that holds the same file names), or by nothing where it is empty (never use the network).
+    """
+    own = os.environ.get("NN_MIRROR")
+    if own is None:
+        return list(default)
+    return [own.strip().rstrip("/")] if own.strip() else []
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the content of a file, unpacked if it is a .gz or a .Z (told by its first bytes).
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    limit : int
+        Largest unpacked size accepted, in bytes; a longer file is refused, not read.
+
+    Raises
+    ------
+    DataError
+        If `path` is a folder, cannot be read, is a truncated or damaged archive, or is longer
+        than `limit`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(
+            f"path: expected a file, received the folder {path}. Name the file in it, or give "
+            "the folder as data_dir."
+        )
+    try:
+        with path.open("rb") as file:
+            head = file.read(2)
+            file.seek(0)
+            if head == b"\x1f\x8b":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    data = unpacked.read(limit + 1)
+            elif head == b"\x1f\x9d":
+                data = unpack_lzw(file.read(limit + 1), limit + 1)
+            else:
+                data = file.read(limit + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+        raise DataError(
+            f"{path.name}: expected a whole archive, received a truncated or damaged one "
+            f"({error}). Delete {path} and fetch it again."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"path: expected a readable file, received {path} ({error.strerror or error}). "
+            "Check the name and its permissions."
+        ) from error
+    if len(data) > limit:
+        raise DataError(
+            f"{path.name}: expected at most {limit:,} bytes, received more. Delete {path} and "
+            "fetch it again."
+        )
+    return data
+
+
+class _Progress:
+    """What pooch asks of a progress bar, drawn by rich on a terminal; keeps the deadline."""
+
+    def __init__(self, name: str) -> None:
+        self.total = 0
+        self._name = name
+        self._start = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def update(self, count: int) -> None:
+        if time.monotonic() - self._start > DEADLINE:
+            raise TimeoutError(f"slower than {DEADLINE:.0f} s")
+        if self._bar is None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+            from rich.progress import TimeRemainingColumn as Remaining
+
+            self._bar = Progress(
+                TextColumn(self._name),
+                BarColumn(),
+                DownloadColumn(),
+                Remaining(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task(self._name, total=self.total or None)
+            self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._task, advance=count)
+
+    def reset(self) -> None:
+        if self._bar is not None:
+            self._bar.reset(self._task)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _reason(error: Exception) -> str:
+    """Return one short line for what went wrong with a mirror."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is not None:
+        return f"answered {status}"
+    if isinstance(error, DataError):
+        return str(error)
+    if "timed out" in str(error).lower() or isinstance(error, TimeoutError):
+        return "timed out"
+    return type(error).__name__
+
+
+def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path], object]) -> Path:
+    """Download one file from the first address whose content passes `check`.
+
+    Parameters
+    ----------
+    name : str
+        File name to give it in `folder`.
+    urls : iterable of str
+        Addresses of the same file, tried in order.
+    folder : Path
+        Where the file goes; made if needed.
+    check : callable
+        Called with the path of the finished temporary file; raises DataError to refuse it.
+
+    Returns
+    -------
+    Path
+        The file, in place.
+
+    Raises
+    ------
+    MissingDataError
+        If no address gives the file, with the reason of each; or if `folder` cannot be written.
+    """
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    failures: list[str] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+            for url in urls:
+                part = Path(temporary) / name
+                bar = _Progress(name)
+                try:
+                    pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT)(
+                        url, str(part), None
+                    )
+                    check(part)
+                # requests has many kinds of failure; each means "try the next mirror"
+                except Exception as error:
+                    if isinstance(error, OSError) and error.errno is not None:
+                        raise
+                    failures.append(f"{url}: {_reason(error)}")
+                    continue
+                finally:
+                    bar.close()
+                os.replace(part, folder / name)
+                return folder / name
+    except OSError as error:
+        raise MissingDataError(
+            f"cache: expected a folder that can be written, received {folder} "
+            f"({error.strerror or error}). Free or unlock it, or give the data with --data-dir "
+            "or NN_DATA_DIR."
+        ) from error
+    tried = "; ".join(failures) if failures else "no mirror is set"
+    raise MissingDataError(
+        f"{name}: expected one of its mirrors to deliver it, received nothing usable ({tried}). "
+        "Check the connection, or give the data with --data-dir or NN_DATA_DIR."
+    )

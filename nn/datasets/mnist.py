@@ -1,0 +1,456 @@
+"""MNIST: 60,000 training and 10,000 test images of handwritten digits.
+
+Yann LeCun and Corinna Cortes, licence CC BY-SA 3.0. Four files in the IDX format (a big-endian
+header, then the bytes), or Keras's ``mnist.npz`` of the same arrays. Every file is checked to the
+last byte: magic, sizes, counts, labels, and the SHA-256 of its *unpacked* content, so that the
+wrapping (gzip or none, whichever level) does not matter.
+
+>>> from nn.datasets import mnist
+>>> (x_train, y_train), (x_test, y_test) = mnist.load_data()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.datasets._files import (
+    DataError,
+    MissingDataError,
+    cache_folder,
+    download,
+    env_data_dir,
+    mirrors,
+    read_bytes,
+    sha256,
+)
+
+__all__ = ["Source", "find", "load_data", "load_test", "load_train", "places", "read_idx"]
+
+MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist",
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+)
+NPZ_MIRRORS = ("https://storage.googleapis.com/tensorflow/tf-keras-datasets",)
+NPZ_NAME = "mnist.npz"
+
+Bytes = NDArray[np.uint8]
+
+
+class IdxFile(NamedTuple):
+    """One published file: its name, the shape it holds, and the SHA-256 of its content."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+    @property
+    def magic(self) -> int:
+        """Magic number: 0, 0, 8 (unsigned bytes), number of axes."""
+        return 0x0800 + len(self.shape)
+
+    @property
+    def header(self) -> bytes:
+        """The bytes before the data."""
+        return struct.pack(f">{1 + len(self.shape)}I", self.magic, *self.shape)
+
+
+FILES: dict[str, tuple[IdxFile, IdxFile]] = {
+    "train": (
+        IdxFile(
+            "train-images-idx3-ubyte",
+            (60000, 28, 28),
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        IdxFile(
+            "train-labels-idx1-ubyte",
+            (60000,),
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+    ),
+    "test": (
+        IdxFile(
+            "t10k-images-idx3-ubyte",
+            (10000, 28, 28),
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        IdxFile(
+            "t10k-labels-idx1-ubyte",
+            (10000,),
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+}
+"""What was published, by part."""
+
+
+def read_idx(path: str | os.PathLike[str], limit: int = 1 << 28) -> Bytes:
+    """Read any IDX file of unsigned bytes, gzipped or not.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    limit : int
+        Largest unpacked size accepted, in bytes.
+
+    Returns
+    -------
+    ndarray of uint8
+        The array, in the shape that the header tells.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, its magic number is not that of unsigned bytes, or its length
+        is not what its header tells.
+    """
+    return _parse_idx(Path(path).name, read_bytes(path, limit))
+
+
+def _parse_idx(name: str, data: bytes) -> Bytes:
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08" or not 1 <= data[3] <= 4:
+        raise DataError(
+            f"{name}: expected the magic number 00 00 08 0n of an IDX file, received "
+            f"{data[:4].hex(' ') or 'an empty file'}. Give the file as it was published."
+        )
+    start = 4 + 4 * data[3]
+    if len(data) < start:
+        raise DataError(
+            f"{name}: expected a header of {start} bytes, received {len(data)}. The file is cut "
+            "off: fetch it again."
+        )
+    shape = struct.unpack(f">{data[3]}I", data[4:start])
+    size = 1
+    for extent in shape:
+        size *= extent
+    if len(data) != start + size:
+        raise DataError(
+            f"{name}: expected {size:,} bytes for the shape {shape} in its header, received "
+            f"{len(data) - start:,}. The file is cut off or damaged: fetch it again."
+        )
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _verify(file: IdxFile, array: Bytes, where: str) -> Bytes:
+    """Return `array`, writable and checked against what was published under `file`."""
+    if array.dtype != np.uint8 or array.shape != file.shape:
+        raise DataError(
+            f"{where}: expected uint8 of shape {file.shape}, received {array.dtype} of shape "
+            f"{array.shape}. Give MNIST as it was published; read other IDX files with "
+            "nn.datasets.mnist.read_idx."
+        )
+    array = np.ascontiguousarray(array)
+    if len(file.shape) == 1 and int(array.max()) > 9:
+        raise DataError(
+            f"{where}: expected labels from 0 to 9, received {int(array.max())}. The file is "
+            "not MNIST's or is damaged: fetch it again."
+        )
+    received = sha256(file.header, array.data)
+    if received != file.sha256:
+        raise DataError(
+            f"{where}: expected the content with SHA-256 {file.sha256}, received {received}. "
+            "The file is damaged or of another data set: fetch it again."
+        )
+    return array if array.flags.writeable else array.copy()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that holds MNIST: four IDX files, or one mnist.npz.
+
+    Attributes
+    ----------
+    place : str
+        What kind of place it is, for people: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
+    paths : dict
+        For "train" and "test" the files of images and of labels (for an npz all the same file).
+    """
+
+    place: str
+    paths: dict[str, tuple[Path, Path]]
+
+    def read(self, part: str) -> tuple[Bytes, Bytes]:
+        """Read and check one part; the files of the other part are not opened.
+
+        Parameters
+        ----------
+        part : {"train", "test"}
+            Which part.
+
+        Returns
+        -------
+        images : (N, 28, 28) uint8
+            Ink is 255, paper 0.
+        labels : (N,) uint8
+            0 to 9.
+
+        Raises
+        ------
+        DataError
+            If a file is not, byte for byte, what was published.
+        """
+        arrays = []
+        for file, path, key in zip(FILES[part], self.paths[part], "xy", strict=True):
+            if path.suffix == ".npz":
+                array = _read_npz_member(path, f"{key}_{part}")
+            else:
+                size = len(file.header) + int(np.prod(file.shape))
+                array = _parse_idx(path.name, read_bytes(path, size))
+            arrays.append(_verify(file, array, path.name))
+        return arrays[0], arrays[1]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a run record states of the data, JSON-able.
+
+        The hashes are those of the unpacked content, which `read` has made sure of.
+        """
+        return {
+            "name": "MNIST",
+            "place": self.place,
+            "files": {
+                file.name: {"path": str(path), "sha256": file.sha256}
+                for part in FILES
+                for file, path in zip(FILES[part], self.paths[part], strict=True)
+            },
+        }
+
+
+def _read_npz_member(path: Path, key: str) -> Bytes:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array: Bytes = archive[key]
+    except KeyError as error:
+        raise DataError(
+            f"{path.name}: expected the array {key}, received an archive without it. Give the "
+            "mnist.npz that Keras publishes."
+        ) from error
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path.name}: expected a whole NumPy archive of plain arrays, received a damaged or "
+            f"other file ({error}). Delete {path} and fetch it again."
+        ) from error
+    return array
+
+
+def _in_folder(place: str, folder: Path) -> Source | None:
+    """Return the source in `folder` or one of its usual subfolders; None where there is none."""
+    for sub in ("", "mnist", "MNIST/raw", "MNIST", "raw"):
+        here = folder / sub
+        paths = {part: _pair(here, part) for part in FILES}
+        if all(paths.values()):
+            return Source(place, {part: pair for part, pair in paths.items() if pair})
+        npz = here / NPZ_NAME
+        if os.path.exists(npz):
+            return Source(place, dict.fromkeys(FILES, (npz, npz)))
+    return None
+
+
+def _pair(folder: Path, part: str) -> tuple[Path, Path] | None:
+    images, labels = (_existing(folder, file.name) for file in FILES[part])
+    return None if images is None or labels is None else (images, labels)
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    # some copies of the data set have a dot before "idx"
+    for stem in (name, name.replace("-idx", ".idx")):
+        for suffix in ("", ".gz"):
+            path = folder / (stem + suffix)
+            if os.path.exists(path):  # False, not an error, where it may not be looked at
+                return path
+    return None
+
+
+def places() -> Iterator[tuple[str, Path]]:
+    """Yield the (name, folder) pairs looked at where no folder is given, in order."""
+    env = env_data_dir()
+    if env is not None:
+        yield "NN_DATA_DIR", env
+    yield "cache", cache_folder()
+    yield "Keras", Path.home() / ".keras" / "datasets"
+    for folder in (Path("data"), Path("..") / "data", Path.home() / "data"):
+        yield "torchvision", folder
+    yield "torchvision", Path.home() / ".cache" / "torchvision"
+
+
+def find(
+    path: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> Source:
+    """Find MNIST, downloading it if it is nowhere.
+
+    Parameters
+    ----------
+    path : path, optional
+        An ``mnist.npz`` or a folder, as for `load_data`.
+    data_dir : path, optional
+        A folder that must hold the data, itself or in ``mnist/``; no other place is looked at.
+    download : bool
+        Whether the mirrors may be asked.
+
+    Returns
+    -------
+    Source
+        The first place, in the order of `places`, that holds all files.
+
+    Raises
+    ------
+    DataError
+        If `path` or `data_dir` is given and does not hold MNIST, or is not there.
+    MissingDataError
+        If MNIST is in no place and could not be downloaded.
+    """
+    # Keras's own default argument names a file in its cache, which is looked at anyway
+    if path is not None and not (str(path) == NPZ_NAME and not Path(path).exists()):
+        given = Path(path).expanduser()
+        if given.is_file():
+            return Source("path", dict.fromkeys(FILES, (given, given)))
+        return _required("path", given)
+    if data_dir is not None:
+        return _required("data_dir", Path(data_dir).expanduser())
+    looked = []
+    for place, folder in places():
+        source = _in_folder(place, folder)
+        looked.append(f"{folder} ({place})")
+        if source is None:
+            continue
+        if place == "NN_DATA_DIR":  # asked for by name: an error in it must be seen
+            return source
+        try:
+            source.read("train")
+        except DataError as error:
+            warnings.warn(f"Skipped {place} ({folder}): {error}", stacklevel=2)
+            continue
+        return source
+    why = "downloading was switched off"
+    if download:
+        try:
+            return _download()
+        except MissingDataError as error:
+            why = str(error)
+    raise MissingDataError(
+        "MNIST: expected its four files (train-images-idx3-ubyte.gz, "
+        "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz) or "
+        f"mnist.npz, received none of them from {', '.join(looked)}, nor from a mirror: {why} "
+        "Put the files into a folder and give it with --data-dir FOLDER or NN_DATA_DIR=FOLDER; "
+        "or train on the built-in digits with --data synthetic."
+    )
+
+
+def _required(argument: str, folder: Path) -> Source:
+    if not folder.is_dir():
+        state = "a file" if folder.exists() else "nothing there"
+        raise DataError(
+            f"{argument}: expected a folder with the MNIST files, received {folder} ({state}). "
+            "Check the name; the files may lie in it or in a folder mnist/ in it."
+        )
+    source = _in_folder(argument, folder)
+    if source is None:
+        wanted = ", ".join(file.name + "[.gz]" for part in FILES.values() for file in part)
+        raise DataError(
+            f"{argument}: expected {wanted} or {NPZ_NAME} in {folder}, received a folder "
+            "without all of them. Put them there (or into a folder mnist/ in it), or leave "
+            f"{argument} out to look in the caches and on the mirrors."
+        )
+    return source
+
+
+def _download() -> Source:
+    folder = cache_folder() / "mnist"
+    files = [file for part in FILES.values() for file in part]
+
+    def check_npz(part: Path) -> None:
+        Source("download", dict.fromkeys(FILES, (part, part))).read("train")
+
+    try:
+        for file in files:
+            name = file.name + ".gz"
+
+            def check(part: Path, file: IdxFile = file) -> None:
+                size = len(file.header) + int(np.prod(file.shape))
+                _verify(file, _parse_idx(part.name, read_bytes(part, size)), part.name)
+
+            if not (folder / name).exists() or not _passes(check, folder / name):
+                download(name, [f"{base}/{name}" for base in mirrors(MIRRORS)], folder, check)
+    except MissingDataError as first:
+        urls = [f"{base}/{NPZ_NAME}" for base in mirrors(NPZ_MIRRORS)]
+        try:
+            download(NPZ_NAME, urls, folder, check_npz)
+        except MissingDataError as second:
+            raise MissingDataError(f"{first} {second}") from second
+    source = _in_folder("download", folder)
+    if source is None:  # another process removed what we have just put there
+        raise MissingDataError(f"{folder}: expected the files just downloaded, received none.")
+    return source
+
+
+def _passes(check: Any, path: Path) -> bool:
+    try:
+        check(path)
+    except DataError:
+        return False
+    return True
+
+
+def load_data(
+    path: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    download: bool = True,
+) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
+    """Return MNIST as Keras does: ``(x_train, y_train), (x_test, y_test)``.
+
+    Parameters
+    ----------
+    path : path, optional
+        An ``mnist.npz``, or a folder that holds MNIST.
+    data_dir : path, optional
+        A folder that holds MNIST (itself or in ``mnist/``). Without it the places of `places`
+        are looked at in order, then the mirrors are asked.
+    download : bool
+        Whether the mirrors may be asked.
+
+    Returns
+    -------
+    (x_train, y_train), (x_test, y_test)
+        Images (N, 28, 28) uint8, ink 255; labels (N,) uint8.
+
+    Raises
+    ------
+    DataError
+        If a file is found that is not, byte for byte, what was published.
+    MissingDataError
+        If MNIST is in no place and could not be downloaded.
+    """
+    source = find(path, data_dir, download)
+    return source.read("train"), source.read("test")
+
+
+def load_train(
+    data_dir: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[Bytes, Bytes]:
+    """Return the 60,000 training images and labels; the test files stay closed.
+
+    Parameters, values and errors are those of `load_data`.
+    """
+    return find(None, data_dir, download).read("train")
+
+
+def load_test(
+    data_dir: str | os.PathLike[str] | None = None, download: bool = True
+) -> tuple[Bytes, Bytes]:
+    """Return the 10,000 test images and labels, which are for the very end of a study.
+
+    Parameters, values and errors are those of `load_data`.
+    """
+    return find(None, data_dir, download).read("test")
