@@ -1,0 +1,114 @@
+"""The run record: what was trained, on what, where, and what came out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of Python, of this project and of what its numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for name in ("handwritten-digits", "numpy", "numba", "llvmlite", "h5py", "pillow"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _processor() -> str:
+    """Return the processor's name as the system knows it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux: `platform` knows
+    return platform.processor() or platform.machine()
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return system, processor and number of cores; nothing that names a person or a host."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "byteorder": sys.byteorder,
+    }
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """Return the SHA-256 of arrays: shapes, dtypes and content, in order, as hexadecimal text."""
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(f"{array.dtype.str}{array.shape}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as strict JSON can hold it: NaN becomes null, a path its text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Return ``value`` as strict JSON text, two spaces to a level."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write ``value`` to ``path`` as JSON, all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; whatever stood at ``path`` before is still there.
+    """
+    write_bytes(path, (to_json(value) + "\n").encode())
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write ``content`` to ``path`` through a temporary file beside it, all of it or nothing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; whatever stood at ``path`` before is still there.
+    """
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,124 @@
+"""How good a classifier is, in numbers: confusion, precision, recall, F1, intervals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ClassScores(NamedTuple):
+    """How one class was recognised; a share without examples is NaN.
+
+    ``precision`` is the share of right ones among those called this class, ``recall`` the share
+    of this class that was found, ``f1`` their harmonic mean; ``support`` counts its examples.
+    """
+
+    label: int
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+def confusion_matrix(
+    labels: NDArray[Any], predicted: NDArray[Any], classes: int = 10
+) -> NDArray[np.int64]:
+    """Count how often each class was taken for each.
+
+    Parameters
+    ----------
+    labels, predicted : integer array of shape (N,)
+        True and predicted classes, in ``range(classes)``.
+    classes : int
+        Number of classes, K.
+
+    Returns
+    -------
+    int64 array of shape (K, K)
+        Row: the true class; column: the predicted one.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in shape or a class is outside ``range(classes)``.
+    """
+    labels = np.asarray(labels)
+    predicted = np.asarray(predicted)
+    if labels.shape != predicted.shape or labels.ndim != 1:
+        raise ValueError(
+            f"confusion_matrix: expected labels and predicted of one shape (N,), received "
+            f"{labels.shape} and {predicted.shape}. Pass class numbers, not probabilities."
+        )
+    seen = np.union1d(labels, predicted)
+    if seen.size and (seen[0] < 0 or seen[-1] >= classes):
+        raise ValueError(
+            f"confusion_matrix: expected classes from 0 to {classes - 1}, received "
+            f"{seen[0]} to {seen[-1]}. Pass a larger number of classes."
+        )
+    cells = labels.astype(np.int64) * classes + predicted.astype(np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_scores(confusion: NDArray[np.int64]) -> list[ClassScores]:
+    """Return precision, recall and F1 of every class from its confusion matrix, shape (K, K)."""
+
+    def share(part: int, whole: int) -> float:
+        return part / whole if whole else math.nan
+
+    scores = []
+    for k in range(len(confusion)):
+        right = int(confusion[k, k])
+        called = int(confusion[:, k].sum())
+        support = int(confusion[k].sum())
+        scores.append(
+            ClassScores(
+                label=k,
+                precision=share(right, called),
+                recall=share(right, support),
+                f1=share(2 * right, called + support),
+                support=support,
+            )
+        )
+    return scores
+
+
+def scores_table(confusion: NDArray[np.int64]) -> str:
+    """Return the scores of every class as a text table, with the most frequent mistake of each."""
+    lines = [f"{'digit':>5} {'precision':>10} {'recall':>10} {'F1':>10} {'images':>7}  taken for"]
+    for row in class_scores(confusion):
+        shares = " ".join(
+            f"{'–' if math.isnan(value) else f'{100 * value:.2f} %':>10}"
+            for value in (row.precision, row.recall, row.f1)
+        )
+        mistakes = confusion[row.label].copy()
+        mistakes[row.label] = 0
+        worst = int(mistakes.argmax())
+        taken = f"{worst} ({mistakes[worst]} times)" if mistakes[worst] else ""
+        lines.append(f"{row.label:>5} {shares} {row.support:>7}  {taken}".rstrip())
+    return "\n".join(lines)
+
+
+def wilson_interval(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the Wilson score interval of a share (95 % with the default ``z``).
+
+    Unlike the textbook interval it stays in [0, 1] and is honest near 100 %.
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 <= right <= total`` and ``total > 0``.
+    """
+    if total <= 0 or not 0 <= right <= total:
+        raise ValueError(
+            f"wilson_interval: expected 0 <= right <= total and total > 0, received "
+            f"right = {right}, total = {total}. Count at least one example."
+        )
+    share = right / total
+    scale = 1 + z * z / total
+    centre = (share + z * z / (2 * total)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,268 @@
+"""A training run: epoch after epoch, the best one kept, able to stop and go on.
+
+The state of a run is a checkpoint beside its weights: an ordinary model file (weights, optimiser
+state) whose metadata also holds the settings and the course so far. With the randomness of an
+epoch a function of (seed, epoch), that is all a run needs to continue to the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn import recipes, saving
+
+if TYPE_CHECKING:
+    from nn.models import Sequential
+
+    from nn.report.progress import EpochLines
+
+CHECKPOINT, BEST = ".checkpoint.h5", ".best.checkpoint.h5"
+"""Endings of the two files of a run that is not finished: its last state, its best weights."""
+
+
+class DivergedError(ArithmeticError):
+    """The loss of a training is no longer a finite number."""
+
+
+@dataclass
+class Settings:
+    """Everything that decides the weights; the checkpoint and the run record hold it."""
+
+    data: str
+    recipe: str
+    preset: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    seed: int
+    validation_split: float
+    limit: int | None
+
+
+@dataclass
+class Course:
+    """How far a run has come."""
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_accuracy: float = -1.0
+    best_loss: float = math.inf
+    seconds: float = 0.0
+
+    @property
+    def epochs_done(self) -> int:
+        """Number of finished epochs."""
+        return len(self.history.get("loss", ()))
+
+    def add(self, logs: dict[str, float], seconds: float) -> bool:
+        """Append an epoch; return whether it is the best so far on the validation images."""
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(float(value))
+        self.seconds += seconds
+        accuracy, loss = float(logs["val_accuracy"]), float(logs["val_loss"])
+        better = (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
+        if better:
+            self.best_epoch, self.best_accuracy, self.best_loss = self.epochs_done, accuracy, loss
+        return better
+
+
+@dataclass
+class Data:
+    """The images of a run: pairs of images (N, 28, 28) uint8, ink 255, and labels (N,).
+
+    ``test`` opens the test images; it is called once, when everything is decided.
+    """
+
+    train: tuple[NDArray[np.uint8], NDArray[Any]]
+    validation: tuple[NDArray[np.uint8], NDArray[Any]]
+    test: Callable[[], tuple[NDArray[np.uint8], NDArray[Any]]]
+    source: dict[str, Any]
+
+
+def beside(output: Path, ending: str) -> Path:
+    """Return the file beside ``output`` that has its name and another ending."""
+    return output.with_name(output.stem + ending)
+
+
+def beats_chance(accuracy: float, labels: NDArray[Any]) -> bool:
+    """Return whether ``accuracy`` is 3 standard deviations above the best constant answer."""
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return accuracy > chance + 3 * math.sqrt(chance * (1 - chance) / len(labels))
+
+
+def read_checkpoint(path: Path) -> tuple[Sequential, dict[str, Any]]:
+    """Return the model of a checkpoint, and its state.
+
+    Raises
+    ------
+    nn.saving.FormatError
+        If ``path`` is no checkpoint.
+    OSError
+        If it cannot be read.
+    """
+    saved = saving.load_model(path)
+    state = saved.metadata.get("checkpoint")
+    if not isinstance(state, dict):
+        raise saving.FormatError(
+            f"checkpoint: expected a file that a training wrote to be resumed, received {path}, a "
+            f"model without a training's state. Give the file that ends in {CHECKPOINT}, or start "
+            "anew without --resume."
+        )
+    return saved, state
+
+
+class Run:
+    """A network on its way through its epochs.
+
+    Parameters
+    ----------
+    settings : Settings
+    data : Data
+    output : Path, optional
+        Where the weights will go; the checkpoint gets a name beside it. None: write nothing.
+    progress : EpochLines
+        Whom to tell.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        data: Data,
+        output: Path | None,
+        progress: EpochLines,
+    ) -> None:
+        recipe = recipes.RECIPES[settings.recipe]
+        self.settings = settings
+        self.data = data
+        self.output = output
+        self.progress = progress
+        self.batches = recipe.batches(*data.train, settings.batch_size, settings.seed)
+        self.model = recipes.build(settings.preset, settings.seed)
+        rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
+        self.model.compile(
+            optimizer=recipes.make_optimizer(settings.optimizer, rate),
+            loss=recipe.loss,
+            metrics=["accuracy"],
+        )
+        images, labels = data.validation
+        self.validation = recipes.to_network(images), recipes.one_hot(labels)
+        self.course = Course()
+        self.best_weights = self.model.get_weights()
+
+    def resume(self, path: Path, saved: Sequential, state: dict[str, Any]) -> None:
+        """Go back to where the checkpoint at ``path``, as `read_checkpoint` gave it, was written.
+
+        Raises
+        ------
+        nn.saving.FormatError
+            If it is of other data, another network or another optimiser.
+        """
+        model, ours, theirs = self.model, self.model.optimizer, saved.optimizer
+        if state["source"] != self.data.source:
+            raise saving.FormatError(
+                f"--resume: expected the data the training began with ({state['source']}), "
+                f"received {self.data.source}. Give the same --data-dir and --limit."
+            )
+        if (
+            theirs is None
+            or type(ours) is not type(theirs)
+            or set(ours.slots) != set(theirs.slots)
+            or model.parameters.shape != saved.parameters.shape
+        ):
+            raise saving.FormatError(
+                f"--resume: expected {model.count_params():,} parameters and the state of "
+                f"{type(ours).__name__}, received {saved.count_params():,} and "
+                f"{type(theirs).__name__} in {path}. Start anew without --resume."
+            )
+        model.set_weights(saved.get_weights())
+        for name, slot in theirs.slots.items():
+            ours.slots[name][...] = slot
+        ours.iterations = theirs.iterations
+        self.course = Course(**state["course"])
+        best = path.with_name(path.name.removesuffix(CHECKPOINT) + BEST)
+        self.best_weights = saving.load_model(best).get_weights()
+
+    def epochs(self, patience: int | None = None) -> Iterator[dict[str, float]]:
+        """Train to the last epoch, or until ``patience`` epochs brought nothing better.
+
+        Yields
+        ------
+        dict
+            The figures of each epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is no longer finite; the checkpoint is that of the epoch before.
+        OSError
+            If the checkpoint cannot be written; the one before is still there.
+        """
+        while self.course.epochs_done < self.settings.epochs:
+            since_best = self.course.epochs_done - self.course.best_epoch
+            if patience and since_best >= patience:
+                self.progress.say(f"Stopped: no better epoch in the last {patience}.")
+                return
+            yield self._epoch()
+
+    def _epoch(self) -> dict[str, float]:
+        epoch = self.course.epochs_done
+        began = time.monotonic()
+        self.batches.begin_epoch(epoch)
+        recipes.reseed(self.model, self.settings.seed, epoch)
+        fitted = self.model.fit(
+            self.batches,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            callbacks=[self.progress],
+            verbose=0,
+        )
+        logs = {name: float(values[-1]) for name, values in fitted.history.items()}
+        loss, accuracy = self.model.evaluate(*self.validation, verbose=0)
+        logs |= {"val_loss": float(loss), "val_accuracy": float(accuracy)}
+        if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
+            raise DivergedError(
+                f"loss: expected a finite number, received {logs['loss']} in epoch {epoch + 1}: "
+                f"the training diverged. Give a learning rate below "
+                f"{self.settings.learning_rate:g}, say --lr {self.settings.learning_rate / 10:g}."
+            )
+        seconds = time.monotonic() - began
+        better = self.course.add(logs, seconds)
+        if better:
+            self.best_weights = self.model.get_weights()
+        self.progress.epoch_done(epoch + 1, logs, seconds, "best so far" if better else "")
+        if epoch == 0 and not beats_chance(logs["val_accuracy"], self.data.validation[1]):
+            self.progress.say(
+                "After an epoch the network does not beat chance: "
+                f"{100 * logs['val_accuracy']:.1f} % right on the validation images. Try more "
+                f"images, more epochs or another rate than --lr {self.settings.learning_rate:g}."
+            )
+        if self.output is not None:
+            self._write_checkpoint(self.output, better)
+        return logs
+
+    def _write_checkpoint(self, output: Path, better: bool) -> None:
+        """Write the state, after the best weights it speaks of."""
+        before = self.model.metadata
+        self.model.metadata = {
+            **before,
+            "checkpoint": {
+                "settings": asdict(self.settings),
+                "course": asdict(self.course),
+                "source": self.data.source,
+            },
+        }
+        try:
+            if better:
+                saving.save_model(self.model, beside(output, BEST))
+            saving.save_model(self.model, beside(output, CHECKPOINT))
+        finally:
+            self.model.metadata = before

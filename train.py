@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""Train the digit network from scratch and save it to HDF5.
+
+Without arguments: the original program's recipe on MNIST. A validation split cut from the
+*training* images decides which epoch is kept; the test images are opened once, at the end.
+`python train.py --help` lists what can be changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the library is imported after the arguments are parsed: --help is instant
+    from nn.runs import Data, Settings
+
+HERE = Path(__file__).resolve().parent
+# Installed as a package, the folder beside this file is not the place for results.
+DEFAULT_OUTPUT = (HERE if (HERE / "pyproject.toml").exists() else Path()) / "weights" / "mnist.h5"
+SUFFIXES = (".h5", ".hdf5", ".keras")
+
+EXAMPLES = """\
+examples:
+  python train.py                              the original recipe on MNIST, 10 epochs
+  python train.py --dry-run                    one batch, nothing written: does it run here?
+  python train.py --limit 6000 --epochs 3      a quick look on a tenth of the images
+  python train.py --data synthetic             digits drawn by a program: no files, no network
+  python train.py --optimizer adam --seed 7 --output weights/adam.h5
+  python train.py --resume                     go on where Ctrl-C stopped the last training
+  python train.py --resume --epochs 20         ten epochs more
+
+MNIST is looked for in --data-dir, $NN_DATA_DIR, the user's cache, and the folders of Keras and
+torchvision; if it is nowhere, it is downloaded.
+"""
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is no error of the program
+    """Something the user asked for cannot be done; the text is one sentence for them."""
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def whole(lowest: int) -> Callable[[str], int]:
+    """Return an argparse type for whole numbers from ``lowest``."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = lowest - 1
+        if value < lowest:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {lowest}, received {text!r}"
+            )
+        return value
+
+    return convert
+
+
+def positive(text: str) -> float:
+    """Return ``text`` as a positive number; an argparse type."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, received {text!r}")
+    return value
+
+
+def split(text: str) -> float:
+    """Return ``text`` as a share in (0, 1) or a count from 1; an argparse type."""
+    value = positive(text)
+    if value >= 1 and value != int(value):
+        raise argparse.ArgumentTypeError(
+            f"expected a share between 0 and 1 or a whole number of images, received {text!r}"
+        )
+    return value
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    make = argparse.ArgumentParser(
+        description="Train the digit network from scratch and save it to HDF5.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = make.add_argument_group("what to train")
+    what.add_argument("--data", choices=("mnist", "synthetic"),
+                      help="training data (default: mnist)")
+    what.add_argument("--data-dir", metavar="FOLDER", help="folder that holds MNIST")
+    what.add_argument("--limit", type=whole(2), metavar="N",
+                      help="use the first N training and test images only")
+    what.add_argument("--validation-split", type=split, metavar="S",
+                      help="share or number of training images, the last ones, that decide which "
+                      "epoch is kept (default: a twelfth, 5,000 of 60,000)")
+    what.add_argument("--recipe", choices=("original", "strong"),
+                      help="how to train (default: original)")
+    what.add_argument("--preset", choices=("original", "large"),
+                      help="which network (default: original)")
+    how = make.add_argument_group("how to train it (defaults: as the recipe says)")
+    how.add_argument("--epochs", type=whole(1), metavar="N")
+    how.add_argument("--batch-size", type=whole(1), metavar="N")
+    how.add_argument("--optimizer", choices=("adadelta", "adam", "adamw", "sgd"))
+    how.add_argument("--lr", type=positive, metavar="RATE", help="learning rate")
+    how.add_argument("--seed", type=whole(0), metavar="N",
+                     help="decides all randomness (default: 1)")
+    how.add_argument("--patience", type=whole(1), metavar="N",
+                     help="stop after N epochs without a better validation accuracy")
+    how.add_argument("--threads", type=whole(1), metavar="N",
+                     help="threads to use (default: all cores); the result does not depend on it")
+    out = make.add_argument_group("what comes out")
+    out.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, metavar="FILE",
+                     help="weights to write (default: weights/mnist.h5); the run record and the "
+                     "pictures get names beside it")
+    out.add_argument("--force", action="store_true",
+                     help="replace FILE even by weights that are worse or cannot be compared")
+    out.add_argument("--resume", nargs="?", type=Path, const=Path(), metavar="CHECKPOINT",
+                     help="go on from a checkpoint (default: the one beside FILE)")
+    out.add_argument("--dry-run", action="store_true",
+                     help="train one batch, write nothing")
+    out.add_argument("--quiet", action="store_true", help="print errors and the result only")
+    return make  # fmt: skip
+
+
+# --- what is to be done --------------------------------------------------------------------------
+
+
+def resolve(args: argparse.Namespace) -> Settings:
+    """Return the settings of a new training."""
+    from nn import recipes
+    from nn.runs import Settings
+
+    def chosen(kind: str, name: str, known: dict[str, Any]) -> Any:
+        if name not in known:
+            raise Refused(f"--{kind}: expected one of {', '.join(known)}, received {name}.")
+        return known[name]
+
+    name = args.recipe or "original"
+    recipe = chosen("recipe", name, recipes.RECIPES)
+    preset = args.preset or "original"
+    chosen("preset", preset, recipes.PRESETS)
+    optimizer = args.optimizer or recipe.optimizer
+    return Settings(
+        data=args.data or "mnist",
+        recipe=name,
+        preset=preset,
+        epochs=args.epochs or recipe.epochs,
+        batch_size=args.batch_size or recipe.batch_size,
+        optimizer=optimizer,
+        learning_rate=args.lr or recipe.learning_rate(optimizer),
+        seed=1 if args.seed is None else args.seed,
+        validation_split=args.validation_split or 1 / 12,
+        limit=args.limit,
+    )
+
+
+def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
+    """Return the settings a checkpoint was made with, ``--epochs`` aside."""
+    from nn import recipes
+    from nn.runs import Settings
+
+    settings = Settings(**recorded)
+    given = {"learning_rate": args.lr} | {
+        name: getattr(args, name) for name in recorded if hasattr(args, name)
+    }
+    for name, value in given.items():
+        if value is not None and value != recorded[name] and name != "epochs":
+            flag = "--lr" if name == "learning_rate" else "--" + name.replace("_", "-")
+            raise Refused(
+                f"{flag}: expected {recorded[name]}, as the training to resume began, received "
+                f"{value}. Leave {flag} out, or start anew without --resume."
+            )
+    if args.epochs and args.epochs != settings.epochs:
+        if recipes.RECIPES[settings.recipe].fixed_length:
+            raise Refused(
+                f"--epochs: expected {settings.epochs}, since the schedule of the recipe "
+                f"{settings.recipe} ends there, received {args.epochs}. Start anew."
+            )
+        settings.epochs = args.epochs
+    return settings
+
+
+def check_output(output: Path) -> None:
+    """Make the folder of ``output`` and see whether it can be written, before hours are spent."""
+    if output.suffix not in SUFFIXES:
+        raise Refused(
+            f"--output: expected a name that ends in {', '.join(SUFFIXES)}, received {output}. "
+            f"Try {output}.h5."
+        )
+    if output.is_dir():
+        raise Refused(f"--output: expected a file, received the folder {output}. Name one in it.")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise Refused(
+            f"--output: expected a folder that can be written, received {output.parent} "
+            f"({error.strerror or error}). Choose another place with --output FILE."
+        ) from error
+
+
+# --- data ----------------------------------------------------------------------------------------
+
+
+def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None]) -> Data:
+    """Return the data; falls back from MNIST to synthetic digits, loudly, unless told which."""
+    from nn import datasets
+    from nn.runs import Data
+
+    if settings.data == "mnist":
+        try:
+            source = datasets.mnist.find(data_dir=args.data_dir)
+            images, labels = source.read("train")
+        except datasets.MissingDataError as error:
+            if args.data == "mnist" or args.resume:
+                raise
+            settings.data = "synthetic"
+            say(
+                f"\n*** No MNIST. {error}\n*** TRAINING ON SYNTHETIC DIGITS INSTEAD: drawn by a "
+                "program, not written by people.\n*** The weights and the run record say so.\n"
+            )
+    if settings.data == "synthetic":
+        from nn import synthetic
+
+        images, labels = synthetic.load_data(60_000, seed=settings.seed)
+        test = lambda: synthetic.load_data(10_000, seed=settings.seed + 2**32)  # noqa: E731
+        described = {"name": "synthetic digits"}
+    else:
+        test = lambda: source.read("test")  # noqa: E731
+        told = source.describe()
+        hashes = {name: file["sha256"] for name, file in told["files"].items()}
+        described = {"name": told["name"], "place": told["place"], "sha256": hashes}
+    limit = settings.limit
+    images, labels = images[:limit], labels[:limit]
+    held = settings.validation_split
+    held = round(held * len(labels)) if held < 1 else int(held)
+    if not 0 < held < len(labels):
+        raise Refused(
+            f"--validation-split: expected from 1 to {len(labels) - 1} of {len(labels)} images, "
+            f"received {held}. Change the split or --limit."
+        )
+    missing = sorted(set(range(10)) - set(labels[:-held].tolist()))
+    if missing:
+        say(f"Note: no training image shows {', '.join(map(str, missing))}: never to be read.")
+    return Data(
+        train=(images[:-held], labels[:-held]),
+        validation=(images[-held:], labels[-held:]),
+        test=lambda: tuple(array[:limit] for array in test()),  # type: ignore[arg-type,return-value]
+        source=described,
+    )
+
+
+# --- the story -----------------------------------------------------------------------------------
+
+
+def train(args: argparse.Namespace) -> int:
+    """Do what the command line asks for; return the exit status."""
+    from nn import runs, runtime
+    from nn.report.outcome import finish
+    from nn.report.progress import reporter
+
+    def say(text: str) -> None:
+        if not args.quiet:
+            print(text, flush=True)
+
+    if not args.dry_run:
+        check_output(args.output)
+    if args.threads:
+        runtime.set_num_threads(args.threads)
+    saved = None
+    if args.resume is not None:
+        checkpoint = args.resume if args.resume.name else runs.beside(args.output, runs.CHECKPOINT)
+        if not checkpoint.is_file():
+            raise Refused(
+                f"--resume: expected a checkpoint, received {checkpoint} (not there). Give the "
+                "--output of the training that was interrupted, or start anew without --resume."
+            )
+        saved, state = runs.read_checkpoint(checkpoint)
+        settings = resumed(args, state["settings"])
+    else:
+        settings = resolve(args)
+    data = load(args, settings, say)
+    progress = reporter(
+        args.quiet,
+        epochs=settings.epochs,
+        images=len(data.train[1]),
+        batch_size=settings.batch_size,
+        compiling=runtime.backend() == "numba",
+    )
+    output = None if args.dry_run else args.output
+    run = runs.Run(settings, data, output, progress)
+    say(
+        f"{data.source['name']}: {len(data.train[1]):,} images to train on, "
+        f"{len(data.validation[1]):,} to choose the epoch by. {run.model.count_params():,} "
+        f"parameters, {settings.optimizer} at {settings.learning_rate:g}, batches of "
+        f"{settings.batch_size}, seed {settings.seed}, {runtime.backend()} backend, "
+        f"{runtime.num_threads()} threads."
+    )
+    if args.dry_run:
+        loss = run.model.train_on_batch(*run.batches[0])[0]
+        print(f"Dry run: a batch was trained, loss {float(loss):.4f}. Nothing was written.")
+        return 0
+    if saved is not None:
+        run.resume(checkpoint, saved, state)
+        say(f"Going on after epoch {run.course.epochs_done} of {settings.epochs}.")
+    interrupted = False
+    progress.begin(run.course.epochs_done)
+    try:
+        for _ in run.epochs(args.patience):
+            pass
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        progress.close()
+    done = run.course.epochs_done
+    if interrupted and done == 0:
+        print("Interrupted in the first epoch: there is nothing to save yet.")
+        return 130
+    if interrupted:
+        print(f"\nInterrupted in epoch {done + 1}: its part is left out.")
+    finish(run, args.output, args.force, args.argv, interrupted, args.quiet)
+    if interrupted:
+        again = ["python", "train.py", "--resume"]
+        if args.output != DEFAULT_OUTPUT:
+            again += ["--output", str(args.output)]
+        print(f"Resume    {shlex.join(again)}")
+        return 130
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; return its exit status: 0 done, 2 refused, 130 interrupted."""
+    args = parser().parse_args(argv)
+    args.argv = sys.argv[1:] if argv is None else list(argv)
+    # A terminated process ends as an interrupted one does: best weights saved.
+    with contextlib.suppress(ValueError):  # not in the main thread: nothing to set
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return train(args)
+    except KeyboardInterrupt:
+        print("Interrupted before the training began.", file=sys.stderr)
+        return 130
+    except MemoryError:
+        reason = "memory: expected room for the data, received none. Try --limit or --batch-size."
+    except OSError as error:
+        name = f" {error.filename}" if error.filename else ""
+        reason = f"A file could not be written or read:{name} {error.strerror or error}."
+    except (Refused, ArithmeticError, ValueError) as error:
+        from nn import runs, saving
+        from nn.datasets import DataError
+
+        if not isinstance(error, Refused | runs.DivergedError | DataError | saving.FormatError):
+            raise
+        reason = str(error)
+    print(f"train.py: error: {reason}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
