@@ -1,11 +1,20 @@
 """Drawings and pictures of digits, brought to the 28x28 images of MNIST.
 
 `strokes` says what a drawing is, `normalise` holds the one normalisation (training data, console
-and image files all go through it), `curve` smooths and inks pen lines.
+and image files all go through it), `curve` smooths and inks pen lines, `files` saves drawings.
 """
 
 from __future__ import annotations
 
+from .curve import smooth
+from .files import (
+    Drawing,
+    StrokeFileError,
+    load_strokes,
+    render_ink,
+    save_strokes,
+    strokes_to_svg,
+)
 from .normalise import (
     STROKE_WIDTH,
     Image,
@@ -27,17 +36,24 @@ from .strokes import (
 
 __all__ = [
     "STROKE_WIDTH",
+    "Drawing",
     "Image",
     "PackedStrokes",
     "Steps",
     "Stroke",
+    "StrokeFileError",
     "as_strokes",
     "bounding_box",
     "image_to_mnist",
     "image_to_mnist_steps",
+    "load_strokes",
     "pack_strokes",
     "path_length",
     "render_batch",
+    "render_ink",
+    "save_strokes",
+    "smooth",
     "strokes_to_mnist",
     "strokes_to_mnist_steps",
+    "strokes_to_svg",
 ]

@@ -9,10 +9,12 @@ line. Lengths here are in pixels of MNIST's 20x20 box, so the constants below ho
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable
 
-from .strokes import Stroke
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .strokes import Stroke, as_strokes
 
 SPACING = 0.5  # points nearer than this to the last kept one are dropped
 RELAX_REACH = 1.25  # a point is smoothed if both its neighbours are at most this far away
@@ -45,7 +47,7 @@ def relax(points: Stroke) -> Stroke:
     return points
 
 
-def flatten(points: Stroke) -> Stroke:
+def flatten(points: Stroke, step: float = STEP) -> Stroke:
     """Return a polyline along the smooth curve through the pen points.
 
     The curve is a centripetal Catmull-Rom spline (Yuksel, Schaefer and Keyser 2011), which makes
@@ -56,6 +58,8 @@ def flatten(points: Stroke) -> Stroke:
     ----------
     points : (P, 2) float64
         In pixels of the 20x20 box, P >= 1.
+    step : float
+        The curve is drawn as straight pieces of at most this length.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def flatten(points: Stroke) -> Stroke:
     )
     pieces = [points[:1]]
     for i in range(P - 1):
-        steps = min(int(np.ceil(lengths[i] / STEP)), LARGEST_STEPS)
+        steps = min(int(np.ceil(lengths[i] / step)), LARGEST_STEPS)
         start, end, chord = points[i], points[i + 1], chords[i]
         m0, m1 = speed[i] * knots[i], speed[i + 1] * knots[i]
         if steps <= 1 or not (smooth[i] or smooth[i + 1]):
@@ -94,6 +98,25 @@ def flatten(points: Stroke) -> Stroke:
         pieces.append(start + t * t * (3 - 2 * t) * chord + t * (1 - t) * ((1 - t) * m0 - t * m1))
         pieces[-1][-1] = end
     return np.concatenate(pieces)
+
+
+def smooth(strokes: Iterable[ArrayLike], step: float = 0.2) -> list[Stroke]:
+    """Return the strokes as the recogniser sees them: smooth polylines in the drawing's pixels.
+
+    Parameters
+    ----------
+    strokes : iterable of array_like (P, 2)
+    step : float
+        Length of the straight pieces, in twentieths of the drawing's longest side.
+    """
+    clean = as_strokes(strokes)
+    if not clean:
+        return []
+    points = np.concatenate(clean)
+    low = points.min(axis=0)
+    size = float((points.max(axis=0) - low).max())
+    scale = 20.0 / size if size > 1e-9 * np.abs(low).max() else 1.0
+    return [flatten((stroke - low) * scale, step) / scale + low for stroke in clean]
 
 
 def coverage(polylines: list[Stroke], width: float, shape: tuple[int, int]) -> NDArray[np.float64]:
