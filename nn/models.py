@@ -1,0 +1,718 @@
+"""``Sequential``: layers in a row, trained and asked like a Keras model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nn import losses, optimizers, runtime, utils
+from nn.callbacks import Callback, History, Logs
+from nn.layers import LAYERS, Dropout, InputLayer, Layer
+from nn.layers.base import shape_remedy
+from nn.memory import aligned_zeros
+from nn.progress import ProgressLogger
+from nn.reference import Array, Shape
+from nn.training import ArrayBatches, EngineLike, PlainEngine, fit
+
+__all__ = ["Sequential", "load_model"]
+
+_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
+
+
+class Sequential:
+    """Layers in a row: the output of each is the input of the next.
+
+    Parameters
+    ----------
+    layers : list of Layer, optional
+    name : str, optional
+    seed : int, optional
+        Decides the initial weights, the order of the examples and the dropout masks. Without one,
+        ``nn.utils.set_random_seed`` does, else chance.
+    dtype : {"float32", "float64"}
+        float32 to train; float64 to check gradients.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        Without the ``InputLayer``.
+    parameters : array (P,)
+        All trained weights as one flat, 64-byte-aligned vector, layer by layer, kernel before
+        bias. ``layer.params`` are views into it.
+    gradients : array (P,)
+        Their gradients in the same order.
+    optimizer, loss
+        Set by ``compile``.
+    metadata : dict
+        Provenance that ``save`` writes into the file: numbers, strings, lists and dicts.
+    stop_training : bool
+        A callback sets it to end ``fit``.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] | None = None,
+        name: str | None = None,
+        seed: int | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}.")
+        self.name = name or "sequential"
+        self.dtype = np.dtype(dtype)
+        self.layers: list[Layer] = []
+        self.metadata: dict[str, Any] = {}
+        self.stop_training = False
+        self.metric: str | None = None
+        weights, order = utils.seed_sequence(seed).spawn(2)
+        self._weight_rng = np.random.default_rng(weights)
+        self._order_rng = np.random.default_rng(order)
+        self._input_shape: Shape | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._loss: losses.Loss | None = None
+        self._parameters: Array | None = None
+        self._gradients: Array | None = None
+        self._engine: EngineLike | None = None
+        self._engine_key: tuple[Any, ...] = ()
+        for layer in layers or ():
+            self.add(layer)
+
+    # -- building ----------------------------------------------------------------------------
+
+    def add(self, layer: Layer) -> None:
+        """Append ``layer``; it is built at once if the input shape is known.
+
+        Raises
+        ------
+        TypeError
+            If ``layer`` is not a Layer.
+        """
+        if isinstance(layer, Sequential):
+            if layer._input_shape is not None and self._input_shape is None:
+                self._input_shape = layer._input_shape
+            for inner in layer.layers:
+                self.add(inner)
+            return
+        if not isinstance(layer, Layer):
+            raise TypeError(f"add: expected a layer, received {layer!r}.")
+        if not self.layers and layer.given_input_shape is not None:
+            self._input_shape = layer.given_input_shape
+        if isinstance(layer, InputLayer):
+            return
+        layer.name = self._unused(layer.name)
+        self.layers.append(layer)
+        self._parameters = self._engine = None
+        if self._input_shape is not None:
+            self._build_layer(len(self.layers) - 1)
+
+    def _unused(self, name: str) -> str:
+        taken = {layer.name for layer in self.layers}
+        candidates = (f"{name}_{i}" if i else name for i in range(len(taken) + 1))
+        return next(candidate for candidate in candidates if candidate not in taken)
+
+    def _build_layer(self, index: int) -> None:
+        layer = self.layers[index]
+        shape = self.layers[index - 1].output_shape if index else self.input_shape
+        if not layer.built:
+            layer.build(shape, self._weight_rng, self.dtype)
+        elif layer.input_shape != shape:
+            raise ValueError(
+                f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
+                f"received {shape}."
+            )
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return bool(self.layers) and all(layer.built for layer in self.layers)
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Create the weights for inputs of ``input_shape``, with or without a leading None.
+
+        Raises
+        ------
+        ValueError
+            If no shape is known, or the model is built for another.
+        """
+        if input_shape is not None:
+            given = tuple(input_shape[1:] if input_shape[0] is None else input_shape)
+            if self._input_shape not in (None, given):
+                raise ValueError(
+                    f"build: expected input_shape {self._input_shape}, as built, received {given}."
+                )
+            self._input_shape = tuple(int(extent) for extent in given if extent is not None)
+        if self._input_shape is None:
+            raise ValueError(
+                f"{self.name}: the input shape is not known. Start the model with "
+                "Input((28, 28, 1)) or call build((28, 28, 1))."
+            )
+        for index in range(len(self.layers)):
+            self._build_layer(index)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input, without the batch axis."""
+        if self._input_shape is None:
+            self.build()
+        assert_known = self._input_shape
+        return assert_known if assert_known is not None else ()
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output, without the batch axis."""
+        self.build()
+        return self.layers[-1].output_shape if self.layers else self.input_shape
+
+    def _flatten(self) -> None:
+        """Move all trained weights into one vector and make ``layer.params`` views of it."""
+        self.build()
+        size = sum(w.size for layer in self.layers for w in layer.params.values())
+        self._parameters = aligned_zeros(size, self.dtype)
+        self._gradients = aligned_zeros(size, self.dtype)
+        start = 0
+        for layer in self.layers:
+            for name, values in layer.params.items():
+                view = self._parameters[start : start + values.size].reshape(values.shape)
+                view[...] = values
+                layer.params[name] = view
+                start += values.size
+
+    @property
+    def parameters(self) -> Array:
+        """All trained weights as one flat vector; changing it changes the model."""
+        if self._parameters is None:
+            self._flatten()
+        assert self._parameters is not None  # noqa: S101 - for the type checker
+        return self._parameters
+
+    @property
+    def gradients(self) -> Array:
+        """The gradients of ``parameters`` from the last step, in the same order."""
+        if self._gradients is None or self._parameters is None:
+            self._flatten()
+        assert self._gradients is not None  # noqa: S101 - for the type checker
+        return self._gradients
+
+    def collect_gradients(self) -> None:
+        """Copy every layer's ``grads`` into ``gradients``."""
+        flat, start = self.gradients, 0
+        for layer in self.layers:
+            for name, values in layer.params.items():
+                flat[start : start + values.size] = layer.grads[name].ravel()
+                start += values.size
+
+    # -- weights -----------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights in Keras's order, layer by layer; the arrays themselves."""
+        _ = self.parameters
+        return [w for layer in self.layers for w in layer.weights]
+
+    def get_weights(self) -> list[Array]:
+        """Return copies of all weights, in Keras's order."""
+        return [w.copy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Copy ``weights`` into the model.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs; nothing is changed then.
+        """
+        ours = self.weights
+        arrays = [np.asarray(w) for w in weights]
+        if len(ours) != len(arrays):
+            raise ValueError(
+                f"set_weights: expected {len(ours)} arrays, received {len(arrays)}."
+            )
+        for index, (mine, given) in enumerate(zip(ours, arrays, strict=True)):
+            if mine.shape != given.shape:
+                raise ValueError(
+                    f"set_weights: expected array {index} of shape {mine.shape}, "
+                    f"received {given.shape}."
+                )
+        for mine, given in zip(ours, arrays, strict=True):
+            mine[...] = given
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return the layer called ``name``, or the one at ``index``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        if index is not None and -len(self.layers) <= index < len(self.layers):
+            return self.layers[index]
+        for layer in self.layers:
+            if name is not None and layer.name == name:
+                return layer
+        names = ", ".join(layer.name for layer in self.layers)
+        wanted = index if name is None else name
+        raise ValueError(f"get_layer: expected one of {names}, received {wanted!r}.")
+
+    def count_params(self) -> int:
+        """Return the number of weights, trained or not."""
+        self.build()
+        return sum(layer.count_params() for layer in self.layers)
+
+    # -- the two directions ------------------------------------------------------------------
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Run the layers over a batch ``x`` of shape (N, *input_shape), one after the other."""
+        self.build(x.shape[1:] if self._input_shape is None else None)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy: Array) -> Array:
+        """Return dLoss/dx for dy = dLoss/dy; fill every layer's ``grads`` and ``gradients``.
+
+        Needs ``forward(x, training=True)`` before.
+        """
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+        self.collect_gradients()
+        return dy
+
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """Return the outputs for a batch ``x``: the quick way for a few images."""
+        batch = self._as_input(x)
+        return self.forward(batch, training=True) if training else self.engine.predict(batch)
+
+    def _as_input(self, x: Any, argument: str = "x") -> Array:
+        """Return ``x`` as a contiguous array of the model's dtype, its shape checked."""
+        batch: Array = x if isinstance(x, np.ndarray) else np.asarray(x)
+        if batch.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{self.name}: expected numbers in {argument}, received {batch.dtype}."
+            )
+        if self._input_shape is None:
+            self.build(batch.shape[1:])
+        if batch.shape[1:] != self.input_shape or batch.ndim == 0:
+            expected = ", ".join(["N", *map(str, self.input_shape)])
+            raise ValueError(
+                f"{self.name}: expected {argument} of shape ({expected}), received {batch.shape}."
+                f"{shape_remedy(batch.shape, self.input_shape)}"
+            )
+        return np.ascontiguousarray(batch, dtype=self.dtype)
+
+    # -- training ----------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "adadelta",
+        loss: Any = "categorical_crossentropy",
+        metrics: Sequence[Any] | None = None,
+        **neutral: Any,
+    ) -> None:
+        """Choose how to train.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer
+        loss : str, function of ``nn.losses`` or Loss
+        metrics : list
+            ``["accuracy"]`` or none.
+
+        Raises
+        ------
+        ValueError
+            If one of them is not known here.
+        """
+        for argument, value in neutral.items():
+            if value not in (None, False, 1, "auto"):
+                raise TypeError(f"compile: {argument}={value!r} is not supported. Leave it out.")
+        self._optimizer = optimizers.get(optimizer)
+        self._loss = losses.get(loss)
+        names = [getattr(m, "name", None) or getattr(m, "__name__", m) for m in metrics or ()]
+        if len(names) > 1 or any(name not in _ACCURACY for name in names):
+            raise ValueError(f"metrics: expected ['accuracy'] or none, received {metrics!r}.")
+        self.metric = names[0] if names else None
+        self._engine = None
+        if self._input_shape is not None and self.layers:
+            self._optimizer.build(self.parameters.size, self.dtype)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``compile`` has been called."""
+        return self._optimizer is not None
+
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The optimiser given to ``compile``."""
+        if self._optimizer is None:
+            raise RuntimeError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
+        return self._optimizer
+
+    @property
+    def loss(self) -> losses.Loss:
+        """The loss given to ``compile``."""
+        if self._loss is None:
+            raise RuntimeError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
+        return self._loss
+
+    @property
+    def engine(self) -> EngineLike:
+        """What runs this model now: the fast stage where it fits, else the plain layers."""
+        key = (runtime.backend(), runtime.engine(), self._parameters is None)
+        if self._engine is None or key != self._engine_key:
+            _ = self.parameters
+            self._engine = self._new_engine()
+            self._engine_key = (key[0], key[1], False)
+        return self._engine
+
+    def _new_engine(self) -> EngineLike:
+        if runtime.backend() == "numba" and runtime.engine() == "auto":
+            from nn import fast
+
+            engine = fast.prepare(self)
+            if engine is not None:
+                return engine
+        return PlainEngine(self)
+
+    def _ready(self) -> None:
+        """Give the optimiser its slots if the model was built after ``compile``."""
+        slots = self.optimizer.slots
+        sizes = {slot.size for slot in slots.values()}
+        if len(slots) != len(self.optimizer.slot_names) or sizes - {self.parameters.size}:
+            self.optimizer.build(self.parameters.size, self.dtype)
+
+    def train_checked(self, x: Any, y: Any) -> tuple[float, int]:
+        """Take one step on a batch whose labels are checked; return mean loss and number right."""
+        return self.engine.train_step(self._as_input(x), y)
+
+    def train_on_batch(self, x: Any, y: Any) -> list[float]:
+        """Take one step on one batch; return ``[loss, accuracy]`` before it."""
+        batch = self._as_input(x)
+        labels = self._as_labels(y, len(batch))
+        self._ready()
+        loss, correct = self.engine.train_step(batch, labels)
+        return list(self.name_figures(loss, correct / len(batch)).values())
+
+    def name_figures(self, loss: float, accuracy: float) -> Logs:
+        """Return the figures of a step or an epoch under the names asked for in ``compile``."""
+        logs = {"loss": loss}
+        if self.metric is not None:
+            logs[self.metric] = accuracy
+        return logs
+
+    def _as_labels(self, y: Any, count: int, argument: str = "y") -> Array:
+        labels = self.loss.check(y, self.output_shape[-1])
+        if len(labels) != count:
+            raise ValueError(
+                f"{argument}: expected {count} labels, one an example, received {len(labels)}."
+            )
+        return labels
+
+    def _as_data(self, x: Any, y: Any, prefix: str = "") -> tuple[Array, Array]:
+        """Return (x, y) with everything checked that can be checked before training."""
+        images: Array = np.asarray(x)
+        if y is None:
+            raise ValueError(f"{prefix}y: expected labels, received None.")
+        if len(images) == 0:
+            raise ValueError(f"{prefix}x: expected at least one example, received none.")
+        self._as_input(images[:1], f"{prefix}x")
+        if images.dtype.kind == "f" and not np.isfinite([images.min(), images.max()]).all():
+            raise ValueError(
+                f"{prefix}x: expected finite numbers, received NaN or infinity. "
+                "Find them with np.isfinite(x)."
+            )
+        return images, self._as_labels(y, len(images), f"{prefix}y")
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: None = None,
+        sample_weight: None = None,
+        initial_epoch: int = 0,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> History:
+        """Train for ``epochs`` epochs.
+
+        Parameters
+        ----------
+        x : array (N, *input_shape), or a data set of batches
+            A data set has ``__len__``, ``__getitem__(i) -> (x, y)`` and perhaps ``on_epoch_end``.
+        y : array
+            (N, K) for categorical, (N,) for sparse categorical cross-entropy.
+        batch_size : int
+            Default 32.
+        epochs : int
+            Number of the last epoch.
+        verbose : {"auto", 0, 1, 2}
+            0 silent; 1 or "auto" a live bar on a terminal; 2 one line an epoch.
+        callbacks : list of Callback
+        validation_split : float
+            In [0, 1): the fraction cut from the end of x and y, before shuffling.
+        validation_data : (x, y)
+        shuffle : bool
+            New order every epoch.
+        initial_epoch : int
+            Number of epochs already done.
+        validation_batch_size, validation_freq : int
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError
+            If shapes, dtypes, labels or numbers are not as expected.
+        """
+        for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
+            if value is not None:
+                raise TypeError(f"fit: {argument} is not supported. Leave it out.")
+        if not 0 <= validation_split < 1:
+            raise ValueError(
+                f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
+            )
+        size = _whole("batch_size", 32 if batch_size is None else batch_size, 1)
+        validation = None
+        if y is None and hasattr(x, "__getitem__") and not isinstance(x, np.ndarray | list | tuple):
+            batches: Any = _CheckedBatches(self, x)
+        else:
+            images, labels = self._as_data(x, y)
+            if validation_split and validation_data is None:
+                cut = round(len(images) * (1 - validation_split))
+                validation = images[cut:], labels[cut:]
+                images, labels = images[:cut], labels[:cut]
+            batches = ArrayBatches(images, labels, size, self._order_rng if shuffle else None)
+        if validation_data is not None:
+            validation = self._as_data(*validation_data[:2], prefix="validation_")
+        self._ready()
+        logger = [] if not verbose else [ProgressLogger(False if verbose == 2 else None)]
+        return fit(
+            self,
+            batches,
+            _whole("epochs", epochs, 1),
+            _whole("initial_epoch", initial_epoch, 0),
+            [*(callbacks or ()), *logger],
+            validation,
+            validation_batch_size or size,
+            _whole("validation_freq", validation_freq, 1),
+        )
+
+    # -- asking ------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: None = None,
+        callbacks: None = None,
+    ) -> Array:
+        """Return the outputs for all of ``x``, (N, K).
+
+        ``batch_size``, ``verbose``, ``steps`` and ``callbacks`` are Keras's and change nothing
+        here: batches are cut to fit the caches.
+        """
+        images: Array = np.asarray(x)
+        if len(images) == 0:
+            raise ValueError("x: expected at least one example, received none.")
+        if images.dtype == self.dtype:
+            return self.engine.predict(self._as_input(images))
+        chunk = 4096  # converting integer images piece by piece keeps the copy small
+        parts = [
+            self.engine.predict(self._as_input(images[start : start + chunk]))
+            for start in range(0, len(images), chunk)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss over (x, y), or ``[loss, accuracy]`` if accuracy is a metric.
+
+        Parameters
+        ----------
+        x, y : arrays as for ``fit``
+        batch_size, verbose
+            Keras's; results do not depend on them.
+        return_dict : bool
+            Return ``{"loss": …, "accuracy": …}`` instead.
+        """
+        images, labels = self._as_data(x, y)
+        logs = self.evaluate_checked(images, labels)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values if len(values) > 1 else values[0]
+
+    def evaluate_checked(self, x: Array, y: Array, batch_size: int = 0) -> Logs:
+        """Return loss and accuracy over data that ``_as_data`` has checked."""
+        outputs = self.predict(x)
+        targets = self.loss.targets(y, outputs.shape[-1], outputs.dtype)
+        plain = self.loss.values(targets, outputs)
+        correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
+        return self.name_figures(float(plain.mean(dtype=np.float64)), float(correct))
+
+    # -- describing and keeping --------------------------------------------------------------
+
+    def summary(self, print_fn: Callable[[str], Any] = print, plan: bool = False) -> None:
+        """Print the layers, their output shapes and weights; with ``plan`` how they will run.
+
+        Parameters
+        ----------
+        print_fn : callable
+            Called once a line.
+        plan : bool
+            Add the fast stage's plan: which layers it fused, which kernels it uses, what memory
+            it holds.
+        """
+        self.build()
+        rows = [("Layer", "Output shape", "Parameters")]
+        for layer in self.layers:
+            shape = ", ".join(["N", *map(str, layer.output_shape)])
+            kind = f"{layer.name} ({type(layer).__name__})"
+            rows.append((kind, f"({shape})", f"{layer.count_params():,}"))
+        print_fn(f"Model {self.name!r}, input ({', '.join(['N', *map(str, self.input_shape)])})")
+        _print_table(rows, print_fn)
+        fixed = sum(w.size for layer in self.layers for w in layer.state.values())
+        total = self.count_params()
+        print_fn(f"Parameters: {total:,} ({total - fixed:,} trained, {fixed:,} not)")
+        if plan:
+            describe = getattr(self.engine, "describe", None)
+            print_fn("")
+            if describe is None:
+                print_fn("Plan: layer after layer, on the plain engine.")
+            else:
+                lines = describe()
+                _print_table([tuple(map(str, line)) for line in lines], print_fn)
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Save the whole model: architecture, weights, optimiser state, metadata.
+
+        ``.h5`` and ``.keras`` files open in Keras too. The file appears whole or not at all.
+        """
+        from nn import saving
+
+        if not overwrite and os.path.exists(filepath):
+            raise FileExistsError(f"save: {os.fspath(filepath)} exists. Pass overwrite=True.")
+        saving.save_model(self, filepath)
+
+    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Save the weights only."""
+        from nn import saving
+
+        saving.save_weights(self, filepath)
+
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
+        """Load weights saved from a model of this architecture."""
+        from nn import saving
+
+        saving.load_weights(self, filepath)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the architecture as plain dicts, with Keras's keys."""
+        layers = [
+            {"class_name": type(layer).__name__, "config": layer.get_config()}
+            for layer in self.layers
+        ]
+        shape = None if self._input_shape is None else list(self._input_shape)
+        return {"name": self.name, "input_shape": shape, "layers": layers}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], seed: int | None = None) -> Sequential:
+        """Make the model that ``get_config`` described, with new weights."""
+        model = cls(name=config.get("name"), seed=seed)
+        if config.get("input_shape"):
+            model.add(InputLayer(config["input_shape"]))
+        for entry in config["layers"]:
+            model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
+        return model
+
+    def random_state(self) -> dict[str, Any]:
+        """Return the state of every generator, so that a training can go on bit for bit."""
+        drops = [layer for layer in self.layers if isinstance(layer, Dropout)]
+        return {
+            "order": self._order_rng.bit_generator.state,
+            "dropout": {layer.name: layer.rng.bit_generator.state for layer in drops},
+        }
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Go back to what ``random_state`` returned."""
+        self._order_rng.bit_generator.state = state["order"]
+        for name, inner in state["dropout"].items():
+            layer = self.get_layer(name)
+            if isinstance(layer, Dropout):
+                layer.rng.bit_generator.state = inner
+
+
+class _CheckedBatches:
+    """A stranger's data set, its labels checked batch by batch."""
+
+    def __init__(self, model: Sequential, batches: Any) -> None:
+        self.model, self.batches = model, batches
+        if len(batches) == 0:
+            raise ValueError("x: expected a data set of at least one batch, received none.")
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> tuple[Any, Array]:
+        x, y = self.batches[index]
+        return x, self.model._as_labels(y, len(x))
+
+    def on_epoch_end(self) -> None:
+        """Pass it on."""
+        if hasattr(self.batches, "on_epoch_end"):
+            self.batches.on_epoch_end()
+
+    @property
+    def samples(self) -> int | None:
+        """Examples an epoch, if the data set says so."""
+        known = getattr(self.batches, "samples", None)
+        return None if known is None else int(known)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Its batch size, if it says so."""
+        known = getattr(self.batches, "batch_size", None)
+        return None if known is None else int(known)
+
+
+def _whole(argument: str, value: Any, least: int) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(
+            f"{argument}: expected a whole number from {least}, received {value!r}."
+        )
+    return int(value)
+
+
+def _print_table(rows: list[tuple[str, ...]], print_fn: Callable[[str], Any]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for index, row in enumerate(rows):
+        cells = zip(row, widths, strict=True)
+        print_fn("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
+        if index == 0:
+            print_fn("  ".join("-" * width for width in widths))
+
+
+def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
+    """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
+    from nn import saving
+
+    return saving.load_model(filepath, **options)

@@ -1,0 +1,316 @@
+"""Optimisers: how the gradient becomes a step.
+
+A model's weights are one flat vector, and so are its gradients and everything an optimiser
+remembers (its *slots*), so a step is a few lines of vector arithmetic
+(``nn.reference.sgd_step`` …) and one kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nn import ops
+from nn.memory import aligned_zeros
+from nn.optimizers import schedules
+from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
+from nn.reference import Array
+
+__all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Optimizer", "get", "schedules"]
+
+# Keras arguments that are accepted at the value that changes nothing.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "clipnorm": (None,),
+    "clipvalue": (None,),
+    "global_clipnorm": (None,),
+    "use_ema": (False,),
+    "ema_momentum": (0.99,),
+    "ema_overwrite_frequency": (None,),
+    "loss_scale_factor": (None,),
+    "gradient_accumulation_steps": (None,),
+    "weight_decay": (None, 0, 0.0),
+    "amsgrad": (False,),
+    "decay": (0, 0.0),
+    "jit_compile": (True, False),
+    "is_legacy_optimizer": (True, False),
+}
+
+
+class Optimizer:
+    """Base of all optimisers.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule
+        ``lr``, its name up to Keras 2.2, works too.
+    name : str, optional
+
+    Attributes
+    ----------
+    learning_rate : float
+        The rate of the next step. Setting it replaces a schedule.
+    iterations : int
+        Steps taken.
+    slots : dict of str to array
+        Flat vectors in the order of the parameters: layer by layer, kernel before bias.
+
+    Raises
+    ------
+    TypeError
+        For an argument this optimiser does not have.
+    """
+
+    slot_names: tuple[str, ...] = ()
+
+    def __init__(
+        self, learning_rate: Any, name: str | None = None, **neutral: Any
+    ) -> None:
+        kind = type(self).__name__
+        learning_rate = neutral.pop("lr", learning_rate)
+        for argument, value in neutral.items():
+            if argument not in _NEUTRAL:
+                raise TypeError(f"{kind}: there is no argument {argument!r} here. Leave it out.")
+            if value not in _NEUTRAL[argument]:
+                raise TypeError(
+                    f"{kind}: {argument}={value!r} is not supported. Leave it out."
+                )
+        self.name = name or kind.lower()
+        self.learning_rate = learning_rate
+        self.iterations = 0
+        self.slots: dict[str, Array] = {}
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        if self.schedule is not None:
+            return self.schedule(self.iterations)
+        return self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(value, dict):
+            value = SCHEDULES[value["class_name"]](**value["config"])
+        self.schedule: LearningRateSchedule | None = None
+        if isinstance(value, LearningRateSchedule):
+            self.schedule = value
+            return
+        try:
+            self._rate = float(value)
+        except (TypeError, ValueError):
+            self._rate = -1.0
+        if not self._rate >= 0 or self._rate == np.inf:
+            raise ValueError(
+                f"{type(self).__name__}: expected a learning_rate from 0, received {value!r}."
+            )
+
+    lr = learning_rate
+
+    def build(self, size: int, dtype: npt.DTypeLike = np.float32) -> None:
+        """Start anew with zeroed slots for ``size`` parameters."""
+        self.iterations = 0
+        self.slots = {name: aligned_zeros(size, dtype) for name in self.slot_names}
+
+    def step(self, parameters: Array, gradients: Array) -> None:
+        """Change ``parameters`` in place by one step along flat ``gradients``.
+
+        Parameters
+        ----------
+        parameters, gradients : arrays (P,) of one dtype
+        """
+        self._update(parameters, gradients, self.learning_rate)
+        self.iterations += 1
+
+    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
+        raise TypeError(f"{type(self).__name__} must define _update(parameters, gradients, lr).")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this optimiser again, with Keras's keys."""
+        rate: Any = self.learning_rate
+        if self.schedule is not None:
+            kind = type(self.schedule).__name__
+            rate = {"class_name": kind, "config": self.schedule.get_config()}
+        return {"name": self.name, "learning_rate": rate}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Optimizer:
+        """Make the optimiser that ``get_config`` described."""
+        return cls(**config)
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if asked for.
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule
+    momentum : float
+        In [0, 1).
+    nesterov : bool
+        Look ahead along the momentum before stepping.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.momentum = _fraction("SGD", "momentum", momentum)
+        self.nesterov = bool(nesterov)
+        self.slot_names = ("momentum",) if self.momentum else ()
+
+    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
+        velocity = self.slots.get("momentum", gradients[:0])
+        ops.sgd_step(parameters, gradients, velocity, lr, self.momentum, self.nesterov)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Adadelta(Optimizer):
+    """Steps scaled by running averages of past gradients and past steps (Zeiler 2012).
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule
+        Default 1.0, as in the paper and in Keras up to 2.3. Keras's later default, 0.001, all but
+        stops this network.
+    rho : float
+        Decay of both averages, in [0, 1).
+    epsilon : float
+    """
+
+    slot_names = ("accumulated_grad", "accumulated_delta_var")
+
+    def __init__(
+        self,
+        learning_rate: Any = 1.0,
+        rho: float = 0.95,
+        epsilon: float | None = 1e-7,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.rho = _fraction("Adadelta", "rho", rho)
+        self.epsilon = 1e-7 if epsilon is None else float(epsilon)
+
+    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
+        grads, deltas = (self.slots[name] for name in self.slot_names)
+        ops.adadelta_step(parameters, gradients, grads, deltas, lr, self.rho, self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}
+
+
+class Adam(Optimizer):
+    """Momentum over a running root mean square of the gradients (Kingma and Ba 2015).
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule
+    beta_1, beta_2 : float
+        Decay of the first and second moment, in [0, 1).
+    epsilon : float
+    """
+
+    slot_names = ("momentum", "velocity")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        kind = type(self).__name__
+        self.beta_1 = _fraction(kind, "beta_1", beta_1)
+        self.beta_2 = _fraction(kind, "beta_2", beta_2)
+        self.epsilon = 1e-7 if epsilon is None else float(epsilon)
+        self.weight_decay = 0.0
+
+    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
+        ops.adam_step(
+            parameters,
+            gradients,
+            self.slots["momentum"],
+            self.slots["velocity"],
+            lr,
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.iterations + 1,
+            self.weight_decay,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
+
+
+class AdamW(Adam):
+    """Adam whose weights shrink a little at every step (Loshchilov and Hutter 2019).
+
+    Parameters
+    ----------
+    learning_rate, beta_1, beta_2, epsilon
+        As for ``Adam``.
+    weight_decay : float
+        Every step first takes off ``learning_rate * weight_decay`` of each weight, biases too.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float | None = 1e-7,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
+        if weight_decay < 0:
+            raise ValueError(f"AdamW: expected weight_decay from 0, received {weight_decay!r}.")
+        self.weight_decay = float(weight_decay)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "weight_decay": self.weight_decay}
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)
+}
+
+
+def _fraction(owner: str, argument: str, value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(f"{owner}: expected {argument} in [0, 1), received {value!r}.")
+    return float(value)
+
+
+def get(identifier: Any) -> Optimizer:
+    """Return the optimiser called ``identifier``: a name, a class or an Optimizer.
+
+    Raises
+    ------
+    ValueError
+        If there is no such optimiser.
+    """
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
+        return identifier()
+    for name, cls in OPTIMIZERS.items():
+        if isinstance(identifier, str) and identifier.lower() == name.lower():
+            return cls()
+    raise ValueError(
+        f"optimizer: expected one of {', '.join(OPTIMIZERS)}, received {identifier!r}."
+    )

@@ -1,0 +1,189 @@
+"""Learning rates that change with the step number.
+
+A schedule is called with the number of steps already taken and returns the learning rate of the
+next one. Hand it to an optimiser as its ``learning_rate``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+class LearningRateSchedule:
+    """Base of all schedules: ``schedule(step) -> float``."""
+
+    def __call__(self, step: int) -> float:
+        """Return the learning rate of the step after ``step`` finished ones."""
+        raise TypeError(f"{type(self).__name__} must define __call__(step).")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this schedule again."""
+        return dict(vars(self))
+
+
+class Constant(LearningRateSchedule):
+    """Always ``learning_rate``."""
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = float(learning_rate)
+
+    def __call__(self, step: int) -> float:
+        return self.learning_rate
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """Steps: ``values[i]`` up to and including step ``boundaries[i]``, then the next.
+
+    Parameters
+    ----------
+    boundaries : list of int
+        Ascending step numbers.
+    values : list of float
+        One more than boundaries.
+    """
+
+    def __init__(self, boundaries: list[int], values: list[float], name: str = "Steps") -> None:
+        if len(values) != len(boundaries) + 1:
+            raise ValueError(
+                f"PiecewiseConstantDecay: expected {len(boundaries) + 1} values for "
+                f"{len(boundaries)} boundaries, received {len(values)}."
+            )
+        if list(boundaries) != sorted(boundaries):
+            raise ValueError(
+                f"PiecewiseConstantDecay: expected ascending boundaries, received {boundaries}."
+            )
+        self.boundaries, self.values, self.name = list(boundaries), list(values), name
+
+    def __call__(self, step: int) -> float:
+        for boundary, value in zip(self.boundaries, self.values, strict=False):
+            if step <= boundary:
+                return value
+        return self.values[-1]
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """``initial * decay_rate ** (step / decay_steps)``; in whole steps with ``staircase``."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
+        _positive("ExponentialDecay", "decay_steps", decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+
+    def __call__(self, step: int) -> float:
+        power = step / self.decay_steps
+        return self.initial_learning_rate * self.decay_rate ** (
+            math.floor(power) if self.staircase else power
+        )
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine from the top to ``alpha`` of it, after an optional linear warm-up.
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        Where the decay starts, or the warm-up if there is one.
+    decay_steps : int
+        Length of the decay, the warm-up not counted.
+    alpha : float
+        Final rate as a fraction of the top.
+    warmup_target : float, optional
+        The top reached by the warm-up.
+    warmup_steps : int
+
+    Notes
+    -----
+    Loshchilov and Hutter 2017 (SGDR), without restarts; the arguments are Keras's.
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: int = 0,
+    ) -> None:
+        _positive("CosineDecay", "decay_steps", decay_steps)
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
+        self.alpha, self.name = alpha, name
+        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+
+    def __call__(self, step: int) -> float:
+        top = self.initial_learning_rate
+        if self.warmup_target is not None:
+            top = self.warmup_target
+            if step < self.warmup_steps:
+                rise = (top - self.initial_learning_rate) * step / self.warmup_steps
+                return self.initial_learning_rate + rise
+            step -= self.warmup_steps
+        done = min(step, self.decay_steps) / self.decay_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * done))
+        return top * ((1 - self.alpha) * cosine + self.alpha)
+
+
+class OneCycle(LearningRateSchedule):
+    """Up and down once: a cosine rise to ``max_learning_rate``, then a longer cosine fall.
+
+    Parameters
+    ----------
+    max_learning_rate : float
+    total_steps : int
+    rise : float
+        Fraction of the steps spent rising, in (0, 1).
+    initial_divisor : float
+        The cycle starts at ``max_learning_rate / initial_divisor``.
+    final_divisor : float
+        It ends at the start divided by this.
+
+    Notes
+    -----
+    Smith and Topin 2019; the parametrisation is PyTorch's ``OneCycleLR``.
+    """
+
+    def __init__(
+        self,
+        max_learning_rate: float,
+        total_steps: int,
+        rise: float = 0.3,
+        initial_divisor: float = 25.0,
+        final_divisor: float = 1e4,
+    ) -> None:
+        _positive("OneCycle", "total_steps", total_steps)
+        if not 0 < rise < 1:
+            raise ValueError(f"OneCycle: expected rise in (0, 1), received {rise!r}.")
+        self.max_learning_rate, self.total_steps, self.rise = max_learning_rate, total_steps, rise
+        self.initial_divisor, self.final_divisor = initial_divisor, final_divisor
+
+    def __call__(self, step: int) -> float:
+        start = self.max_learning_rate / self.initial_divisor
+        end = start / self.final_divisor
+        peak = self.rise * self.total_steps - 1
+        if step <= peak:
+            return _cosine(start, self.max_learning_rate, step / peak if peak > 0 else 1.0)
+        fall = self.total_steps - 1 - peak
+        return _cosine(self.max_learning_rate, end, min((step - peak) / fall, 1.0))
+
+
+def _cosine(start: float, end: float, done: float) -> float:
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _positive(owner: str, argument: str, value: Any) -> None:
+    if not isinstance(value, int | float) or value <= 0:
+        raise ValueError(f"{owner}: expected {argument} above 0, received {value!r}.")
+
+
+SCHEDULES: dict[str, type[LearningRateSchedule]] = {
+    cls.__name__: cls
+    for cls in (Constant, CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay)
+}
