@@ -39,6 +39,7 @@ alignment. The functions run inside ``@jit`` only; each docstring gives the NumP
 Multiply-adds round once where the machine has such an instruction and twice elsewhere.
 """
 
+import math
 import operator
 from typing import Any
 
@@ -77,6 +78,7 @@ __all__ = [
     "store_bytes",
     "store_part",
     "store_tile",
+    "store_tile_part",
     "total",
     "zeros",
 ]
@@ -166,6 +168,16 @@ def _literal(value: Any, name: str) -> int:
     if not isinstance(value, types.IntegerLiteral):
         raise TypingError(f"simd: {name} must be a literal integer such as 4, received {value}.")
     return int(value.literal_value)
+
+
+def _extent(value: Any) -> int:
+    if isinstance(value, types.UniTuple):
+        return value.count * (
+            _extent(value.dtype) if isinstance(value.dtype, types.BaseTuple) else 1
+        )
+    if isinstance(value, types.BaseTuple):
+        return math.prod(_extent(part) for part in value.types)
+    return _literal(value, "count")
 
 
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
@@ -466,8 +478,12 @@ def total(typingctx: Any, a: Any) -> Any:
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def zeros(typingctx: Any, count: Any, like: Any) -> Any:
-    """Return a tuple of ``count`` (literal) zero vectors of the dtype of array ``like``."""
-    vector, length = _vector_of(like), _literal(count, "count")
+    """Return a tuple of ``count`` (literal) zero vectors of the dtype of array ``like``.
+
+    ``count`` may also be a tuple or a pair of tuples: as many vectors as the lengths multiply
+    to. So a kernel can get the form of its tile from its caller, by the type of an argument.
+    """
+    vector, length = _vector_of(like), _extent(count)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return ir.Constant(context.get_value_type(sig.return_type), None)
@@ -511,9 +527,9 @@ def outer(typingctx: Any, acc: Any, array: Any, index: Any, step: Any, row: Any)
         position = _index(context, builder, first, sig.args[2])
         stride = _index(context, builder, stride, sig.args[3])
         kind = _vector_ir(context, vector)
-        vectors = [builder.extract_value(right, c) for c in range(columns)]
-        if not isinstance(sig.args[4], types.UniTuple):
-            vectors = [right]
+        vectors = [right]
+        if isinstance(sig.args[4], types.UniTuple):
+            vectors = [builder.extract_value(right, c) for c in range(columns)]
         for r in range(acc.count // columns):
             offset = builder.add(position, builder.mul(stride, _intp(r)))
             scalar = _splat(builder, builder.load(builder.gep(pointer, [offset])), kind)
@@ -527,31 +543,47 @@ def outer(typingctx: Any, acc: Any, array: Any, index: Any, step: Any, row: Any)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def scaled_add(typingctx: Any, acc: Any, scale: Any, array: Any, index: Any) -> Any:
-    """Return ``acc[c] + scale * array.flat[index + 8 c : index + 8 c + 8]`` for all c."""
+def scaled_add(
+    typingctx: Any, acc: Any, scale: Any, array: Any, index: Any, step: Any, form: Any
+) -> Any:
+    """Add a scaled block: ``acc[r * C + c] += scale * array.flat[i : i + 8]``.
+
+    With ``i = index + r * step + 8 c``. ``form`` is a pair of tuples whose lengths are R and C,
+    and len(acc) = R x C. Returns the new accumulators.
+    """
     vector = _vector_of(array)
     if not isinstance(acc, types.UniTuple) or acc.dtype != vector or scale != vector:
         raise TypingError(f"simd.scaled_add: {acc}, {scale} do not fit {array}.")
+    rows, columns = (_extent(part) for part in form.types)
+    if rows * columns != acc.count:
+        raise TypingError(f"simd.scaled_add: {acc} is no tile of {rows} x {columns} vectors.")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        tile, factor, data, first = args
+        tile, factor, data, first, stride, _ = args
         pointer = _pointer(context, builder, sig.args[2], data)
         position = _index(context, builder, first, sig.args[3])
+        stride = _index(context, builder, stride, sig.args[4])
         kind = _vector_ir(context, vector)
-        for c in range(acc.count):
-            item = _load(builder, pointer, builder.add(position, _intp(LANES * c)), kind)
-            new = _fma(builder, factor, item, builder.extract_value(tile, c))
-            tile = builder.insert_value(tile, new, c)
+        for r in range(rows):
+            line = builder.add(position, builder.mul(stride, _intp(r)))
+            for c in range(columns):
+                slot = r * columns + c
+                item = _load(builder, pointer, builder.add(line, _intp(LANES * c)), kind)
+                new = _fma(builder, factor, item, builder.extract_value(tile, slot))
+                tile = builder.insert_value(tile, new, slot)
         return tile
 
-    return acc(acc, scale, array, index), codegen
+    return acc(acc, scale, array, index, step, form), codegen
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def load_tile(typingctx: Any, array: Any, index: Any, step: Any, rows: Any, columns: Any) -> Any:
-    """Return rows x columns (literals) vectors: row r begins at ``index + r * step``."""
+    """Return rows x columns vectors: row r begins at ``index + r * step``.
+
+    ``rows`` and ``columns`` are literals, or tuples of as many elements.
+    """
     vector = _vector_of(array)
-    height, width = _literal(rows, "rows"), _literal(columns, "columns")
+    height, width = _extent(rows), _extent(columns)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _pointer(context, builder, sig.args[0], args[0])
@@ -572,8 +604,8 @@ def load_tile(typingctx: Any, array: Any, index: Any, step: Any, rows: Any, colu
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
 def store_tile(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, columns: Any) -> Any:
-    """Write a tile with rows of ``columns`` (literal) vectors: row r at ``index + r * step``."""
-    vector, width = _vector_of(array), _literal(columns, "columns")
+    """Write a tile with rows of ``columns`` vectors: row r at ``index + r * step``."""
+    vector, width = _vector_of(array), _extent(columns)
     if not isinstance(acc, types.UniTuple) or acc.dtype != vector or acc.count % width:
         raise TypingError(f"simd.store_tile: {acc} is no tile with rows of {width} vectors.")
 
@@ -589,3 +621,30 @@ def store_tile(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, colu
         return context.get_dummy_value()
 
     return types.void(array, index, step, acc, columns), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store_tile_part(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, count: Any) -> Any:
+    """Write the first ``count`` lanes of one-vector rows: the right edge of a result."""
+    vector = _vector_of(array)
+    if not isinstance(acc, types.UniTuple) or acc.dtype != vector:
+        raise TypingError(f"simd.store_tile_part: {acc} does not fit {array}.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0])
+        position = _index(context, builder, args[1], sig.args[1])
+        stride = _index(context, builder, args[2], sig.args[2])
+        count = _index(context, builder, args[4], sig.args[4])
+        kind = _vector_ir(context, vector)
+        copy = cgutils.alloca_once(builder, kind.element, size=LANES * acc.count)
+        for slot in range(acc.count):
+            _store(builder, copy, _intp(LANES * slot), builder.extract_value(args[3], slot))
+        with cgutils.for_range(builder, _intp(acc.count)) as row:
+            line = builder.add(position, builder.mul(stride, row.index))
+            base = builder.mul(row.index, _intp(LANES))
+            with cgutils.for_range(builder, count) as lane:
+                item = builder.load(builder.gep(copy, [builder.add(base, lane.index)]))
+                builder.store(item, builder.gep(pointer, [builder.add(line, lane.index)]))
+        return context.get_dummy_value()
+
+    return types.void(array, index, step, acc, count), codegen
