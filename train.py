@@ -42,6 +42,11 @@ torchvision; if it is nowhere, it is downloaded.
 """
 
 
+FALLBACK = """\
+*** NO MNIST: TRAINING ON SYNTHETIC DIGITS INSTEAD.
+*** They are drawn by a program, not written by people. The run record and the weights say so."""
+
+
 class Refused(Exception):  # noqa: N818 - a refusal is no error of the program
     """Something the user asked for cannot be done; the text is one sentence for them."""
 
@@ -213,11 +218,22 @@ def check_output(output: Path) -> None:
 # --- data ----------------------------------------------------------------------------------------
 
 
+def synthetic_digits(count: int, seed: int, start: int = 0) -> tuple[Any, Any]:
+    """Return ``count`` digits drawn by the program, as bytes like MNIST's, and their labels."""
+    import numpy as np
+
+    from nn import synthetic
+
+    images, labels = synthetic.generate(count, seed=seed, start=start)
+    return np.rint(255 * images).astype(np.uint8), labels
+
+
 def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None]) -> Data:
     """Return the data; falls back from MNIST to synthetic digits, loudly, unless told which."""
     from nn import datasets
     from nn.runs import Data
 
+    limit = settings.limit
     if settings.data == "mnist":
         try:
             source = datasets.mnist.find(data_dir=args.data_dir)
@@ -226,25 +242,26 @@ def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None
             if args.data == "mnist" or args.resume:
                 raise
             settings.data = "synthetic"
-            say(
-                f"\n*** No MNIST. {error}\n*** TRAINING ON SYNTHETIC DIGITS INSTEAD: drawn by a "
-                "program, not written by people.\n*** The weights and the run record say so.\n"
-            )
-    if settings.data == "synthetic":
-        from nn import synthetic
-
-        images, labels = synthetic.load_data(60_000, seed=settings.seed)
-        test = lambda: synthetic.load_data(10_000, seed=settings.seed + 2**32)  # noqa: E731
-        described = {"name": "synthetic digits"}
-    else:
-        test = lambda: source.read("test")  # noqa: E731
+            print(f"{error}\n\n{FALLBACK}\n", file=sys.stderr)
+    if settings.data == "mnist":
         told = source.describe()
         hashes = {name: file["sha256"] for name, file in told["files"].items()}
         described = {"name": told["name"], "place": told["place"], "sha256": hashes}
-    limit = settings.limit
+
+        def test() -> tuple[Any, Any]:
+            images, labels = source.read("test")
+            return images[:limit], labels[:limit]
+    else:
+        images, labels = synthetic_digits(limit or 60_000, settings.seed)
+        described = {"name": "synthetic digits", "seed": settings.seed}
+
+        def test() -> tuple[Any, Any]:
+            # A part of the endless row that no training reaches, the same for every seed.
+            return synthetic_digits(min(limit or 10_000, 10_000), seed=0, start=10**9)
+
     images, labels = images[:limit], labels[:limit]
-    held = settings.validation_split
-    held = round(held * len(labels)) if held < 1 else int(held)
+    share = settings.validation_split
+    held = round(share * len(labels)) if share < 1 else int(share)
     if not 0 < held < len(labels):
         raise Refused(
             f"--validation-split: expected from 1 to {len(labels) - 1} of {len(labels)} images, "
@@ -253,12 +270,8 @@ def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None
     missing = sorted(set(range(10)) - set(labels[:-held].tolist()))
     if missing:
         say(f"Note: no training image shows {', '.join(map(str, missing))}: never to be read.")
-    return Data(
-        train=(images[:-held], labels[:-held]),
-        validation=(images[-held:], labels[-held:]),
-        test=lambda: tuple(array[:limit] for array in test()),  # type: ignore[arg-type,return-value]
-        source=described,
-    )
+    train, validation = (images[:-held], labels[:-held]), (images[-held:], labels[-held:])
+    return Data(train, validation, test, described)
 
 
 # --- the story -----------------------------------------------------------------------------------
@@ -322,7 +335,7 @@ def train(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        progress.close()
+        progress.end()
     done = run.course.epochs_done
     if interrupted and done == 0:
         print("Interrupted in the first epoch: there is nothing to save yet.")

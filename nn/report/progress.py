@@ -100,7 +100,7 @@ class EpochLines(Callback):
             self._timer.cancel()
             self._timer = None
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Leave the terminal as it was found."""
         self._stop_timer()
 
@@ -169,9 +169,9 @@ class LiveBar(EpochLines):
             figures += f"  loss {logs['loss']:.4f}  accuracy {100 * logs['accuracy']:.2f} %"
         self._bar.update(self._task, completed=self._epoch * self.images + done, figures=figures)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Take the bar away."""
-        super().close()
+        super().end()
         bar, self._bar = getattr(self, "_bar", None), None
         if bar is not None:
             bar.stop()
