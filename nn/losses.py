@@ -71,8 +71,8 @@ class Loss:
             losses, _ = ops.softmax_crossentropy_forward(y_pred, targets)
             return losses
         p = y_pred / y_pred.sum(axis=-1, keepdims=True)
-        losses = -(targets * np.log(np.clip(p, EPSILON, 1 - EPSILON))).sum(axis=-1)
-        return losses
+        likelihood: Array = (targets * np.log(np.clip(p, EPSILON, 1 - EPSILON))).sum(axis=-1)
+        return -likelihood
 
     def gradient(self, targets: Array, y_pred: Array) -> Array:
         """Return dLoss/dy_pred of the mean loss.
@@ -179,9 +179,7 @@ def categorical_crossentropy(
     return _per_example(CategoricalCrossentropy(from_logits, label_smoothing), y_true, y_pred)
 
 
-def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False
-) -> Array:
+def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Array:
     """Return the cross-entropy of every example, (N,), against labels (N,)."""
     return _per_example(SparseCategoricalCrossentropy(from_logits), y_true, y_pred)
 

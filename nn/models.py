@@ -7,23 +7,22 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nn import losses, optimizers, runtime, utils
+from nn import losses, optimizers, runtime, summary
 from nn.callbacks import Callback, History, Logs
-from nn.layers import LAYERS, Dropout, InputLayer, Layer
+from nn.layers import Layer
 from nn.layers.base import shape_remedy
-from nn.memory import aligned_zeros
+from nn.network import Network
 from nn.progress import ProgressLogger
-from nn.reference import Array, Shape
-from nn.training import ArrayBatches, EngineLike, PlainEngine, fit
+from nn.reference import Array
+from nn.training import ArrayBatches, CheckedBatches, EngineLike, PlainEngine, fit
 
 __all__ = ["Sequential", "load_model"]
 
 _ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 
 
-class Sequential:
+class Sequential(Network):
     """Layers in a row: the output of each is the input of the next.
 
     Parameters
@@ -55,231 +54,21 @@ class Sequential:
 
     def __init__(
         self,
-        layers: Iterable[Layer] | None = None,
+        layers: Iterable[Layer | Network] | None = None,
         name: str | None = None,
         seed: int | None = None,
         dtype: str = "float32",
     ) -> None:
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}.")
-        self.name = name or "sequential"
-        self.dtype = np.dtype(dtype)
-        self.layers: list[Layer] = []
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
         self.metric: str | None = None
-        weights, order = utils.seed_sequence(seed).spawn(2)
-        self._weight_rng = np.random.default_rng(weights)
-        self._order_rng = np.random.default_rng(order)
-        self._input_shape: Shape | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
-        self._parameters: Array | None = None
-        self._gradients: Array | None = None
         self._engine: EngineLike | None = None
         self._engine_key: tuple[Any, ...] = ()
-        for layer in layers or ():
-            self.add(layer)
+        super().__init__(layers, name, seed, dtype)
 
-    # -- building ----------------------------------------------------------------------------
-
-    def add(self, layer: Layer) -> None:
-        """Append ``layer``; it is built at once if the input shape is known.
-
-        Raises
-        ------
-        TypeError
-            If ``layer`` is not a Layer.
-        """
-        if isinstance(layer, Sequential):
-            if layer._input_shape is not None and self._input_shape is None:
-                self._input_shape = layer._input_shape
-            for inner in layer.layers:
-                self.add(inner)
-            return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"add: expected a layer, received {layer!r}.")
-        if not self.layers and layer.given_input_shape is not None:
-            self._input_shape = layer.given_input_shape
-        if isinstance(layer, InputLayer):
-            return
-        layer.name = self._unused(layer.name)
-        self.layers.append(layer)
-        self._parameters = self._engine = None
-        if self._input_shape is not None:
-            self._build_layer(len(self.layers) - 1)
-
-    def _unused(self, name: str) -> str:
-        taken = {layer.name for layer in self.layers}
-        candidates = (f"{name}_{i}" if i else name for i in range(len(taken) + 1))
-        return next(candidate for candidate in candidates if candidate not in taken)
-
-    def _build_layer(self, index: int) -> None:
-        layer = self.layers[index]
-        shape = self.layers[index - 1].output_shape if index else self.input_shape
-        if not layer.built:
-            layer.build(shape, self._weight_rng, self.dtype)
-        elif layer.input_shape != shape:
-            raise ValueError(
-                f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
-                f"received {shape}."
-            )
-
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return bool(self.layers) and all(layer.built for layer in self.layers)
-
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Create the weights for inputs of ``input_shape``, with or without a leading None.
-
-        Raises
-        ------
-        ValueError
-            If no shape is known, or the model is built for another.
-        """
-        if input_shape is not None:
-            given = tuple(input_shape[1:] if input_shape[0] is None else input_shape)
-            if self._input_shape not in (None, given):
-                raise ValueError(
-                    f"build: expected input_shape {self._input_shape}, as built, received {given}."
-                )
-            self._input_shape = tuple(int(extent) for extent in given if extent is not None)
-        if self._input_shape is None:
-            raise ValueError(
-                f"{self.name}: the input shape is not known. Start the model with "
-                "Input((28, 28, 1)) or call build((28, 28, 1))."
-            )
-        for index in range(len(self.layers)):
-            self._build_layer(index)
-
-    @property
-    def input_shape(self) -> Shape:
-        """Shape of one input, without the batch axis."""
-        if self._input_shape is None:
-            self.build()
-        assert_known = self._input_shape
-        return assert_known if assert_known is not None else ()
-
-    @property
-    def output_shape(self) -> Shape:
-        """Shape of one output, without the batch axis."""
-        self.build()
-        return self.layers[-1].output_shape if self.layers else self.input_shape
-
-    def _flatten(self) -> None:
-        """Move all trained weights into one vector and make ``layer.params`` views of it."""
-        self.build()
-        size = sum(w.size for layer in self.layers for w in layer.params.values())
-        self._parameters = aligned_zeros(size, self.dtype)
-        self._gradients = aligned_zeros(size, self.dtype)
-        start = 0
-        for layer in self.layers:
-            for name, values in layer.params.items():
-                view = self._parameters[start : start + values.size].reshape(values.shape)
-                view[...] = values
-                layer.params[name] = view
-                start += values.size
-
-    @property
-    def parameters(self) -> Array:
-        """All trained weights as one flat vector; changing it changes the model."""
-        if self._parameters is None:
-            self._flatten()
-        assert self._parameters is not None  # noqa: S101 - for the type checker
-        return self._parameters
-
-    @property
-    def gradients(self) -> Array:
-        """The gradients of ``parameters`` from the last step, in the same order."""
-        if self._gradients is None or self._parameters is None:
-            self._flatten()
-        assert self._gradients is not None  # noqa: S101 - for the type checker
-        return self._gradients
-
-    def collect_gradients(self) -> None:
-        """Copy every layer's ``grads`` into ``gradients``."""
-        flat, start = self.gradients, 0
-        for layer in self.layers:
-            for name, values in layer.params.items():
-                flat[start : start + values.size] = layer.grads[name].ravel()
-                start += values.size
-
-    # -- weights -----------------------------------------------------------------------------
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights in Keras's order, layer by layer; the arrays themselves."""
-        _ = self.parameters
-        return [w for layer in self.layers for w in layer.weights]
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of all weights, in Keras's order."""
-        return [w.copy() for w in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Copy ``weights`` into the model.
-
-        Raises
-        ------
-        ValueError
-            If their number or a shape differs; nothing is changed then.
-        """
-        ours = self.weights
-        arrays = [np.asarray(w) for w in weights]
-        if len(ours) != len(arrays):
-            raise ValueError(
-                f"set_weights: expected {len(ours)} arrays, received {len(arrays)}."
-            )
-        for index, (mine, given) in enumerate(zip(ours, arrays, strict=True)):
-            if mine.shape != given.shape:
-                raise ValueError(
-                    f"set_weights: expected array {index} of shape {mine.shape}, "
-                    f"received {given.shape}."
-                )
-        for mine, given in zip(ours, arrays, strict=True):
-            mine[...] = given
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return the layer called ``name``, or the one at ``index``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        """
-        if index is not None and -len(self.layers) <= index < len(self.layers):
-            return self.layers[index]
-        for layer in self.layers:
-            if name is not None and layer.name == name:
-                return layer
-        names = ", ".join(layer.name for layer in self.layers)
-        wanted = index if name is None else name
-        raise ValueError(f"get_layer: expected one of {names}, received {wanted!r}.")
-
-    def count_params(self) -> int:
-        """Return the number of weights, trained or not."""
-        self.build()
-        return sum(layer.count_params() for layer in self.layers)
-
-    # -- the two directions ------------------------------------------------------------------
-
-    def forward(self, x: Array, training: bool = False) -> Array:
-        """Run the layers over a batch ``x`` of shape (N, *input_shape), one after the other."""
-        self.build(x.shape[1:] if self._input_shape is None else None)
-        for layer in self.layers:
-            x = layer.forward(x, training)
-        return x
-
-    def backward(self, dy: Array) -> Array:
-        """Return dLoss/dx for dy = dLoss/dy; fill every layer's ``grads`` and ``gradients``.
-
-        Needs ``forward(x, training=True)`` before.
-        """
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-        self.collect_gradients()
-        return dy
+    # -- the direct call ------------------------------------------------------------------------
 
     def __call__(self, x: Any, training: bool = False) -> Array:
         """Return the outputs for a batch ``x``: the quick way for a few images."""
@@ -361,20 +150,16 @@ class Sequential:
     @property
     def engine(self) -> EngineLike:
         """What runs this model now: the fast stage where it fits, else the plain layers."""
-        key = (runtime.backend(), runtime.engine(), self._parameters is None)
+        key = (runtime.backend(), runtime.engine(), id(self.parameters))
         if self._engine is None or key != self._engine_key:
-            _ = self.parameters
-            self._engine = self._new_engine()
-            self._engine_key = (key[0], key[1], False)
+            self._engine, self._engine_key = self._new_engine(), key
         return self._engine
 
     def _new_engine(self) -> EngineLike:
         if runtime.backend() == "numba" and runtime.engine() == "auto":
             from nn import fast
 
-            engine = fast.prepare(self)
-            if engine is not None:
-                return engine
+            return fast.prepare(self) or PlainEngine(self)
         return PlainEngine(self)
 
     def _ready(self) -> None:
@@ -391,7 +176,7 @@ class Sequential:
     def train_on_batch(self, x: Any, y: Any) -> list[float]:
         """Take one step on one batch; return ``[loss, accuracy]`` before it."""
         batch = self._as_input(x)
-        labels = self._as_labels(y, len(batch))
+        labels = self.as_labels(y, len(batch))
         self._ready()
         loss, correct = self.engine.train_step(batch, labels)
         return list(self.name_figures(loss, correct / len(batch)).values())
@@ -403,7 +188,8 @@ class Sequential:
             logs[self.metric] = accuracy
         return logs
 
-    def _as_labels(self, y: Any, count: int, argument: str = "y") -> Array:
+    def as_labels(self, y: Any, count: int, argument: str = "y") -> Array:
+        """Return labels for ``count`` examples as the loss wants them, checked."""
         labels = self.loss.check(y, self.output_shape[-1])
         if len(labels) != count:
             raise ValueError(
@@ -424,7 +210,7 @@ class Sequential:
                 f"{prefix}x: expected finite numbers, received NaN or infinity. "
                 "Find them with np.isfinite(x)."
             )
-        return images, self._as_labels(y, len(images), f"{prefix}y")
+        return images, self.as_labels(y, len(images), f"{prefix}y")
 
     def fit(
         self,
@@ -486,7 +272,7 @@ class Sequential:
         size = _whole("batch_size", 32 if batch_size is None else batch_size, 1)
         validation = None
         if y is None and hasattr(x, "__getitem__") and not isinstance(x, np.ndarray | list | tuple):
-            batches: Any = _CheckedBatches(self, x)
+            batches: Any = CheckedBatches(x, self.as_labels)
         else:
             images, labels = self._as_data(x, y)
             if validation_split and validation_data is None:
@@ -495,7 +281,7 @@ class Sequential:
                 images, labels = images[:cut], labels[:cut]
             batches = ArrayBatches(images, labels, size, self._order_rng if shuffle else None)
         if validation_data is not None:
-            validation = self._as_data(*validation_data[:2], prefix="validation_")
+            validation = self._as_data(validation_data[0], validation_data[1], "validation_")
         self._ready()
         logger = [] if not verbose else [ProgressLogger(False if verbose == 2 else None)]
         return fit(
@@ -582,25 +368,7 @@ class Sequential:
             Add the fast stage's plan: which layers it fused, which kernels it uses, what memory
             it holds.
         """
-        self.build()
-        rows = [("Layer", "Output shape", "Parameters")]
-        for layer in self.layers:
-            shape = ", ".join(["N", *map(str, layer.output_shape)])
-            kind = f"{layer.name} ({type(layer).__name__})"
-            rows.append((kind, f"({shape})", f"{layer.count_params():,}"))
-        print_fn(f"Model {self.name!r}, input ({', '.join(['N', *map(str, self.input_shape)])})")
-        _print_table(rows, print_fn)
-        fixed = sum(w.size for layer in self.layers for w in layer.state.values())
-        total = self.count_params()
-        print_fn(f"Parameters: {total:,} ({total - fixed:,} trained, {fixed:,} not)")
-        if plan:
-            describe = getattr(self.engine, "describe", None)
-            print_fn("")
-            if describe is None:
-                print_fn("Plan: layer after layer, on the plain engine.")
-            else:
-                lines = describe()
-                _print_table([tuple(map(str, line)) for line in lines], print_fn)
+        summary.write(self, print_fn, getattr(self.engine, "describe", None) if plan else None)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
@@ -625,90 +393,11 @@ class Sequential:
 
         saving.load_weights(self, filepath)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the architecture as plain dicts, with Keras's keys."""
-        layers = [
-            {"class_name": type(layer).__name__, "config": layer.get_config()}
-            for layer in self.layers
-        ]
-        shape = None if self._input_shape is None else list(self._input_shape)
-        return {"name": self.name, "input_shape": shape, "layers": layers}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], seed: int | None = None) -> Sequential:
-        """Make the model that ``get_config`` described, with new weights."""
-        model = cls(name=config.get("name"), seed=seed)
-        if config.get("input_shape"):
-            model.add(InputLayer(config["input_shape"]))
-        for entry in config["layers"]:
-            model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
-        return model
-
-    def random_state(self) -> dict[str, Any]:
-        """Return the state of every generator, so that a training can go on bit for bit."""
-        drops = [layer for layer in self.layers if isinstance(layer, Dropout)]
-        return {
-            "order": self._order_rng.bit_generator.state,
-            "dropout": {layer.name: layer.rng.bit_generator.state for layer in drops},
-        }
-
-    def set_random_state(self, state: dict[str, Any]) -> None:
-        """Go back to what ``random_state`` returned."""
-        self._order_rng.bit_generator.state = state["order"]
-        for name, inner in state["dropout"].items():
-            layer = self.get_layer(name)
-            if isinstance(layer, Dropout):
-                layer.rng.bit_generator.state = inner
-
-
-class _CheckedBatches:
-    """A stranger's data set, its labels checked batch by batch."""
-
-    def __init__(self, model: Sequential, batches: Any) -> None:
-        self.model, self.batches = model, batches
-        if len(batches) == 0:
-            raise ValueError("x: expected a data set of at least one batch, received none.")
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, Array]:
-        x, y = self.batches[index]
-        return x, self.model._as_labels(y, len(x))
-
-    def on_epoch_end(self) -> None:
-        """Pass it on."""
-        if hasattr(self.batches, "on_epoch_end"):
-            self.batches.on_epoch_end()
-
-    @property
-    def samples(self) -> int | None:
-        """Examples an epoch, if the data set says so."""
-        known = getattr(self.batches, "samples", None)
-        return None if known is None else int(known)
-
-    @property
-    def batch_size(self) -> int | None:
-        """Its batch size, if it says so."""
-        known = getattr(self.batches, "batch_size", None)
-        return None if known is None else int(known)
-
 
 def _whole(argument: str, value: Any, least: int) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(
-            f"{argument}: expected a whole number from {least}, received {value!r}."
-        )
+        raise ValueError(f"{argument}: expected a whole number from {least}, received {value!r}.")
     return int(value)
-
-
-def _print_table(rows: list[tuple[str, ...]], print_fn: Callable[[str], Any]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for index, row in enumerate(rows):
-        cells = zip(row, widths, strict=True)
-        print_fn("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
-        if index == 0:
-            print_fn("  ".join("-" * width for width in widths))
 
 
 def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:

@@ -40,13 +40,11 @@ def _windows(x: Array, size: Pair, strides: Pair) -> Array:
     return view[:, :: strides[0], :: strides[1]]
 
 
-def conv2d_forward(
-    x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads
-) -> Array:
+def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
     """Slide ``kernel`` over ``x`` (a cross-correlation, as every deep-learning library has it).
 
-    ``y[n, i, j, f] = bias[f] + sum over k, l, c of x[n, i*SH + k, j*SW + l, c] * kernel[k, l, c, f]``
-    where ``x`` is padded with zeros and (SH, SW) are the strides.
+    ``y[n, i, j, f] = bias[f] + sum of x[n, i*SH + k, j*SW + l, c] * kernel[k, l, c, f]``, summed
+    over k, l and c, where ``x`` is padded with zeros and (SH, SW) are the strides.
 
     Parameters
     ----------
@@ -122,9 +120,7 @@ def bias_gradient(dy: Array) -> Array:
 # -------------------------------------------------------------------- pooling
 
 
-def maxpool2d_forward(
-    x: Array, pool_size: Pair, strides: Pair, pads: Pads
-) -> tuple[Array, Array]:
+def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> tuple[Array, Array]:
     """Keep the largest value of every window, and remember where it stood.
 
     Parameters

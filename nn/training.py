@@ -8,7 +8,7 @@ another with the same three methods and the same results.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -97,6 +97,11 @@ class PlainEngine:
         self.model.optimizer.step(self.model.parameters, self.model.gradients)
         return figures
 
+    def describe(self) -> list[tuple[str, str]]:
+        """Return the rows of ``model.summary(plan=True)``, the header first."""
+        rows = [(layer.name, "plain layer") for layer in self.model.layers]
+        return [("Stage", "How"), *rows]
+
     def predict(self, x: Array) -> Array:
         """Return the outputs for ``x``, batch by batch."""
         if len(x) <= self.batch_size:
@@ -161,6 +166,39 @@ class ArrayBatches:
     def on_epoch_end(self) -> None:
         """Shuffle for the next epoch."""
         self.shuffle()
+
+
+class CheckedBatches:
+    """A stranger's data set, its labels checked batch by batch."""
+
+    def __init__(self, batches: Any, as_labels: Callable[[Any, int], Array]) -> None:
+        self.batches, self.as_labels = batches, as_labels
+        if len(batches) == 0:
+            raise ValueError("x: expected a data set of at least one batch, received none.")
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> tuple[Any, Array]:
+        x, y = self.batches[index]
+        return x, self.as_labels(y, len(x))
+
+    def on_epoch_end(self) -> None:
+        """Pass it on."""
+        if hasattr(self.batches, "on_epoch_end"):
+            self.batches.on_epoch_end()
+
+    @property
+    def samples(self) -> int | None:
+        """Examples an epoch, if the data set says so."""
+        known = getattr(self.batches, "samples", None)
+        return None if known is None else int(known)
+
+    @property
+    def batch_size(self) -> int | None:
+        """Its batch size, if it says so."""
+        known = getattr(self.batches, "batch_size", None)
+        return None if known is None else int(known)
 
 
 def fit(

@@ -47,9 +47,7 @@ class BatchNormalization(Layer):
                 f"BatchNormalization: expected momentum in [0, 1), received {momentum!r}."
             )
         if epsilon <= 0:
-            raise ValueError(
-                f"BatchNormalization: expected epsilon above 0, received {epsilon!r}."
-            )
+            raise ValueError(f"BatchNormalization: expected epsilon above 0, received {epsilon!r}.")
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale = bool(center), bool(scale)
 

@@ -65,9 +65,7 @@ class MaxPooling2D(_Pooling2D):
 
     def backward(self, dy: Array) -> Array:
         winner, x_shape = self._take()
-        return ops.maxpool2d_backward(
-            dy, winner, x_shape, self.pool_size, self.strides, self.pads
-        )
+        return ops.maxpool2d_backward(dy, winner, x_shape, self.pool_size, self.strides, self.pads)
 
 
 class AveragePooling2D(_Pooling2D):

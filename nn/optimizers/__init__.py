@@ -64,18 +64,14 @@ class Optimizer:
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(
-        self, learning_rate: Any, name: str | None = None, **neutral: Any
-    ) -> None:
+    def __init__(self, learning_rate: Any, name: str | None = None, **neutral: Any) -> None:
         kind = type(self).__name__
         learning_rate = neutral.pop("lr", learning_rate)
         for argument, value in neutral.items():
             if argument not in _NEUTRAL:
                 raise TypeError(f"{kind}: there is no argument {argument!r} here. Leave it out.")
             if value not in _NEUTRAL[argument]:
-                raise TypeError(
-                    f"{kind}: {argument}={value!r} is not supported. Leave it out."
-                )
+                raise TypeError(f"{kind}: {argument}={value!r} is not supported. Leave it out.")
         self.name = name or kind.lower()
         self.learning_rate = learning_rate
         self.iterations = 0
@@ -285,9 +281,7 @@ class AdamW(Adam):
         return {**super().get_config(), "weight_decay": self.weight_decay}
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)
-}
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)}
 
 
 def _fraction(owner: str, argument: str, value: Any) -> float:

@@ -1,0 +1,179 @@
+"""What a callback is, and the ones that only record."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nn.models import Sequential
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base of all callbacks; every hook does nothing until a subclass defines it.
+
+    Attributes
+    ----------
+    model : Sequential
+        The model being trained. ``model.stop_training = True`` ends ``fit`` after the epoch.
+    params : dict
+        ``epochs``, ``steps`` an epoch and ``samples`` of this ``fit``.
+    """
+
+    model: Sequential
+    params: dict[str, Any]
+
+    def set_model(self, model: Sequential) -> None:
+        """Remember the model."""
+        self.model = model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Remember what ``fit`` is about to do."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """After the last epoch, also when it was stopped early."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before epoch number ``epoch`` (from 0)."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """After epoch number ``epoch``, its figures in ``logs``."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before batch number ``batch`` of the epoch."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After that batch; ``logs`` holds the running means."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before a validation."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """After a validation."""
+
+
+class CallbackList(Callback):
+    """Several callbacks called as one, in their order."""
+
+    def __init__(self, callbacks: Sequence[Callback], model: Sequential) -> None:
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            callback.set_model(model)
+        # A batch is short: call only those who listen.
+        self._before_batch = _listeners(self.callbacks, "on_train_batch_begin")
+        self._after_batch = _listeners(self.callbacks, "on_train_batch_end")
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_begin(logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_end(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        for call in self._before_batch:
+            call(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        for call in self._after_batch:
+            call(batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_test_begin(logs)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_test_end(logs)
+
+
+def _listeners(callbacks: list[Callback], hook: str) -> list[Callable[..., None]]:
+    own = [c for c in callbacks if getattr(type(c), hook) is not getattr(Callback, hook)]
+    return [getattr(c, hook) for c in own]
+
+
+class History(Callback):
+    """What ``fit`` returns.
+
+    Attributes
+    ----------
+    epoch : list of int
+    history : dict of str to list of float
+        One figure an epoch under each name: loss, accuracy, val_loss, val_accuracy.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+class LambdaCallback(Callback):
+    """A callback from functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: …)``."""
+
+    def __init__(self, **hooks: Callable[..., None]) -> None:
+        for name, function in hooks.items():
+            if not name.startswith("on_") or not hasattr(Callback, name):
+                raise TypeError(f"LambdaCallback: there is no hook {name!r}.")
+            setattr(self, name, function)
+
+
+class CSVLogger(Callback):
+    """Write one line of figures an epoch to a CSV file.
+
+    Parameters
+    ----------
+    filename : str or Path
+    separator : str
+    append : bool
+        Add to an existing file instead of starting anew.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.path, self.separator, self.append = Path(filename), separator, append
+        self.names: list[str] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.names = None
+        if self.append and self.path.exists() and self.path.stat().st_size:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                self.names = next(csv.reader(file, delimiter=self.separator))[1:]
+        else:
+            self.path.write_text("", encoding="utf-8")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, delimiter=self.separator)
+            if self.names is None:
+                self.names = list(logs)
+                writer.writerow(["epoch", *self.names])
+            writer.writerow([epoch, *(logs.get(name, "NA") for name in self.names)])

@@ -1,0 +1,208 @@
+"""Callbacks that watch one figure: stop, save or slow down when it says so."""
+
+from __future__ import annotations
+
+import math
+import os
+
+from nn.callbacks.base import Callback, Logs
+from nn.reference import Array
+
+
+class _Monitor(Callback):
+    """Shared by callbacks that watch one figure get better or worse."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(
+                f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', received {mode!r}."
+            )
+        self.monitor = monitor
+        up = mode == "max" or (mode == "auto" and monitor.endswith(("acc", "accuracy", "auc")))
+        self.sign = 1.0 if up else -1.0
+        self.min_delta = abs(min_delta)
+        self.best = -self.sign * math.inf
+
+    def watched(self, logs: Logs | None) -> float:
+        """Return the figure, or say which there are."""
+        logs = logs or {}
+        if self.monitor not in logs:
+            hint = (
+                " Give fit validation_data or validation_split."
+                if self.monitor.startswith("val_")
+                else ""
+            )
+            raise ValueError(
+                f"{type(self).__name__}: expected monitor to be one of {', '.join(logs)}, "
+                f"received {self.monitor!r}.{hint}"
+            )
+        return logs[self.monitor]
+
+    def is_better(self, value: float) -> bool:
+        """Whether ``value`` beats the best so far by more than min_delta. NaN never does."""
+        return self.sign * (value - self.best) > self.min_delta
+
+
+class EarlyStopping(_Monitor):
+    """Stop when a figure has not improved for ``patience`` epochs.
+
+    Parameters
+    ----------
+    monitor : str
+    min_delta : float
+        An improvement smaller than this is none.
+    patience : int
+    verbose : int
+    mode : {"auto", "min", "max"}
+    baseline : float, optional
+        The figure to beat from the start.
+    restore_best_weights : bool
+        Go back to the weights of the best epoch at the end.
+    start_from_epoch : int
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best = -self.sign * math.inf if self.baseline is None else self.baseline
+        self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
+        self.best_weights: list[Array] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.watched(logs)
+        if epoch < self.start_from_epoch:
+            return
+        if self.is_better(value):
+            self.best, self.best_epoch, self.wait = value, epoch, 0
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            return
+        self.wait += 1
+        if self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+            if self.verbose:
+                print(f"Restored the weights of epoch {self.best_epoch + 1}.")
+
+
+class ModelCheckpoint(_Monitor):
+    """Save the model after every epoch, or after every epoch that is the best so far.
+
+    Parameters
+    ----------
+    filepath : str or Path
+        May hold ``{epoch}`` (from 1) and the names of figures: ``"{epoch:02d}-{val_loss:.3f}.h5"``.
+    monitor : str
+    verbose : int
+    save_best_only : bool
+    save_weights_only : bool
+    mode : {"auto", "min", "max"}
+    initial_value_threshold : float, optional
+        The figure to beat from the start.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath, self.verbose = os.fspath(filepath), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        if initial_value_threshold is not None:
+            self.best = initial_value_threshold
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            value = self.watched(logs)
+            if not self.is_better(value):
+                return
+            self.best = value
+        path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        save = self.model.save_weights if self.save_weights_only else self.model.save
+        save(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved {path}")
+
+
+class ReduceLROnPlateau(_Monitor):
+    """Multiply the learning rate by ``factor`` when a figure has stopped improving.
+
+    Parameters
+    ----------
+    monitor : str
+    factor : float
+        Below 1.
+    patience : int
+        Epochs without improvement before the rate falls.
+    verbose : int
+    mode : {"auto", "min", "max"}
+    min_delta : float
+    cooldown : int
+        Epochs to wait after a fall before counting again.
+    min_lr : float
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        if not 0 <= factor < 1:
+            raise ValueError(f"ReduceLROnPlateau: expected factor in [0, 1), received {factor!r}.")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.best, self.wait, self.cooling = -self.sign * math.inf, 0, 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.watched(logs)
+        optimizer = self.model.optimizer
+        if logs is not None:
+            logs["learning_rate"] = optimizer.learning_rate
+        if self.cooling:
+            self.cooling -= 1
+            self.wait = 0
+        if self.is_better(value):
+            self.best, self.wait = value, 0
+        elif not self.cooling:
+            self.wait += 1
+            if self.wait >= self.patience and optimizer.learning_rate > self.min_lr:
+                lowered = max(optimizer.learning_rate * self.factor, self.min_lr)
+                optimizer.learning_rate = lowered
+                self.wait, self.cooling = 0, self.cooldown
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: learning rate {lowered:g}")
