@@ -33,6 +33,7 @@ from .strokes import (
     pack_strokes,
     path_length,
 )
+from .widths import normalise_width, pen_width
 
 __all__ = [
     "STROKE_WIDTH",
@@ -47,8 +48,10 @@ __all__ = [
     "image_to_mnist",
     "image_to_mnist_steps",
     "load_strokes",
+    "normalise_width",
     "pack_strokes",
     "path_length",
+    "pen_width",
     "render_batch",
     "render_ink",
     "save_strokes",

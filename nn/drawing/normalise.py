@@ -248,17 +248,23 @@ def _unpack(packed: PackedStrokes) -> list[list[Stroke]]:
     return [strokes[bounds[n] : bounds[n + 1]] for n in range(len(packed))]
 
 
-def _area_weights(start: float, side: float, length: int) -> NDArray[np.float64]:
-    """Return (20, length): how much of each source pixel lies in each of 20 equal cells.
+def _area_weights(start: float, side: float, cells: int, length: int) -> NDArray[np.float64]:
+    """Return (cells, length): how much of each source pixel lies in each of the equal cells.
 
     The cells divide [start, start + side); pixel j covers [j, j + 1). Rows sum to 1 inside.
     """
-    edges = start + side * np.arange(BOX + 1) / BOX
+    edges = start + side * np.arange(cells + 1) / cells
     pixels = np.arange(length)
     low = np.maximum(edges[:-1, None], pixels)
     high = np.minimum(edges[1:, None], pixels + 1.0)
-    weights: NDArray[np.float64] = np.maximum(high - low, 0.0) * (BOX / side)
+    weights: NDArray[np.float64] = np.maximum(high - low, 0.0) * (cells / side)
     return weights
+
+
+def area_resample(image: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the picture at another size, each pixel the mean of the area it covers."""
+    (H, W), (OH, OW) = image.shape, shape
+    return _area_weights(0, H, OH, H) @ image @ _area_weights(0, W, OW, W).T
 
 
 def image_to_mnist_steps(ink: ArrayLike) -> Steps:
@@ -290,8 +296,8 @@ def image_to_mnist_steps(ink: ArrayLike) -> Steps:
     pad_top, pad_left = (side - height) // 2, (side - width) // 2
     crop = image[top:bottom, left:right]
     rows20, columns20 = (
-        _area_weights(-pad_top, side, height),
-        _area_weights(-pad_left, side, width),
+        _area_weights(-pad_top, side, BOX, height),
+        _area_weights(-pad_left, side, BOX, width),
     )
     small, mass, shift, normalised = _paste(rows20 @ crop @ columns20.T)
     return Steps(

@@ -1,0 +1,194 @@
+"""From a drawing or a picture to an answer: normalise, ask the network, doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nn.drawing import image_to_mnist, normalise_width, render_batch
+from nn.drawing.normalise import SIDE
+
+from .answers import Answer
+from .rejection import Floats, Rejection, plain_oddness
+
+DEFAULT_TEMPERATURE = 1.0
+DEFAULT_UNSURE_BELOW = 0.7
+BATCH = 256
+SMALLEST_PROBABILITY = 1e-30
+
+
+class Model(Protocol):
+    """What a network must offer: a call, and `metadata` with the figures of `calibrate`."""
+
+    metadata: dict[str, Any]
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return (N, 10) probabilities (or logits) for (N, 28, 28, 1) images in [0, 1]."""
+
+
+def logits_of(outputs: ArrayLike) -> Floats:
+    """Return (N, 10) logits, up to a constant in each row, of probabilities or logits."""
+    values = np.asarray(outputs, dtype=np.float64)
+    sums = values.sum(axis=1)
+    if values.min(initial=0.0) >= 0 and np.allclose(sums, 1.0, atol=1e-3):
+        return np.asarray(np.log(np.maximum(values, SMALLEST_PROBABILITY)))
+    return values
+
+
+def look(model: Model, images: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
+    """Return the logits (N, 10) and the inputs of the last dense layer (N, D).
+
+    The features are None for a model whose `layers` do not show them.
+    """
+    x = np.ascontiguousarray(images, dtype=np.float32)[..., None]  # (N, 28, 28, 1)
+    layers = list(getattr(model, "layers", []))
+    dense = [i for i, layer in enumerate(layers) if type(layer).__name__ == "Dense"]
+    logits, features = [], []
+    for start in range(0, len(x), BATCH):
+        part = x[start : start + BATCH]
+        if not dense:
+            part = model(part, training=False)
+        for i, layer in enumerate(layers if dense else []):
+            if i == dense[-1]:
+                features.append(np.asarray(part, dtype=np.float64).reshape(len(part), -1))
+            part = layer.forward(part, training=False)
+        logits.append(logits_of(part))
+    if not logits:
+        return np.zeros((0, 10)), None
+    return np.concatenate(logits), np.concatenate(features) if features else None
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Return the probabilities (N, 10) of logits divided by the temperature."""
+    scaled = (logits - logits.max(axis=1, keepdims=True)) / temperature
+    e = np.exp(scaled)
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def _number(metadata: dict[str, Any], key: str, default: float, low: float, high: float) -> float:
+    value = metadata.get(key, default)
+    if isinstance(value, (int, float)) and low <= value <= high:
+        return float(value)
+    return default
+
+
+class Recogniser:
+    """Reads digits with one network, and says when it should not be believed.
+
+    Temperature and limits come from the model's metadata, where `calibrate` put them
+    ("temperature", "unsure_below", "rejection"); without them cautious defaults hold.
+
+    Parameters
+    ----------
+    model : Sequential
+        Takes (N, 28, 28, 1) float32 in [0, 1], ink = 1; gives (N, 10). Models trained on inputs
+        of another scale convert them themselves.
+    smallest : float
+        In canvas pixels: drawings whose longest side is below are taken for the speck they are.
+        0 (the default) reads drawings in any unit.
+
+    Raises
+    ------
+    ValueError
+        If the model's shapes are known and are others.
+    """
+
+    def __init__(self, model: Model, smallest: float = 0.0) -> None:
+        inputs = getattr(model, "input_shape", None)
+        outputs = getattr(model, "output_shape", None)
+        if inputs is not None and tuple(inputs) != (SIDE, SIDE, 1):
+            raise ValueError(
+                f"model: expected inputs of shape (28, 28, 1), received {tuple(inputs)}. "
+                "Choose a network for MNIST digits."
+            )
+        if outputs is not None and tuple(outputs) != (10,):
+            raise ValueError(
+                f"model: expected 10 outputs, one a digit, received {tuple(outputs)}. "
+                "Choose a network for MNIST digits."
+            )
+        self.model = model
+        self.smallest = float(smallest)
+        metadata = getattr(model, "metadata", None) or {}
+        self.temperature = _number(metadata, "temperature", DEFAULT_TEMPERATURE, 0.05, 20.0)
+        self.unsure_below = _number(metadata, "unsure_below", DEFAULT_UNSURE_BELOW, 0.0, 1.0)
+        self.rejection = Rejection.from_metadata(metadata.get("rejection"))
+
+    def probabilities(self, images: NDArray[np.float32]) -> Floats:
+        """Return calibrated probabilities (N, 10) of normalised images (N, 28, 28)."""
+        if len(images) == 0:
+            return np.zeros((0, 10))
+        x = np.ascontiguousarray(images, dtype=np.float32)[..., None]
+        return softmax(logits_of(self.model(x, training=False)), self.temperature)
+
+    def answers(self, images: ArrayLike) -> list[Answer]:
+        """Answer for normalised images.
+
+        Parameters
+        ----------
+        images : (N, 28, 28)
+            As `nn.drawing` makes them: float in [0, 1], ink = 1.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another or an intensity is not finite.
+        """
+        x = np.ascontiguousarray(images, dtype=np.float32)
+        if x.ndim != 3 or x.shape[1:] != (SIDE, SIDE):
+            raise ValueError(
+                f"images: expected shape (N, 28, 28), received {x.shape}. "
+                "Use read_strokes or read_image for drawings and pictures."
+            )
+        if not np.isfinite(x).all():
+            raise ValueError(
+                "images: expected finite intensities, received NaN or infinity. "
+                "Clean the images, for example with numpy.nan_to_num."
+            )
+        inked = np.flatnonzero(x.any(axis=(1, 2)))
+        answers = [Answer("empty", None, None, np.zeros(10), image, 1.0) for image in x]
+        if len(inked) == 0:
+            return answers
+        seen = x[inked]
+        logits, features = look(self.model, seen)
+        probabilities = softmax(logits, self.temperature)
+        if self.rejection is None:
+            oddness, limit = plain_oddness(seen), 0.5
+        else:
+            oddness = self.rejection.oddness(seen, logits, features)
+            limit = self.rejection.limit
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        for row, index in enumerate(inked):
+            best, second = int(order[row, 0]), int(order[row, 1])
+            if not np.isfinite(probabilities[row]).all() or oddness[row] > limit:
+                state = "not a digit"
+            elif probabilities[row, best] < self.unsure_below:
+                state = "unsure"
+            else:
+                state = "digit"
+            answers[index] = Answer(
+                state,  # type: ignore[arg-type]
+                best,
+                second,
+                probabilities[row],
+                x[index],
+                float(oddness[row]),
+            )
+        return answers
+
+    def read_strokes(self, strokes: Iterable[ArrayLike]) -> Answer:
+        """Read a drawing as one digit; see `nn.drawing.strokes_to_mnist`."""
+        return self.read_drawings([strokes])[0]
+
+    def read_drawings(self, drawings: Sequence[Iterable[ArrayLike]]) -> list[Answer]:
+        """Read many drawings, each as one digit."""
+        return self.answers(render_batch(drawings, smallest=self.smallest))
+
+    def read_image(self, ink: ArrayLike) -> Answer:
+        """Read an ink picture (H, W) in [0, 1] as one digit; see `nn.drawing.read_picture`.
+
+        Lines much thinner or thicker than MNIST's are brought to its width first.
+        """
+        return self.answers(image_to_mnist(normalise_width(ink))[None])[0]
