@@ -1,0 +1,310 @@
+"""The console's decisions: what is on the sheet, what was read, which digit is looked at.
+
+The window calls a `Desk`, then shows what it says. All of it runs without a display.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.console import answers, keys, texts
+from nn.console.answers import AnswerLike, Order, Shown
+from nn.console.history import Entry, History
+from nn.console.sketch import PEN_WIDTHS, Box, Fit, Picture, Points, Sheet, Sketch, page_around
+
+Tool = Literal["pen", "eraser", "rubber"]
+TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
+ERASER_RADIUS = 16.0
+STEP, LARGE_STEP = 8.0, 32.0
+"""Paper units an arrow key moves the pen, and with Shift."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One digit found on the sheet: its answer, its 28 × 28 picture, its box on the paper."""
+
+    answer: AnswerLike
+    image: NDArray[np.float32]
+    box: Box | None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was read on one sheet."""
+
+    found: tuple[Found, ...]
+    seconds: float = 0.0
+
+    @property
+    def number(self) -> str:
+        """The digits in reading order."""
+        return answers.number_of([f.answer for f in self.found])
+
+
+class Reader(Protocol):
+    """What reads a sheet; `nn.console.reader.NetworkReader` with a real network."""
+
+    def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
+        """Return the digits drawn, in reading order."""
+
+    def read_picture(self, picture: Picture) -> tuple[Found, ...]:
+        """Return the digits in a picture, in reading order."""
+
+
+@dataclass
+class Desk:
+    """One console without its window.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds, increasing; replaced in tests.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
+    sketch: Sketch = field(default_factory=Sketch)
+    history: History = field(default_factory=History)
+    reader: Reader | None = None
+    warming: bool = True
+    problem: str = ""
+    live: bool = True
+    order: Order = "digit"
+    tool: Tool = "pen"
+    size: tuple[float, float] = (560.0, 560.0)
+    result: Result = field(default_factory=lambda: Result(()))
+    selected: int = 0
+    cursor: tuple[float, float] = (280.0, 280.0)
+    _read_state: tuple[Sheet, int] | None = None
+    _page: tuple[float, float] | None = None
+    _erasing: Tool | None = None
+    _keyboard_pen: bool = False
+
+    # ------------------------------------------------------------------ the page
+
+    def resize(self, width: float, height: float) -> None:
+        """Tell the size of the canvas in paper units."""
+        self.size = (max(width, 1.0), max(height, 1.0))
+        if self.sketch.empty and not self.sketch.can_undo:
+            self._page = None
+            self.cursor = (self.size[0] / 2, self.size[1] / 2)
+
+    @property
+    def page(self) -> Box:
+        """The part of the paper to show: the sheet as it was started, and all ink on it."""
+        return page_around(self._page or self.size, self.sketch.box())
+
+    def fit(self, width: int, height: int) -> Fit:
+        """Return how the paper lies on a canvas of width x height pixels."""
+        return Fit.of(self.page, width, height)
+
+    # ------------------------------------------------------------------ gestures
+
+    def press(self, x: float, y: float, *, erase: bool = False) -> None:
+        """Put the chosen tool (or the eraser, for the right button) on the paper."""
+        self._keyboard_pen = False
+        if self._page is None:
+            self._page = self.size
+        if self.tool == "pen" and not erase:
+            self._erasing = None
+            self.sketch.begin(x, y, self.clock())
+        else:
+            self._erasing = "eraser" if self.tool == "pen" else self.tool
+            self.sketch.begin_erasing()
+            self.move(x, y)
+
+    def move(self, x: float, y: float) -> bool:
+        """Draw or erase on to (x, y); returns whether the sheet changed."""
+        if self._erasing == "eraser":
+            return self.sketch.erase_strokes(x, y, self.eraser_radius)
+        if self._erasing == "rubber":
+            return self.sketch.erase_area(x, y, self.eraser_radius)
+        return self.sketch.extend(x, y, self.clock())
+
+    def release(self) -> bool:
+        """Lift the tool; returns whether the sheet changed."""
+        if self._erasing is not None:
+            self._erasing = None
+            return self.sketch.finish_erasing()
+        return self.sketch.finish() is not None
+
+    @property
+    def gesture(self) -> bool:
+        """Whether a tool is on the paper."""
+        return self.sketch.drawing or self._erasing is not None
+
+    @property
+    def eraser_radius(self) -> float:
+        """Radius of the eraser on the paper, in paper units."""
+        return ERASER_RADIUS if self._erasing == "rubber" else ERASER_RADIUS / 2
+
+    # ------------------------------------------------------------------ drawing by keys
+
+    def step(self, dx: int, dy: int, *, large: bool = False) -> bool:
+        """Move the keyboard's pen; returns whether it drew."""
+        length = LARGE_STEP if large else STEP
+        left, top, right, bottom = self.page
+        self.cursor = (
+            min(max(self.cursor[0] + dx * length, left), right),
+            min(max(self.cursor[1] + dy * length, top), bottom),
+        )
+        return self._keyboard_pen and self.sketch.extend(*self.cursor, self.clock())
+
+    def toggle_pen(self) -> bool:
+        """Put the keyboard's pen down or lift it; returns whether it is down now."""
+        if self._keyboard_pen and self.sketch.drawing:
+            self._keyboard_pen = False
+            self.sketch.finish()
+        else:
+            self.press(*self.cursor)
+            self._keyboard_pen = self.sketch.drawing
+            if not self._keyboard_pen:
+                self.release()
+        return self._keyboard_pen
+
+    # ------------------------------------------------------------------ editing
+
+    def choose(self, tool: Tool) -> None:
+        """Take another tool; a gesture under way ends first."""
+        self.release()
+        self._keyboard_pen = False
+        self.tool = tool
+
+    def change_width(self, by: int) -> float:
+        """Take the next thinner (-1) or thicker (+1) pen; returns its width."""
+        widths = list(PEN_WIDTHS)
+        index = widths.index(min(widths, key=lambda w: abs(w - self.sketch.width)))
+        self.sketch.width = widths[min(max(index + by, 0), len(widths) - 1)]
+        return self.sketch.width
+
+    def clear(self) -> bool:
+        """Take a fresh sheet; the old one and its answer join the history."""
+        self.remember()
+        self._keyboard_pen = False
+        changed = self.sketch.clear()
+        if changed:
+            self._page = None
+        return changed
+
+    def undo(self) -> bool:
+        """Go one step back."""
+        self._keyboard_pen = False
+        return self.sketch.undo()
+
+    def redo(self) -> bool:
+        """Take one undone step again."""
+        self._keyboard_pen = False
+        return self.sketch.redo()
+
+    def show_sheet(self, sheet: Sheet, size: tuple[float, float] | None = None) -> bool:
+        """Put another sheet in place; what was there joins the history."""
+        self.remember()
+        self._page = size or self.size
+        return self.sketch.replace(sheet)
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, *, force: bool = False) -> bool:
+        """Read the sheet if it has changed since; returns whether there is a new result."""
+        if self.reader is None or not (self.live or force):
+            return False
+        state = self._state()
+        if state == self._read_state and not force:
+            return False
+        start = self.clock()
+        found: tuple[Found, ...] = ()
+        if self.sketch.picture is not None:
+            found = self.reader.read_picture(self.sketch.picture)
+        elif not self.sketch.empty:
+            found = self.reader.read_strokes(self.sketch.arrays())
+        self.result = Result(found, self.clock() - start)
+        self._read_state = state
+        self.selected = self._latest()
+        return True
+
+    def forget_result(self) -> None:
+        """Drop the result, so that the next `read` reads again (another network, say)."""
+        self._read_state = None
+
+    def recognise(self) -> bool:
+        """Read now, whatever `live` says, and put the answer into the history."""
+        self.sketch.finish()
+        self._keyboard_pen = False
+        changed = self.read(force=True)
+        self.remember()
+        return changed
+
+    def remember(self) -> bool:
+        """Put the sheet and its answer into the history, if there is one."""
+        self.sketch.finish()
+        if self._read_state != self._state():
+            self.read()
+        if self._read_state != self._state():
+            return False
+        page = self._page or self.size
+        return self.history.add(Entry(self.sketch.sheet, self.result.number, page))
+
+    def recall(self, index: int) -> bool:
+        """Bring back a sheet of the history."""
+        entry = self.history[index]
+        self._page = entry.size
+        return self.sketch.replace(entry.sheet)
+
+    def select(self, index: int) -> None:
+        """Look at one of several digits; counts round at both ends."""
+        if self.result.found:
+            self.selected = index % len(self.result.found)
+
+    def found_at(self, x: float, y: float) -> int | None:
+        """Return the digit whose box holds a place on the paper, or None."""
+        for index, found in enumerate(self.result.found):
+            if found.box is None:
+                continue
+            left, top, right, bottom = found.box
+            if left <= x <= right and top <= y <= bottom:
+                return index
+        return None
+
+    @property
+    def focus(self) -> Found | None:
+        """The digit looked at, or None."""
+        found = self.result.found
+        return found[min(self.selected, len(found) - 1)] if found else None
+
+    def shown(self) -> Shown:
+        """Return what the answer card shows now."""
+        if self.problem:
+            return answers.message(texts.NO_NETWORK, self.problem)
+        if self.reader is None:
+            if self.warming:
+                return answers.message(texts.WARMING, texts.WARMING_DETAIL, "…")
+            return answers.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
+        if not self.live and self._read_state != self._state() and not self.sketch.empty:
+            return answers.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
+        found = () if self.sketch.empty else self.result.found
+        return answers.show([f.answer for f in found], self.selected, self.order)
+
+    def _state(self) -> tuple[Sheet, int]:
+        return self.sketch.sheet, self.sketch.points_under_way
+
+    def _latest(self) -> int:
+        """Return the digit the pen touched last; the first one for a picture."""
+        strokes = self.sketch.strokes
+        if not strokes or len(self.result.found) < 2:
+            return 0
+        x, y = (float(v) for v in strokes[-1].points.mean(axis=0))
+
+        def distance(found: Found) -> float:
+            if found.box is None:
+                return math.inf
+            left, top, right, bottom = found.box
+            return math.hypot(x - (left + right) / 2, y - (top + bottom) / 2)
+
+        order = sorted(range(len(self.result.found)), key=lambda i: distance(self.result.found[i]))
+        return order[0]

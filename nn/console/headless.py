@@ -1,0 +1,178 @@
+"""The console without a window: read pictures and print the answers, or measure.
+
+Standard output carries the answers and nothing else; what went wrong goes to standard error,
+one clear sentence each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from nn.console import answers, texts
+from nn.console.desk import Found
+from nn.console.reader import InputForm, NetworkReader, load
+from nn.console.sketch import Picture
+
+PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
+COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
+STDIN_LIMIT = 64 << 20
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out --image or --evaluate.
+
+    Returns
+    -------
+    int
+        0 when everything was read, 1 when some pictures of a folder were not, 2 when nothing
+        could be.
+    """
+    try:
+        reader = load(args.weights, InputForm(args.input_scale, args.transpose, args.invert))
+        if args.evaluate is not None:
+            from nn.console import evaluation
+
+            return evaluation.run(reader, args.evaluate, as_json=args.json, sheet=args.sheet)
+        return read(reader, args.image, "json" if args.json else "csv" if args.csv else "text")
+    except (OSError, ValueError, MemoryError) as error:
+        print(f"gui_console: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def read(reader: NetworkReader, source: str, form: str, out: TextIO | None = None) -> int:
+    """Read a picture, a folder or standard input ("-") and print the answers.
+
+    Raises
+    ------
+    OSError, ValueError
+        If a single picture cannot be read, or a folder holds none.
+    """
+    out = out or sys.stdout
+    path = Path(source)
+    if source != "-" and path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        if not files:
+            raise ValueError(
+                f"--image: expected a folder with pictures ({', '.join(sorted(PICTURES))}), "
+                f"received {path} without one. Name another folder or a file."
+            )
+        rows = list(_folder(reader, files))
+        write(rows, form, out, many=True)
+        failed = sum("error" in row for row in rows)
+        return 0 if not failed else 1 if failed < len(rows) else 2
+    row = _from_stdin(reader) if source == "-" else picture_row(reader, path, str(path))
+    write([row], form, out, many=False)
+    return 0
+
+
+def _folder(reader: NetworkReader, files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    for file in files:
+        try:
+            yield picture_row(reader, file, file.name)
+        except (OSError, ValueError, MemoryError) as error:
+            print(f"gui_console: {error}", file=sys.stderr)
+            yield {"file": file.name, "state": "error", "text": "", "error": str(error)}
+
+
+def _from_stdin(reader: NetworkReader) -> dict[str, Any]:
+    data = sys.stdin.buffer.read(STDIN_LIMIT + 1)
+    if not data or len(data) > STDIN_LIMIT:
+        raise ValueError(
+            f"--image -: expected a picture of 1 to {STDIN_LIMIT:,} bytes on standard input, "
+            f"received {'none' if not data else 'more'}. Pipe one in: cat digit.png | …"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "standard-input"
+        path.write_bytes(data)
+        return picture_row(reader, path, "-")
+
+
+def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
+    """Read one picture; returns what JSON shows of it."""
+    from nn.drawing import read_picture
+
+    found = reader.read_picture(Picture(np.asarray(read_picture(path), np.float32), name))
+    return row_of(name, found)
+
+
+def row_of(name: str, found: tuple[Found, ...]) -> dict[str, Any]:
+    """Return the JSON-able description of what was found."""
+    shown = answers.show([f.answer for f in found], 0)
+    states = [f.answer.state for f in found]
+    state = "empty" if not found else states[0] if len(set(states)) == 1 else "mixed"
+    return {
+        "file": name,
+        "state": state,
+        "text": shown.number,
+        "sentence": shown.headline if len(found) < 2 else shown.number,
+        "confidence": float(min((f.answer.probabilities.max() for f in found), default=0.0)),
+        "digits": [
+            {
+                "digit": None if f.answer.digit is None else int(f.answer.digit),
+                "state": f.answer.state,
+                "confidence": float(f.answer.probabilities.max()),
+                "probabilities": [round(float(p), 6) for p in f.answer.probabilities],
+                "box": None if f.box is None else [round(float(v), 1) for v in f.box],
+            }
+            for f in found
+        ],
+    }
+
+
+def write(rows: list[dict[str, Any]], form: str, out: TextIO, *, many: bool) -> None:
+    """Print rows as text, JSON (an object for one picture, a list for a folder) or CSV."""
+    if form == "json":
+        json.dump(rows if many else rows[0], out, indent=2)
+        out.write("\n")
+    elif form == "csv":
+        buffer = io.StringIO()
+        table = csv.writer(buffer, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for row in rows:
+            digits = row.get("digits", [])
+            boxes = [" ".join(map(str, d["box"])) for d in digits if d["box"] is not None]
+            table.writerow(
+                (
+                    row["file"],
+                    row["state"],
+                    row["text"],
+                    f"{row.get('confidence', 0.0):.4f}",
+                    len(digits),
+                    "; ".join(boxes),
+                    row.get("error", ""),
+                )
+            )
+        out.write(buffer.getvalue())
+    else:
+        wide = max(len(row["file"]) for row in rows)
+        for row in rows:
+            if "error" in row:
+                continue
+            out.write(f"{row['file']:<{wide}}  {_line(row)}\n")
+
+
+def _line(row: dict[str, Any]) -> str:
+    if not row["digits"]:
+        return "nothing drawn"
+    if len(row["digits"]) == 1:
+        if row["state"] == "digit":
+            return f"{row['text']}  {texts.percent(row['confidence'])}"
+        return str(row["sentence"])
+    parts = []
+    for digit in row["digits"]:
+        box = "" if digit["box"] is None else " at " + ",".join(f"{v:.0f}" for v in digit["box"])
+        name = "?" if digit["digit"] is None else digit["digit"]
+        parts.append(f"{name} {texts.percent(digit['confidence'])}{box}")
+    return f"{row['text']}  ({'; '.join(parts)})"

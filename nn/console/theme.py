@@ -1,0 +1,317 @@
+"""The look: two ttk themes on top of `clam`, with rounded, antialiased controls.
+
+ttk can draw a control from a stretchable picture. The pictures are made here with Pillow at
+the scale of the screen, so that buttons are as round and sharp on a dense screen as on an
+ordinary one, and the same on every desktop.
+"""
+
+from __future__ import annotations
+
+import sys
+import tkinter as tk
+from tkinter import font as tkfont
+from tkinter import ttk
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageTk
+
+from nn.console.palette import THEMES, Palette
+
+FAMILIES = {
+    "darwin": ("SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue"),
+    "win32": ("Segoe UI Variable Text", "Segoe UI"),
+}
+FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "DejaVu Sans")
+OVERSAMPLING = 4
+
+
+class Theme:
+    """Fonts, scale and the two ttk themes of one window.
+
+    Parameters
+    ----------
+    root : tk.Tk
+        The window.
+    scale : float or None
+        Pixels per unit of the design; None takes it from the screen's density.
+    name : "light" or "dark"
+    """
+
+    def __init__(self, root: tk.Tk, scale: float | None, name: str) -> None:
+        self.root = root
+        self.scale = scale or max(round(root.winfo_fpixels("1i") / 96 * 4) / 4, 1.0)
+        root.tk.call("tk", "scaling", self.scale * 96 / 72)
+        family = self._family()
+        self.fonts: dict[str, tkfont.Font] = {}
+        for key, size, weight in (
+            ("text", 13, "normal"),
+            ("bold", 13, "bold"),
+            ("small", 12, "normal"),
+            ("tiny", 11, "normal"),
+            ("heading", 12, "bold"),
+            ("headline", 19, "bold"),
+            ("digit", 92, "bold"),
+            ("digit_mid", 58, "bold"),
+            ("digit_small", 34, "bold"),
+        ):
+            self.fonts[key] = tkfont.Font(
+                root,
+                family=family,
+                size=-self.px(size),
+                weight=weight,  # type: ignore[arg-type]
+            )
+        for standard in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont"):
+            tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
+        self.style = ttk.Style(root)
+        self._images: list[ImageTk.PhotoImage] = []
+        self._built: set[str] = set()
+        self.palette = THEMES[name]
+        self.use(name)
+
+    def px(self, units: float) -> int:
+        """Return pixels for a length of the design."""
+        return max(round(units * self.scale), 1) if units > 0 else 0
+
+    def use(self, name: str) -> None:
+        """Switch to "light" or "dark"; every widget hears `<<ThemeChanged>>`."""
+        self.palette = THEMES[name]
+        if name not in self._built:
+            self.style.theme_create(f"digits-{name}", parent="clam")
+            self._built.add(name)
+            self.style.theme_use(f"digits-{name}")
+            self._elements(self.palette)
+            self._configure(self.palette)
+        # The window's own colours first: <<ThemeChanged>> arrives when Tk is idle.
+        self.root.configure(background=self.palette.window)
+        self._options(self.palette)
+        self.style.theme_use(f"digits-{name}")
+
+    def _family(self) -> str:
+        known = set(tkfont.families(self.root))
+        for family in (*FAMILIES.get(sys.platform, ()), *FREE_FAMILIES):
+            if family in known:
+                return family
+        return tkfont.nametofont("TkDefaultFont", self.root).actual("family")
+
+    # ------------------------------------------------------------------ pictures of controls
+
+    def rounded(
+        self, fill: str | None, outline: str | None = None, radius: float = 7, thick: float = 1
+    ) -> ImageTk.PhotoImage:
+        """Return a rounded rectangle to be stretched by its middle."""
+        side = self.px(radius) * 2 + 4
+        large = Image.new("RGBA", (side * OVERSAMPLING,) * 2, (0, 0, 0, 0))
+        draw = ImageDraw.Draw(large)
+        edge = side * OVERSAMPLING - 1
+        draw.rounded_rectangle(
+            (0, 0, edge, edge),
+            radius=self.px(radius) * OVERSAMPLING,
+            fill=fill,
+            outline=outline,
+            width=self.px(thick) * OVERSAMPLING if outline else 0,
+        )
+        image = ImageTk.PhotoImage(large.reduce(OVERSAMPLING), master=self.root)
+        self._images.append(image)  # Tk keeps only the name
+        return image
+
+    def _element(self, name: str, default: ImageTk.PhotoImage, *states: Any) -> None:
+        border = self.px(7) + 1
+        self.style.element_create(
+            name, "image", default, *states, border=border, padding=0, sticky="nsew"
+        )
+
+    def _elements(self, p: Palette) -> None:
+        n = p.name
+        focus = self.rounded(p.card, p.accent, thick=2)
+        self._element(
+            f"{n}.Button.face",
+            self.rounded(p.card, p.line),
+            (("disabled",), self.rounded(p.window, p.line)),
+            (("pressed",), self.rounded(p.pressed, p.line)),
+            (("focus", "active"), self.rounded(p.hover, p.accent, thick=2)),
+            (("focus",), focus),
+            (("active",), self.rounded(p.hover, p.line)),
+        )
+        self._element(
+            f"{n}.Accent.face",
+            self.rounded(p.accent),
+            (("disabled",), self.rounded(p.bar_track)),
+            (("pressed",), self.rounded(p.accent, p.text, thick=2)),
+            (("focus",), self.rounded(p.accent, p.text, thick=2)),
+            (("active",), self.rounded(p.accent, p.accent_soft, thick=1)),
+        )
+        nothing = self.rounded(None)
+        self._element(
+            f"{n}.Tool.face",
+            nothing,
+            (("selected", "focus"), self.rounded(p.accent_soft, p.accent, thick=2)),
+            (("selected",), self.rounded(p.accent_soft)),
+            (("pressed",), self.rounded(p.pressed)),
+            (("focus",), self.rounded(None, p.accent, thick=2)),
+            (("active", "!disabled"), self.rounded(p.hover)),
+        )
+        self._element(f"{n}.Card.face", self.rounded(p.card, p.line, radius=10))
+
+    def _configure(self, p: Palette) -> None:
+        s, n, px = self.style, p.name, self.px
+        s.configure(
+            ".",
+            background=p.window,
+            foreground=p.text,
+            font=self.fonts["text"],
+            bordercolor=p.line,
+            lightcolor=p.window,
+            darkcolor=p.window,
+            troughcolor=p.bar_track,
+            selectbackground=p.accent_soft,
+            selectforeground=p.text,
+            fieldbackground=p.card,
+            insertcolor=p.text,
+            focuscolor=p.accent,
+            relief="flat",
+        )
+        s.map(".", foreground=[("disabled", p.muted)], background=[])
+
+        def button(style: str, face: str, padding: tuple[int, int], **options: Any) -> None:
+            s.layout(
+                style,
+                [
+                    (
+                        face,
+                        {
+                            "sticky": "nsew",
+                            "children": [
+                                (
+                                    "Button.padding",
+                                    {
+                                        "sticky": "nsew",
+                                        "children": [("Button.label", {"sticky": "nsew"})],
+                                    },
+                                )
+                            ],
+                        },
+                    )
+                ],
+            )
+            s.configure(style, padding=padding, anchor="center", **options)
+
+        pad = (px(12), px(6))
+        button("TButton", f"{n}.Button.face", pad, background=p.window, width=0)
+        button("Card.TButton", f"{n}.Button.face", pad, background=p.card, width=0)
+        button("Digit.TButton", f"{n}.Button.face", (px(2), px(6)), background=p.card, width=3)
+        button(
+            "Accent.TButton",
+            f"{n}.Accent.face",
+            (px(16), px(7)),
+            background=p.window,
+            foreground=p.accent_text,
+            font=self.fonts["bold"],
+            width=0,
+        )
+        s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
+        tool = (px(9), px(6))
+        button("Tool.TButton", f"{n}.Tool.face", tool, background=p.window, width=0)
+        button("Quiet.TButton", f"{n}.Tool.face", (px(8), px(4)), background=p.card, width=0)
+        s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
+        s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
+        for style, background in (("Tool.Toolbutton", p.window), ("Card.Toolbutton", p.card)):
+            button(style, f"{n}.Tool.face", tool, background=background, width=0)
+            s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
+        s.layout("Card.TFrame", [(f"{n}.Card.face", {"sticky": "nsew"})])
+        s.configure("Card.TFrame", background=p.window, padding=px(16))
+        s.configure("Inner.TFrame", background=p.card)
+        for style, background, colour, face in (
+            ("TLabel", p.window, p.text, "text"),
+            ("Muted.TLabel", p.window, p.muted, "small"),
+            ("Card.TLabel", p.card, p.text, "text"),
+            ("CardBold.TLabel", p.card, p.text, "bold"),
+            ("CardMuted.TLabel", p.card, p.muted, "small"),
+            ("Heading.TLabel", p.card, p.muted, "heading"),
+            ("Headline.TLabel", p.card, p.text, "headline"),
+            ("Title.TLabel", p.window, p.text, "headline"),
+            ("Good.TLabel", p.card, p.good, "bold"),
+            ("Warn.TLabel", p.card, p.warn, "bold"),
+        ):
+            s.configure(style, background=background, foreground=colour, font=self.fonts[face])
+        s.configure(
+            "Horizontal.TProgressbar",
+            troughcolor=p.bar_track,
+            background=p.accent,
+            bordercolor=p.bar_track,
+            lightcolor=p.accent,
+            darkcolor=p.accent,
+            thickness=px(6),
+        )
+        for way in ("Vertical", "Horizontal"):
+            s.configure(
+                f"{way}.TScrollbar",
+                troughcolor=p.card,
+                background=p.bar_track,
+                bordercolor=p.card,
+                lightcolor=p.bar_track,
+                darkcolor=p.bar_track,
+                arrowcolor=p.muted,
+                arrowsize=px(11),
+                gripcount=0,
+            )
+            s.map(f"{way}.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
+        s.configure("Line.TFrame", background=p.line)
+        for style, background in (("TCheckbutton", p.window), ("Card.TCheckbutton", p.card)):
+            s.configure(
+                style,
+                background=background,
+                indicatorbackground=p.card,
+                indicatorforeground=p.accent_text,
+                upperbordercolor=p.muted,
+                lowerbordercolor=p.muted,
+                indicatorsize=px(13),
+                indicatormargin=(0, 0, px(6), 0),
+                padding=px(3),
+            )
+            s.map(
+                style,
+                background=[("active", background)],
+                indicatorbackground=[("selected", p.accent), ("!selected", p.card)],
+                foreground=[("focus", p.accent), ("!focus", p.text)],
+            )
+        s.configure(
+            "TCombobox",
+            padding=(px(8), px(5)),
+            arrowsize=px(13),
+            arrowcolor=p.muted,
+            background=p.card,
+            foreground=p.text,
+            bordercolor=p.line,
+            lightcolor=p.card,
+            darkcolor=p.card,
+        )
+        s.map(
+            "TCombobox",
+            fieldbackground=[("readonly", p.card)],
+            foreground=[("readonly", p.text)],
+            background=[("active", p.hover)],
+            bordercolor=[("focus", p.accent)],
+            selectbackground=[("readonly", p.card)],
+            selectforeground=[("readonly", p.text)],
+        )
+
+    def _options(self, p: Palette) -> None:
+        """Colour the classic widgets ttk does not cover: menus, pop-up lists, windows."""
+        option = self.root.option_add
+        for pattern, value in (
+            ("*Menu.background", p.card),
+            ("*Menu.foreground", p.text),
+            ("*Menu.activeBackground", p.accent_soft),
+            ("*Menu.activeForeground", p.text),
+            ("*Menu.disabledForeground", p.muted),
+            ("*Menu.selectColor", p.accent),
+            ("*Menu.relief", "flat"),
+            ("*Menu.borderWidth", 0),
+            ("*Menu.activeBorderWidth", self.px(3)),
+            ("*TCombobox*Listbox.background", p.card),
+            ("*TCombobox*Listbox.foreground", p.text),
+            ("*TCombobox*Listbox.selectBackground", p.accent_soft),
+            ("*TCombobox*Listbox.selectForeground", p.text),
+            ("*Toplevel.background", p.window),
+        ):
+            option(pattern, value)

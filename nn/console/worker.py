@@ -1,0 +1,89 @@
+"""Work beside the window: one thread a job, results handed over through a queue.
+
+Only the thread that made the window may touch it, so a job never calls the view: it reports
+into a queue that the view empties on its own clock, and only while a job runs (an idle
+window polls nothing).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class CancelledError(Exception):
+    """Raised inside a job whose user has changed their mind."""
+
+
+@dataclass
+class Job:
+    """A piece of work with its progress, its end and a way to stop it."""
+
+    name: str
+    on_done: Callable[[Any], None]
+    on_error: Callable[[BaseException], None]
+    on_progress: Callable[[Any], None] | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Ask the job to end at its next step."""
+        self._stop.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked it to end."""
+        return self._stop.is_set()
+
+
+class Workshop:
+    """Runs jobs in threads and delivers their messages when `deliver` is called."""
+
+    def __init__(self) -> None:
+        self._messages: queue.Queue[tuple[Job, str, Any]] = queue.Queue()
+        self._running = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or a message still waits."""
+        return self._running > 0
+
+    def start(self, job: Job, work: Callable[[Callable[[Any], None]], Any]) -> Job:
+        """Run `work(report)` in a thread of its own; `report(x)` raises when cancelled."""
+
+        def report(progress: Any) -> None:
+            if job.cancelled:
+                raise CancelledError(job.name)
+            self._messages.put((job, "progress", progress))
+
+        def run() -> None:
+            try:
+                result = work(report)
+            except BaseException as error:
+                # Held until the window has shown it: an error must not die with its thread.
+                self._messages.put((job, "error", error))
+            else:
+                self._messages.put((job, "done", result))
+
+        self._running += 1
+        threading.Thread(target=run, name=job.name, daemon=True).start()
+        return job
+
+    def deliver(self) -> bool:
+        """Hand all waiting messages to their jobs' callbacks; returns whether jobs still run."""
+        while True:
+            try:
+                job, kind, value = self._messages.get_nowait()
+            except queue.Empty:
+                return self.busy
+            if kind == "progress":
+                if job.on_progress is not None:
+                    job.on_progress(value)
+                continue
+            self._running -= 1
+            if kind == "done":
+                job.on_done(value)
+            else:
+                job.on_error(value)
