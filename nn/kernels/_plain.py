@@ -1,13 +1,12 @@
-"""Convolution and matrix products as plain loops, for any float type.
+"""Convolution and matrix products as plain loops, for float64: exact enough to check gradients.
 
 A convolution is a matrix product whose left rows are not stored but *gathered*: output pixel p
-sees `runs` stretches of the image, each `length` long, at fixed distances from its first one. With
-the first positions in a table (`pixels`) one kernel serves every kernel size and stride, the
-gradient of the input (a convolution of dy with the turned kernel), and a dense layer (one stretch).
+sees a few stretches of the image, each `length` long, at fixed distances (`runs`) from the first
+value it sees (`pixels`). With those two tables three loops serve every kernel size, stride and
+padding: the output gathers, the gradient of the input scatters back along the same way, the
+gradient of the kernel gathers again. A dense layer is the case of one stretch.
 
-Both kernels work on 4 rows x 4 terms at a time: each value of `b` is used four times while it is
-in a register, and the inner loop over the filters is one the compiler turns into vector code.
-The terms of a sum are added in the order of the reference's loop, whatever the tile.
+`_tiled` does the same sums in float32 with the registers in mind.
 """
 
 from __future__ import annotations
@@ -16,36 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from nn.kernels._jit import jit
-
-
-@jit
-def _add_4x4(
-    o0: Any, o1: Any, o2: Any, o3: Any, b0: Any, b1: Any, b2: Any, b3: Any, a: Any
-) -> None:
-    """Add to row i of the output the sum over j of a[i][j] * row j of b."""
-    (a00, a01, a02, a03), (a10, a11, a12, a13), (a20, a21, a22, a23), (a30, a31, a32, a33) = a
-    for f in range(len(b0)):
-        v0, v1, v2, v3 = b0[f], b1[f], b2[f], b3[f]
-        o0[f] = o0[f] + a00 * v0 + a01 * v1 + a02 * v2 + a03 * v3
-        o1[f] = o1[f] + a10 * v0 + a11 * v1 + a12 * v2 + a13 * v3
-        o2[f] = o2[f] + a20 * v0 + a21 * v1 + a22 * v2 + a23 * v3
-        o3[f] = o3[f] + a30 * v0 + a31 * v1 + a32 * v2 + a33 * v3
-
-
-@jit
-def _add_1x1(o: Any, b: Any, a: Any) -> None:
-    for f in range(len(b)):
-        o[f] = o[f] + a * b[f]
+from nn.kernels._cache import jit
 
 
 @jit
 def copy_padded(image: Any, scratch: Any, H: Any, row: Any, first: Any, padded_row: Any) -> None:
     """Copy the H rows of an image into the middle of a scratch image whose border is zero."""
     for h in range(H):
-        scratch[first + h * padded_row : first + h * padded_row + row] = image[
-            h * row : (h + 1) * row
-        ]
+        start = first + h * padded_row
+        scratch[start : start + row] = image[h * row : (h + 1) * row]
+
+
+@jit
+def _add_scaled(out: Any, factor: Any, values: Any) -> None:
+    for i in range(len(values)):
+        out[i] += factor * values[i]
 
 
 @jit
@@ -70,7 +54,7 @@ def gather_matmul(
     ----------
     x : array (N, H*W*C)
     padding : (H, row, first, padded_row, size) int
-        How an image lies in its zero-bordered copy; size 0 means that x is used as it is.
+        How the H rows of an image lie in its zero-bordered copy; size 0: x is used as it is.
     pixels : int64 array (P,)
         Where output pixel p starts to read, in the padded image.
     runs : int64 array (R,)
@@ -90,44 +74,54 @@ def gather_matmul(
     scratch = np.zeros(size, x.dtype)
     for n in range(n0, n1):
         source = x[n]
-        out = y[n]
         if size > 0:
             copy_padded(x[n], scratch, H, row, first, padded_row)
             source = scratch
         for p in range(p0, p1):
-            out[places[p] : places[p] + F] = bias
-        full = p0 + (p1 - p0) // 4 * 4
-        for p in range(p0, full, 4):
-            o0 = out[places[p] : places[p] + F]
-            o1 = out[places[p + 1] : places[p + 1] + F]
-            o2 = out[places[p + 2] : places[p + 2] + F]
-            o3 = out[places[p + 3] : places[p + 3] + F]
+            out = y[n, places[p] : places[p] + F]
+            out[:] = bias
             for r in range(len(runs)):
-                s0 = source[pixels[p] + runs[r] : pixels[p] + runs[r] + length]
-                s1 = source[pixels[p + 1] + runs[r] : pixels[p + 1] + runs[r] + length]
-                s2 = source[pixels[p + 2] + runs[r] : pixels[p + 2] + runs[r] + length]
-                s3 = source[pixels[p + 3] + runs[r] : pixels[p + 3] + runs[r] + length]
-                whole = length // 4 * 4
-                for k in range(0, whole, 4):
-                    a = (
-                        (s0[k], s0[k + 1], s0[k + 2], s0[k + 3]),
-                        (s1[k], s1[k + 1], s1[k + 2], s1[k + 3]),
-                        (s2[k], s2[k + 1], s2[k + 2], s2[k + 3]),
-                        (s3[k], s3[k + 1], s3[k + 2], s3[k + 3]),
-                    )
-                    q = r * length + k
-                    _add_4x4(o0, o1, o2, o3, b[q], b[q + 1], b[q + 2], b[q + 3], a)
-                for k in range(whole, length):
-                    q = r * length + k
-                    _add_1x1(o0, b[q], s0[k])
-                    _add_1x1(o1, b[q], s1[k])
-                    _add_1x1(o2, b[q], s2[k])
-                    _add_1x1(o3, b[q], s3[k])
-        for p in range(full, p1):
-            o0 = out[places[p] : places[p] + F]
-            for r in range(len(runs)):
+                stretch = source[pixels[p] + runs[r] : pixels[p] + runs[r] + length]
                 for k in range(length):
-                    _add_1x1(o0, b[r * length + k], source[pixels[p] + runs[r] + k])
+                    _add_scaled(out, stretch[k], b[r * length + k])
+
+
+@jit
+def scatter_matmul(
+    dy: Any,
+    b: Any,
+    padding: Any,
+    pixels: Any,
+    runs: Any,
+    length: Any,
+    dx: Any,
+    n0: Any,
+    n1: Any,
+) -> None:
+    """Add dy[n, p] @ b to the stretches of the padded image that output pixel p saw.
+
+    Parameters
+    ----------
+    dy : array (N, P*F)
+    b : array (F, R*length)
+        The transposed kernel.
+    padding, pixels, runs, length : see `gather_matmul`
+    dx : array (N, H*W*C)
+        Written whole for the images n0 to n1.
+    """
+    H, row, first, padded_row, size = padding
+    F = b.shape[0]
+    image = np.empty(max(size, H * row), dy.dtype)
+    for n in range(n0, n1):
+        image[:] = 0
+        for p in range(len(pixels)):
+            for r in range(len(runs)):
+                out = image[pixels[p] + runs[r] : pixels[p] + runs[r] + length]
+                for f in range(F):
+                    _add_scaled(out, dy[n, p * F + f], b[f, r * length : (r + 1) * length])
+        for h in range(H):
+            start = first + h * padded_row
+            dx[n, h * row : (h + 1) * row] = image[start : start + row]
 
 
 @jit
@@ -159,31 +153,12 @@ def gather_outer(
     K, F = sums.shape
     scratch = np.zeros(size, x.dtype)
     sums[:] = 0
-    full = p0 + (p1 - p0) // 4 * 4
-    whole = K // 4 * 4
     for n in range(n0, n1):
         source = x[n]
         if size > 0:
             copy_padded(x[n], scratch, H, row, first, padded_row)
             source = scratch
-        for k in range(0, whole, 4):
-            o0, o1, o2, o3 = sums[k], sums[k + 1], sums[k + 2], sums[k + 3]
-            t0, t1, t2, t3 = terms[k], terms[k + 1], terms[k + 2], terms[k + 3]
-            for p in range(p0, full, 4):
-                q0, q1, q2, q3 = pixels[p], pixels[p + 1], pixels[p + 2], pixels[p + 3]
-                a = (
-                    (source[q0 + t0], source[q1 + t0], source[q2 + t0], source[q3 + t0]),
-                    (source[q0 + t1], source[q1 + t1], source[q2 + t1], source[q3 + t1]),
-                    (source[q0 + t2], source[q1 + t2], source[q2 + t2], source[q3 + t2]),
-                    (source[q0 + t3], source[q1 + t3], source[q2 + t3], source[q3 + t3]),
-                )
-                b = dy[n, p * F : (p + 4) * F]
-                _add_4x4(o0, o1, o2, o3, b[:F], b[F : 2 * F], b[2 * F : 3 * F], b[3 * F :], a)
-        for p in range(p0, full):
-            b = dy[n, p * F : (p + 1) * F]
-            for k in range(whole, K):
-                _add_1x1(sums[k], b, source[pixels[p] + terms[k]])
-        for p in range(full, p1):
-            b = dy[n, p * F : (p + 1) * F]
+        for p in range(p0, p1):
+            gradient = dy[n, p * F : (p + 1) * F]
             for k in range(K):
-                _add_1x1(sums[k], b, source[pixels[p] + terms[k]])
+                _add_scaled(sums[k], source[pixels[p] + terms[k]], gradient)

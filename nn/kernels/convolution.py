@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.kernels import _plain
+from nn.kernels import _plain, _tiled
 from nn.kernels._pool import run, shards
 
 Array = npt.NDArray[Any]
@@ -75,11 +75,14 @@ def _gather_matmul(
     """Run `gather_matmul` over x (N, H*W*C) and y (N, Q) in pieces."""
     N, P, (K, F) = x.shape[0], pixels.shape[0], b.shape
     offset = np.zeros(F, x.dtype) if bias is None else prepare(bias)
-    tasks = [
-        (x, padding, pixels, runs, length, b, offset, y, places, *piece)
-        for piece in _pieces(N, P, N * P * K * F)
-    ]
-    run(_plain.gather_matmul, tasks)
+    pieces = _pieces(N, P, N * P * K * F)
+    if x.dtype != np.float32:
+        fixed = (x, padding, pixels, runs, length, b, offset, y, places)
+        run(_plain.gather_matmul, [(*fixed, *piece) for piece in pieces])
+        return
+    b, offset = _at_least_8(b), _at_least_8(offset)
+    tiled = (x, padding, pixels, runs, length, b, offset, y, places, F)
+    run(_tiled.gather_matmul, [(*tiled, *piece) for piece in pieces])
 
 
 def _gather_outer(
@@ -90,15 +93,43 @@ def _gather_outer(
     pieces = _pieces(N, P, N * P * K * F)
     if not pieces:
         return np.zeros((K, F), dy.dtype)
-    sums = np.empty((len(pieces), K, F), dy.dtype)
-    tasks = [
-        (x, padding, pixels, terms, dy, part, *piece)
-        for part, piece in zip(sums, pieces, strict=True)
-    ]
-    run(_plain.gather_outer, tasks)
-    for part in sums[1:]:
-        sums[0] += part
-    return sums[0]
+    if x.dtype != np.float32:
+        sums = np.empty((len(pieces), K, F), dy.dtype)
+        run(
+            _plain.gather_outer,
+            [
+                (x, padding, pixels, terms, dy, part, *piece)
+                for part, piece in zip(sums, pieces, strict=True)
+            ],
+        )
+        return _added(sums)
+    dy = _at_least_8(dy.reshape(N * P, F)).reshape(N, -1)
+    columns = max(F, _tiled.LANES)
+    sums = np.empty((len(pieces), *_tiled.sums_shape(K, columns)), dy.dtype)
+    run(
+        _tiled.gather_outer,
+        [
+            (x, padding, pixels, terms, dy, columns, part, *piece)
+            for part, piece in zip(sums, pieces, strict=True)
+        ],
+    )
+    return np.ascontiguousarray(_added(sums)[:K, _tiled.columns_of_strips(columns)[:F]])
+
+
+def _added(parts: Array) -> Array:
+    """Add the partial sums in order, into the first of them."""
+    for part in parts[1:]:
+        parts[0] += part
+    first: Array = parts[0]
+    return first
+
+
+def _at_least_8(array: Array) -> Array:
+    """Return the array with zeros appended to a last axis of fewer than 8."""
+    missing = _tiled.LANES - array.shape[-1]
+    if missing <= 0:
+        return array
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
 
 
 def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
@@ -125,69 +156,38 @@ def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, p
     return y
 
 
-def _turned(extent: int, kernel: int, stride: int, before: int, phase: int) -> tuple[int, int, int]:
-    """Describe along one axis the convolution of dy that makes every stride-th pixel of dx.
-
-    Pixel h = phase + stride * m of dx takes from dy[o] through kernel[i] with
-    i = h + before - stride * o. So only i = first, first + stride, ... matter (`taps` of them), and
-    o runs downwards while i runs upwards: turned round, a convolution of stride 1.
-
-    Returns
-    -------
-    first : int
-        Smallest kernel position that meets this phase.
-    taps : int
-        How many positions meet it; 0 where the stride is wider than the kernel.
-    start : int
-        Position in dy, perhaps negative, where pixel m = 0 begins to read.
-    """
-    first = (phase + before) % stride
-    taps = len(range(first, kernel, stride))
-    return first, taps, (phase + before) // stride - (taps - 1)
-
-
 def conv2d_backward_input(
     dy: Array, kernel: Array, x_shape: Shape, strides: Pair, pads: Pads
 ) -> Array:
     """Return dLoss/dx; see `nn.reference.conv2d_backward_input`.
 
-    A convolution of dy, padded, with the kernel turned by 180 degrees, channels and filters
-    exchanged. With strides every phase (h mod SH, w mod SW) of dx is such a convolution with its
-    own share of the kernel's positions.
+    Pixel p of the output hands dy[p] @ kernel.T back to the stretches of x it was made from.
     """
     N, H, W, C = x_shape
     _, OH, OW, F = dy.shape
     KH, KW, _, _ = kernel.shape
     SH, SW = strides
-    dy = prepare(dy).reshape(N, OH * OW * F)
+    padding = _padding(H, W, C, pads)
+    padded_row = padding[3]
+    length = KW * C
+    tiled = dy.dtype == np.float32
+    width = -(-length // 8) * 8 if tiled else length
+    b = np.zeros((F, KH, width), dy.dtype)
+    b[:, :, :length] = kernel.reshape(KH, length, F).transpose(2, 0, 1)
     dx = np.empty(x_shape, dy.dtype)
-    for i, j in np.ndindex(min(SH, H), min(SW, W)):
-        rows, columns = len(range(i, H, SH)), len(range(j, W, SW))
-        first_i, taps_i, start_i = _turned(H, KH, SH, pads[0][0], i)
-        first_j, taps_j, start_j = _turned(W, KW, SW, pads[1][0], j)
-        if taps_i == 0 or taps_j == 0:
-            dx[:, i::SH, j::SW] = 0
-            continue
-        # dy must hold every row from start_i to the last one read, start_i + rows - 1 + taps_i - 1
-        top, left = max(0, -start_i), max(0, -start_j)
-        bottom = max(0, start_i + rows + taps_i - 1 - OH)
-        right = max(0, start_j + columns + taps_j - 1 - OW)
-        padding = _padding(OH, OW, F, ((top, bottom), (left, right)))
-        padded_row = padding[3]
-        share = kernel[first_i::SH, first_j::SW][::-1, ::-1].transpose(0, 1, 3, 2)
-        _gather_matmul(
-            dy,
-            padding,
-            _grid(
-                rows, padded_row, columns, F, (start_i + top) * padded_row + (start_j + left) * F
-            ),
-            _grid(taps_i, padded_row, 1, 0, 0),
-            taps_j * F,
-            np.ascontiguousarray(share).reshape(taps_i * taps_j * F, C),
-            None,
-            dx.reshape(N, H * W * C),
-            _grid(rows, SH * W * C, columns, SW * C, (i * W + j) * C),
-        )
+    fixed = (
+        prepare(dy).reshape(N, OH * OW * F),
+        b.reshape(F, KH * width),
+        padding,
+        _grid(OH, SH * padded_row, OW, SW * C, 0),
+        _grid(KH, padded_row, 1, 0, 0),
+        length,
+        dx.reshape(N, H * W * C),
+    )
+    # Neighbouring pixels hand back to the same places: only whole images may be given away.
+    count = max(1, min(SHARDS, dy.size * KH * length // SMALLEST_SHARD))
+    kernel_loop = _tiled.scatter_matmul if tiled else _plain.scatter_matmul
+    run(kernel_loop, [(*fixed, n0, n1) for n0, n1 in shards(N, count)])
     return dx
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.kernels._jit import jit
+from nn.kernels._cache import jit
 
 Array = npt.NDArray[Any]
 

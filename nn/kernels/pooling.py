@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.kernels._jit import jit
+from nn.kernels._cache import jit
 from nn.kernels._pool import run, shards
 from nn.kernels.convolution import SHARDS, prepare
 
