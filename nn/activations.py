@@ -15,6 +15,9 @@ import numpy as np
 from nn import ops
 from nn.reference import Array
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+LEAK = 0.2
+
 
 class Activation(NamedTuple):
     """A name and the two directions: ``forward(x) -> y`` and ``backward(dy, y) -> dx``."""
@@ -55,6 +58,39 @@ def elu(x: Array) -> Array:
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0))).astype(x.dtype, copy=False)
 
 
+def selu(x: Array) -> Array:
+    """Return 1.0507 * x where positive, else 1.7581 * (exp(x) - 1) (Klambauer et al. 2017)."""
+    return (SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))).astype(
+        x.dtype, copy=False
+    )
+
+
+def leaky_relu(x: Array) -> Array:
+    """Return x where positive, else 0.2 * x, the slope Keras gives this name."""
+    return np.where(x > 0, x, x * x.dtype.type(LEAK))
+
+
+def softplus(x: Array) -> Array:
+    """Return ``log(1 + exp(x))``."""
+    return np.logaddexp(x, x.dtype.type(0))
+
+
+def softsign(x: Array) -> Array:
+    """Return ``x / (1 + |x|)``."""
+    y: Array = x / (1 + np.abs(x))
+    return y
+
+
+def exponential(x: Array) -> Array:
+    """Return ``exp(x)``."""
+    return np.exp(x)
+
+
+def _selu_backward(dy: Array, y: Array) -> Array:
+    slope = np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+    return (dy * slope).astype(dy.dtype, copy=False)
+
+
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
@@ -63,6 +99,11 @@ ACTIVATIONS = {
         Activation("softmax", softmax, lambda dy, y: ops.softmax_backward(dy, y)),
         Activation("sigmoid", sigmoid, lambda dy, y: dy * y * (1 - y)),
         Activation("tanh", tanh, lambda dy, y: dy * (1 - y * y)),
+        Activation("selu", selu, _selu_backward),
+        Activation("leaky_relu", leaky_relu, lambda dy, y: np.where(y > 0, dy, dy * LEAK)),
+        Activation("softplus", softplus, lambda dy, y: dy * -np.expm1(-y)),
+        Activation("softsign", softsign, lambda dy, y: dy * (1 - np.abs(y)) ** 2),
+        Activation("exponential", exponential, lambda dy, y: dy * y),
         Activation("elu", elu, lambda dy, y: np.where(y > 0, dy, dy * (y + 1))),
     )
 }

@@ -7,6 +7,7 @@ call is explained in ``nn.reference``.
 
 from nn.layers.base import Layer
 from nn.layers.core import (
+    ELU,
     Activation,
     Dropout,
     Flatten,
@@ -14,6 +15,7 @@ from nn.layers.core import (
     InputLayer,
     LeakyReLU,
     ReLU,
+    Rescaling,
     Reshape,
     Softmax,
 )
@@ -40,12 +42,14 @@ LAYERS: dict[str, type[Layer]] = {
         Conv2D,
         Dense,
         Dropout,
+        ELU,
         Flatten,
         GlobalAveragePooling2D,
         InputLayer,
         LeakyReLU,
         MaxPooling2D,
         ReLU,
+        Rescaling,
         Reshape,
         Softmax,
         ZeroPadding2D,
@@ -53,6 +57,7 @@ LAYERS: dict[str, type[Layer]] = {
 }
 
 __all__ = [
+    "ELU",
     "LAYERS",
     "Activation",
     "AveragePooling2D",
@@ -71,6 +76,7 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "ReLU",
+    "Rescaling",
     "Reshape",
     "Softmax",
     "ZeroPadding2D",

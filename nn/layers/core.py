@@ -200,6 +200,60 @@ class LeakyReLU(Layer):
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
+class ELU(Layer):
+    """x where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2016).
+
+    Parameters
+    ----------
+    alpha : float
+        At least 0.
+    """
+
+    def __init__(self, alpha: float = 1.0, **common: Any) -> None:
+        super().__init__(**common)
+        self.alpha = float(alpha)
+        if self.alpha < 0:
+            raise ValueError(f"ELU: expected alpha from 0, received {alpha!r}.")
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        y = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
+        y = y.astype(x.dtype, copy=False)
+        if training:
+            self._saved = y
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        y: Array = self._take()
+        return np.where(y > 0, dy, dy * (y + self.alpha)).astype(dy.dtype, copy=False)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class Rescaling(Layer):
+    """``scale * x + offset``: brings stored numbers into the range a network was trained on.
+
+    Parameters
+    ----------
+    scale, offset : float
+    """
+
+    def __init__(self, scale: float, offset: float = 0.0, **common: Any) -> None:
+        super().__init__(**common)
+        self.scale, self.offset = float(scale), float(offset)
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        y: Array = x * self.scale + self.offset
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        dx: Array = dy * self.scale
+        return dx
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+
+
 class Dropout(Layer):
     """While training, silence each value with probability ``rate`` and scale up the others.
 
