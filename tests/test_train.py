@@ -1,0 +1,410 @@
+"""`train.py` as people use it: real processes, real files, few images.
+
+The NumPy backend keeps these runs free of compilation; what they test does not depend on it.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn
+import train
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ["--data", "synthetic", "--limit", "240", "--epochs", "2", "--batch-size", "32"]
+
+
+def run(*arguments, code=0, env=None, **options):
+    """Run train.py in a process of its own; return it after checking its exit status."""
+    process = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "NN_BACKEND": "reference", **(env or {})},
+        **options,
+    )
+    assert process.returncode == code, process.stdout + process.stderr
+    return process
+
+
+def refused(*arguments, **options):
+    """Run train.py with something it must refuse; return the one sentence it says."""
+    process = run(*arguments, code=2, **options)
+    assert "Traceback" not in process.stderr
+    return process.stderr.strip().splitlines()[-1]
+
+
+def weights(path):
+    return np.concatenate([w.ravel() for w in nn.load_model(path).get_weights()])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A finished training of two epochs: its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    process = run(*TINY, "--output", folder / "digits.h5")
+    return folder, process.stdout
+
+
+# --- what comes out ---------------------------------------------------------------------------
+
+
+def test_help_has_examples_and_is_quick():
+    process = run("--help")
+    assert "python train.py --resume" in process.stdout
+    for flag in (  # noqa: SIM905
+        "epochs batch-size lr optimizer seed validation-split data-dir limit threads output "
+        "resume dry-run quiet data recipe preset force patience"
+    ).split():
+        assert f"--{flag}" in process.stdout
+
+
+def test_a_training_tells_what_it_does(trained):
+    _, printed = trained
+    assert "synthetic digits: 220 images to train on, 20 to choose the epoch by" in printed
+    lines = [line for line in printed.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    assert re.search(r"Test +loss \d\.\d{4}, accuracy [\d.]+ % \(95 % interval", printed)
+    assert "digit  precision     recall         F1  images" in printed
+
+
+def test_the_run_record_holds_the_run(trained):
+    folder, _ = trained
+    record = json.loads((folder / "digits.json").read_text())
+    assert record["settings"] == {
+        "data": "synthetic", "recipe": "original", "preset": "original", "epochs": 2,
+        "batch_size": 32, "optimizer": "adadelta", "learning_rate": 1.0, "seed": 1,
+        "validation_split": pytest.approx(1 / 12), "limit": 240,
+    }  # fmt: skip
+    assert record["finished"] is True
+    assert record["backend"] == "reference"
+    assert record["parameters"] == 233_162
+    assert record["data"]["name"] == "synthetic digits"
+    assert [len(values) for values in record["history"].values()] == [2, 2, 2, 2]
+    test = record["test"]
+    assert np.sum(test["confusion"]) == test["images"] == 240
+    assert np.trace(test["confusion"]) == test["right"]
+    low, high = test["interval_95"]
+    assert low < test["accuracy"] < high
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["arguments"][:2] == TINY[:2]
+
+
+def test_the_weights_say_what_they_were_trained_on(trained):
+    folder, _ = trained
+    model = nn.load_model(folder / "digits.h5")
+    record = json.loads((folder / "digits.json").read_text())
+    assert model.metadata["trained_on"] == "synthetic digits"
+    assert model.metadata["validation"] == record["validation"]
+    assert model.metadata["test"]["accuracy"] == record["test"]["accuracy"]
+
+
+def test_the_weights_are_those_that_were_judged(trained):
+    folder, _ = trained
+    images, labels = train.synthetic_digits(240, seed=0, start=10**9)
+    predicted = nn.load_model(folder / "digits.h5").predict(nn.recipes.to_network(images))
+    record = json.loads((folder / "digits.json").read_text())
+    assert (predicted.argmax(axis=1) == labels).sum() == record["test"]["right"]
+
+
+def test_pictures_are_drawn_or_named_as_skipped(trained):
+    folder, printed = trained
+    names = [f"digits-{name}.png" for name in ("curves", "confusion", "mistakes")]
+    told = re.search(r"Pictures +(.*)", printed)[1]
+    assert all(name in told for name in names)
+    assert [(folder / name).exists() for name in names] == ["skipped" not in told] * 3
+
+
+def test_without_matplotlib_the_pictures_are_skipped(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ImportError('hidden for this test')")
+    code = (
+        "import sys, importlib.util as u; f = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'matplotlib' else f(name, *a)\n"
+        "import train; sys.exit(train.main(sys.argv[1:]))"
+    )
+    arguments = ["--data=synthetic", "--limit=60", "--epochs=1", f"--output={tmp_path / 'x.h5'}"]
+    process = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,
+        timeout=120, env={**os.environ, "NN_BACKEND": "reference"}, check=True,
+    )  # fmt: skip
+    assert "Pictures  skipped (x-curves.png, x-confusion.png, x-mistakes.png)" in process.stdout
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    process = run(*TINY, "--dry-run", "--output", tmp_path / "new" / "x.h5")
+    assert "Dry run: a batch was trained, loss 2." in process.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_quiet_prints_the_result_only(tmp_path):
+    process = run(*TINY, "--quiet", "--output", tmp_path / "x.h5")
+    heads = [line.split()[0] for line in process.stdout.splitlines()]
+    assert heads == ["Test", "Pictures", "Record", "Weights"]
+
+
+# --- the same bits ----------------------------------------------------------------------------
+
+
+def test_two_processes_with_one_seed_make_the_same_bits(trained, tmp_path):
+    run(*TINY, "--output", tmp_path / "again.h5")
+    np.testing.assert_array_equal(
+        weights(tmp_path / "again.h5"), weights(trained[0] / "digits.h5")
+    )
+    run(*TINY, "--seed", "2", "--output", tmp_path / "other.h5")
+    assert (weights(tmp_path / "other.h5") != weights(tmp_path / "again.h5")).any()
+
+
+def test_resuming_makes_the_same_bits_as_not_stopping(trained, tmp_path):
+    output = tmp_path / "x.h5"
+    run(*TINY, "--epochs", "1", "--output", output)
+    process = run("--resume", "--epochs", "2", "--output", output)
+    assert "Going on after epoch 1 of 2" in process.stdout
+    kept = json.loads((tmp_path / "x.json").read_text())
+    straight = json.loads((trained[0] / "digits.json").read_text())
+    assert kept["history"] == straight["history"]
+    assert kept["best_epoch"] == straight["best_epoch"]
+    np.testing.assert_array_equal(weights(output), weights(trained[0] / "digits.h5"))
+
+
+def interrupted(output, sign):
+    """Start a long training, send it ``sign`` in its third epoch; return the process and output."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *TINY, "--epochs", "500", "--output", str(output)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "NN_BACKEND": "reference"},
+    )
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if line.startswith("epoch   2/"):
+            process.send_signal(sign)
+            break
+    printed += process.communicate(timeout=60)[0]
+    return process.returncode, printed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to single processes")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_keeps_the_best_and_can_go_on(tmp_path, sign):
+    output = tmp_path / "x.h5"
+    code, printed = interrupted(output, sign)
+    assert code == 130
+    assert "Traceback" not in printed
+    assert "its part is left out" in printed
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["finished"] is False
+    assert record["test"] is None
+    done = len(record["history"]["loss"])
+    best = nn.load_model(output).metadata["validation"]["accuracy"]
+    assert best == max(record["history"]["val_accuracy"])
+    command = re.search(r"Resume +python train.py (.*)", printed)[1]
+    process = run(*command.split(), "--epochs", done + 1)
+    assert f"Going on after epoch {done} of {done + 1}" in process.stdout
+    resumed = json.loads((tmp_path / "x.json").read_text())
+    assert resumed["history"]["loss"][:done] == record["history"]["loss"]
+
+
+# --- nothing is lost --------------------------------------------------------------------------
+
+
+def test_better_or_equal_weights_replace_and_others_stand_beside(trained, tmp_path):
+    output = tmp_path / "digits.h5"
+    shutil.copy(trained[0] / "digits.h5", output)
+    before = output.read_bytes()
+    process = run(*TINY, "--lr", "1e-9", "--epochs", "1", "--output", output)
+    assert output.read_bytes() == before
+    assert (tmp_path / "digits-2.h5").exists()
+    assert "--force replaces it" in process.stdout
+    # judged on other validation images: not to be compared
+    run(*TINY, "--limit", "300", "--output", output)
+    assert output.read_bytes() == before
+    # the same again is as good
+    process = run(*TINY, "--output", output)
+    assert "--force" not in process.stdout
+    run(*TINY, "--lr", "1e-9", "--epochs", "1", "--output", output, "--force")
+    assert (weights(output) != weights(trained[0] / "digits.h5")).any()
+
+
+def test_a_file_that_is_no_model_is_not_replaced(tmp_path):
+    output = tmp_path / "x.h5"
+    output.write_text("my thesis")
+    run(*TINY, "--epochs", "1", "--output", output)
+    assert output.read_text() == "my thesis"
+    assert nn.load_model(tmp_path / "x-2.h5").metadata["trained_on"] == "synthetic digits"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+def test_a_full_disk_loses_nothing(trained, tmp_path):
+    output = tmp_path / "digits.h5"
+    shutil.copy(trained[0] / "digits.h5", output)
+    before = output.read_bytes()
+
+    def limit():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    said = refused(*TINY, "--force", "--output", output, preexec_fn=limit)
+    assert re.match(r"train.py: error: .*(could not be written|write)", said)
+    assert output.read_bytes() == before
+    assert not [name for name in os.listdir(tmp_path) if "checkpoint" in name]
+
+
+# --- what it refuses --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--epochs", "0"], "argument --epochs: expected a whole number from 1, received '0'"),
+        (["--epochs", "ten"], "expected a whole number from 1, received 'ten'"),
+        (["--batch-size", "-3"], "expected a whole number from 1, received '-3'"),
+        (["--lr", "0"], "argument --lr: expected a number above 0, received '0'"),
+        (["--lr", "nan"], "expected a number above 0, received 'nan'"),
+        (["--seed", "-1"], "argument --seed: expected a whole number from 0"),
+        (["--validation-split", "1.5"], "expected a share between 0 and 1 or a whole number"),
+        (["--optimizer", "lion"], "argument --optimizer: invalid choice: 'lion'"),
+        (["--data-dri", "x"], "unrecognized arguments: --data-dri x"),
+        ([*TINY, "--validation-split", "240"], "expected from 1 to 239 of 240 images"),
+        (["--output", "weights/mnist.txt"], "expected a name that ends in .h5, .hdf5, .keras"),
+    ],
+)
+def test_flags_that_make_no_sense(arguments, sentence):
+    assert sentence in refused(*arguments)
+
+
+def test_a_data_folder_that_is_none(tmp_path):
+    said = refused("--data-dir", tmp_path / "nowhere", "--dry-run")
+    assert "data_dir: expected a folder with the MNIST files" in said
+    assert "nowhere" in said
+    said = refused("--data-dir", tmp_path, "--dry-run")
+    assert "train-images-idx3-ubyte" in said
+
+
+def test_a_truncated_file(tmp_path):
+    for name, size in (
+        ("train-images-idx3-ubyte", 5000), ("train-labels-idx1-ubyte", 500),
+        ("t10k-images-idx3-ubyte", 500), ("t10k-labels-idx1-ubyte", 50),
+    ):  # fmt: skip
+        (tmp_path / name).write_bytes(b"\0\0\x08\x03" + bytes(size))
+    assert "train-images-idx3-ubyte: expected" in refused("--data-dir", tmp_path, "--dry-run")
+
+
+def test_an_output_that_is_a_folder(tmp_path):
+    folder = tmp_path / "weights.h5"
+    folder.mkdir()
+    assert "expected a file, received the folder" in refused(*TINY, "--output", folder)
+
+
+def test_an_output_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    said = refused(*TINY, "--output", tmp_path / "file" / "x.h5")
+    assert "expected a folder that can be written" in said
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="needs a user who may not write everywhere"
+)
+def test_a_read_only_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    said = refused(*TINY, "--output", tmp_path / "x.h5")
+    assert "expected a folder that can be written" in said
+
+
+def test_resuming_what_is_not_there(tmp_path, trained):
+    said = refused("--resume", "--output", tmp_path / "x.h5")
+    assert "expected a checkpoint, received" in said
+    said = refused("--resume", trained[0] / "digits.h5", "--output", tmp_path / "x.h5")
+    assert "a model without a training's state" in said
+    (tmp_path / "x.checkpoint.h5").write_bytes(b"\x89HDF\r\n\x1a\n but no more")
+    refused("--resume", "--output", tmp_path / "x.h5")
+
+
+def test_resuming_with_another_seed(trained):
+    said = refused("--resume", "--seed", "5", "--output", trained[0] / "digits.h5")
+    assert "--seed: expected 1, as the training to resume began, received 5" in said
+
+
+def test_a_training_that_diverges(tmp_path):
+    said = refused(*TINY, "--optimizer", "sgd", "--lr", "1e30", "--output", tmp_path / "x.h5")
+    assert "the training diverged" in said
+    assert "--lr 1e+29" in said
+
+
+def test_a_training_that_learns_nothing_says_so(tmp_path):
+    process = run(*TINY, "--lr", "1e-12", "--epochs", "1", "--output", tmp_path / "x.h5")
+    assert "does not beat chance" in process.stdout
+
+
+def test_a_missing_digit_is_named(tmp_path):
+    process = run("--data=synthetic", "--limit=12", "--epochs=1", "--output", tmp_path / "x.h5")
+    assert re.search(r"Note: no training image shows \d", process.stdout)
+
+
+# --- where there is no MNIST ------------------------------------------------------------------
+
+
+@pytest.fixture
+def nowhere(tmp_path):
+    """An environment in which MNIST is in no folder and on no mirror."""
+    empty = str(tmp_path / "home")
+    return {
+        "HOME": empty, "USERPROFILE": empty, "XDG_CACHE_HOME": empty, "LOCALAPPDATA": empty,
+        "NN_DATA_DIR": "", "NN_MIRROR": "",
+    }  # fmt: skip
+
+
+def test_no_mnist_falls_back_loudly(tmp_path, nowhere):
+    arguments = ["--limit", "120", "--epochs", "1", "--quiet", "--output", tmp_path / "x.h5"]
+    process = run(*arguments, env=nowhere, cwd=tmp_path)
+    assert "NO MNIST: TRAINING ON SYNTHETIC DIGITS INSTEAD" in process.stderr
+    assert "--data-dir" in process.stderr
+    assert json.loads((tmp_path / "x.json").read_text())["data"]["name"] == "synthetic digits"
+    assert "trained on synthetic digits" in process.stdout
+
+
+def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path, nowhere):
+    said = refused("--data", "mnist", "--output", tmp_path / "x.h5", env=nowhere, cwd=tmp_path)
+    assert "MNIST: expected its four files" in said
+    assert "--data synthetic" in said
+
+
+# --- on MNIST ---------------------------------------------------------------------------------
+
+
+def test_mnist_is_learned(mnist, tmp_path):
+    assert len(mnist[0][0]) == 60_000
+    started = time.monotonic()
+    process = run(
+        "--limit", "3000", "--epochs", "2", "--optimizer", "adam", "--output", tmp_path / "x.h5",
+        env={"NN_BACKEND": "numba"},
+    )  # fmt: skip
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["test"]["accuracy"] > 0.8, process.stdout
+    assert record["data"]["sha256"]["train-images-idx3-ubyte"].startswith("ba891046e6505d7a")
+    assert record["seconds"] < time.monotonic() - started
+
+
+@pytest.mark.slow
+def test_ten_epochs_of_the_original_recipe(mnist, tmp_path):
+    assert len(mnist[0][0]) == 60_000
+    subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), "--output", str(tmp_path / "x.h5")],
+        check=True, timeout=900,
+    )  # fmt: skip
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["test"]["accuracy"] >= 0.992
+    assert record["peak_memory_bytes"] is None or record["peak_memory_bytes"] < 2**30
