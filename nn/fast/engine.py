@@ -1,0 +1,440 @@
+"""The engine: runs a planned network shard by shard on a few threads.
+
+A batch is cut into four shards, always. Each shard is a *program*, a list of kernel calls: forward
+through all stages, loss, and back. Shards share nothing they write, so any number of threads can
+work them off, and what they sum is added in the order of the shards afterwards. Therefore the
+weights are the same bits on one thread and on four.
+
+    fan-out 1   every shard: forward, loss, backward
+    fan-out 2   every quarter of the weights: add up its gradient
+    fan-out 3   every quarter of the weights: optimiser step
+
+Plain stages (see ``plan.py``) run between fan-outs, on the whole batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nn.fast.buffers import SHARDS, Buffer, Plane, shard_bounds
+from nn.fast.kernels_conv import copy_planes
+from nn.fast.kernels_output import softmax_crossentropy, softmax_rows
+from nn.fast.kernels_winograd import copy, same_bits
+from nn.fast.plan import Plan, make_plan
+from nn.fast.stages import (
+    Bench,
+    Call,
+    ConvPoolStage,
+    DenseStage,
+    PlainStage,
+    Stage,
+    Weights,
+    run,
+)
+from nn.fast.update import update_calls
+from nn.kernels import _pool
+from nn.memory import aligned_zeros
+from nn.reference import Array
+
+if TYPE_CHECKING:
+    from nn.models import Sequential
+
+BLOCK = 64  # examples that a prediction takes at a time: its buffers stay in the cache
+
+
+class Workspace:
+    """The buffers and benches of a whole network, for up to ``capacity`` examples."""
+
+    def __init__(self, model: Sequential, plan: Plan, capacity: int, training: bool) -> None:
+        self.plan, self.capacity, self.training = plan, capacity, training
+        stages = plan.stages
+        self.y: list[Buffer] = []
+        self.dy: list[Buffer | None] = []
+        for index in range(len(stages) + 1):
+            reader = stages[index] if index < len(stages) else None
+            shape = reader.input_shape if reader else stages[-1].output_shape
+            plane = Plane(shape, reader.border) if reader else Plane(shape)
+            self.y.append(Buffer(plane, capacity, reader.slack if reader else 0))
+            wanted = training and index > 0
+            gap = reader.gap if reader else 0
+            self.dy.append(Buffer(plane, capacity, 0, gap) if wanted else None)
+        starts = _starts(model)
+        self.benches: list[Bench | None] = []
+        for index, stage in enumerate(stages):
+            bench: Bench | None = None
+            if isinstance(stage, DenseStage | ConvPoolStage):
+                weights = Weights.of(
+                    stage.layer, model.parameters, model.gradients, starts[id(stage.layer)]
+                )
+                around = self.y[index], self.y[index + 1], self.dy[index], self.dy[index + 1]
+                bench = stage.open(weights, *around)
+            self.benches.append(bench)
+        self.programs: dict[int, Any] = {}
+        self.copies = [
+            (weights, aligned_zeros(weights.size))
+            for bench in self.benches
+            if bench is not None
+            for weights in bench.packed
+        ]
+        for _, packed in self.copies:
+            packed[:] = np.nan  # equal to nothing: lay the weights out at the first prediction
+        self.preparation = [
+            call for bench in self.benches if bench is not None for call in bench.prepare(training)
+        ]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all buffers."""
+        buffers = [b for b in (*self.y, *self.dy) if b is not None]
+        return sum(b.nbytes for b in buffers) + sum(b.nbytes for b in self.benches if b)
+
+    def forward_calls(self, index: int, shard: int, lo: int, n: int) -> list[Call]:
+        """Return the forward calls of stage ``index``."""
+        bench = self.benches[index]
+        return [] if bench is None else bench.forward(shard, lo, n, self.training)
+
+    def refresh(self) -> None:
+        """Lay the weights out anew if they are not those of the last time."""
+        if all(same_bits(weights, 0, packed, packed.size) for weights, packed in self.copies):
+            return
+        run(self.preparation)
+        for weights, packed in self.copies:
+            copy(weights, 0, packed, packed.size)
+
+
+class Engine:
+    """Trains and asks a ``Sequential`` by fused kernels; same results as its plain layers.
+
+    Differences stay in the last bits: sums are formed in another order. ``prepare`` makes one.
+    """
+
+    def __init__(self, model: Sequential, plan: Plan) -> None:
+        self.model, self.plan = model, plan
+        self._training: Workspace | None = None
+        self._lock = threading.RLock()  # one training step at a time
+        self._free: deque[Workspace] = deque()  # for predictions; threads may ask at once
+        self._losses = np.zeros(SHARDS)
+        self._correct = np.zeros(SHARDS, np.int64)
+        self._done = np.zeros(SHARDS, np.int64)
+        self._segments = _segments(plan.stages)
+
+    # -- training ----------------------------------------------------------------------------
+
+    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
+        """Fill ``model.gradients`` for a batch.
+
+        Parameters
+        ----------
+        x : float32 array (N, *input_shape), N >= 1
+        y : labels (N,) or targets (N, K), checked by the loss
+
+        Returns
+        -------
+        loss : float
+            Mean over the batch, in nats.
+        correct : int
+        """
+        with self._lock:
+            return self._gradients(x, y)
+
+    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+        """Take one optimiser step on a batch; arguments and result as above.
+
+        Whatever interrupts it, the weights are those before the step or those after it.
+        """
+        with self._lock:
+            figures = self._gradients(x, y)
+            self._update()
+        return figures
+
+    def _gradients(self, x: Array, y: Array) -> tuple[float, int]:
+        N = len(x)
+        model = self.model
+        if self._training is None or self._training.capacity < N:
+            self._training = None  # free the old one first
+            self._training = Workspace(model, self.plan, N, training=True)
+        space = self._training
+        program = space.programs.get(N)
+        if program is None:
+            if len(space.programs) > 8:
+                space.programs.clear()
+            program = space.programs[N] = self._compile(space, N)
+        for stage, bench in zip(self.plan.stages, space.benches, strict=True):
+            if bench is not None and bench.seed is not None:
+                bench.seed[0] = stage.dropout.draw_seed()  # type: ignore[attr-defined]
+        targets = model.loss.targets(y, model.output_shape[-1], np.dtype(np.float32))
+        run(space.preparation)
+        losses, correct = self._there(space, program, x, targets)
+        self._back(space, program, N)
+        _pool.run(run, [(calls,) for calls in program.finish])
+        self._collect_plain()
+        return losses / N, correct
+
+    def _there(
+        self, space: Workspace, program: _Program, x: Array, targets: Array
+    ) -> tuple[float, int]:
+        """Run forward, the loss, and back through the last fused segment."""
+        flat, N = x.reshape(-1), len(x)
+        first = self.plan.stages[0]
+        if isinstance(first, PlainStage):
+            space.y[0].write(x)
+        if self.plan.fused_loss:
+            program.targets[: targets.size] = targets.reshape(-1)
+        for number, segment in enumerate(self._segments):
+            if isinstance(segment, int):
+                stage = self.plan.stages[segment]
+                assert isinstance(stage, PlainStage)
+                space.y[segment + 1].write(stage.forward(space.y[segment].read(N), True))
+            else:
+                begin = flat if number == 0 else None
+                _pool.run(_run_shard, [(calls, begin) for calls in program.forward[number]])
+        if self.plan.fused_loss:
+            return float(self._losses.sum()), int(self._correct.sum())
+        output = space.y[-1].read(N)
+        if self.plan.softmax:
+            softmax_rows(output.reshape(-1), 0, N, output.shape[-1])
+        loss = self.model.loss
+        dy = loss.gradient(targets, output)
+        last = space.dy[-1]
+        assert last is not None
+        last.write(self._through_softmax(dy, output) if self.plan.softmax else dy)
+        total = float(loss.values(targets, output).sum(dtype=np.float64))
+        return total, int((output.argmax(axis=-1) == targets.argmax(axis=-1)).sum())
+
+    @staticmethod
+    def _through_softmax(dy: Array, p: Array) -> Array:
+        result: Array = p * (dy - (dy * p).sum(axis=-1, keepdims=True))
+        return result
+
+    def _back(self, space: Workspace, program: _Program, N: int) -> None:
+        for number in range(len(self._segments) - 1, -1, -1):
+            segment = self._segments[number]
+            if isinstance(segment, int):
+                stage, dy, dx = self.plan.stages[segment], space.dy[segment + 1], space.dy[segment]
+                assert isinstance(stage, PlainStage)
+                assert dy is not None
+                result = stage.backward(dy.read(N), first=dx is None)
+                if dx is not None and result is not None:
+                    dx.write(result)
+            elif program.backward[number]:
+                _pool.run(run, [(calls,) for calls in program.backward[number]])
+
+    def _collect_plain(self) -> None:
+        starts = _starts(self.model)
+        for stage in self.plan.stages:
+            if isinstance(stage, PlainStage):
+                for layer in stage.layers:
+                    start = starts[id(layer)]
+                    for name, values in layer.params.items():
+                        self.model.gradients[start : start + values.size] = layer.grads[
+                            name
+                        ].reshape(-1)
+                        start += values.size
+
+    def _compile(self, space: Workspace, N: int) -> _Program:
+        """Collect all calls of a step on N examples."""
+        program = _Program(N, self.model.output_shape[-1])
+        stages, bounds = self.plan.stages, shard_bounds(N)
+        for number, segment in enumerate(self._segments):
+            program.forward.append([])
+            program.backward.append([])
+            if isinstance(segment, int):
+                continue
+            last = number == len(self._segments) - 1
+            for shard, (lo, hi) in enumerate(bounds):
+                there: list[Call] = []
+                for index in segment:
+                    there += space.forward_calls(index, shard, lo, hi - lo)
+                back: list[Call] = []
+                for index in reversed(segment):
+                    bench = space.benches[index]
+                    assert bench is not None
+                    back += bench.backward(shard, lo, hi - lo)
+                entry = self._entry(space, shard, lo, hi - lo) if number == 0 else None
+                if last and self.plan.fused_loss:
+                    there += [self._loss_call(space, program, shard, lo, hi - lo), *back]
+                    back = []
+                program.forward[-1].append((entry, there))
+                if back:
+                    program.backward[-1].append(back)
+        for part in range(SHARDS):
+            program.finish.append([])
+            for index in range(len(stages)):
+                bench = space.benches[index]
+                if bench is not None:
+                    program.finish[-1] += bench.gradients(part, N)
+        return program
+
+    @staticmethod
+    def _entry(space: Workspace, shard: int, lo: int, n: int) -> tuple[Any, ...]:
+        """Return the arguments of the copy of a shard's input behind x itself."""
+        plane = space.y[0].plane
+        H, W, C = plane.extents
+        target = space.y[0].part(shard, lo), plane.first, plane.image, plane.row
+        return (lo * H * W * C, n, H, W * C, *target)
+
+    def _loss_call(self, space: Workspace, program: _Program, shard: int, lo: int, n: int) -> Call:
+        K, dy = self.model.output_shape[-1], space.dy[-1]
+        assert dy is not None
+        z, targets = space.y[-1].part(shard, lo), program.targets[lo * K :]
+        figures = self._losses, self._correct, shard
+        return softmax_crossentropy, (z, targets, n, K, program.N, dy.part(shard, lo), *figures)
+
+    def _update(self) -> None:
+        """Step all quarters of the weights, or none: an interrupt waits until the last is done."""
+        model = self.model
+        calls = update_calls(model.optimizer, model.parameters, model.gradients, self._done)
+        if calls is None:
+            model.optimizer.step(model.parameters, model.gradients)
+            return
+        self._done[:] = 0
+        interrupt: BaseException | None = None
+        while not self._done.all():
+            try:
+                rest = [call for part, call in enumerate(calls) if not self._done[part]]
+                _pool.run(_run_one, [(call,) for call in rest])
+            except KeyboardInterrupt as error:
+                interrupt = error
+        model.optimizer.iterations += 1
+        if interrupt is not None:
+            raise interrupt
+
+    # -- prediction --------------------------------------------------------------------------
+
+    def predict(self, x: Array) -> Array:
+        """Return the model's outputs for ``x``, float32 (N, *input_shape).
+
+        Up to 64 examples run here and now; more are cut into blocks for several threads. Any
+        number of threads may call this at the same time.
+        """
+        N, K = len(x), self.model.output_shape[-1]
+        if N <= BLOCK:
+            y = np.empty((N, K), np.float32)
+            if N:
+                self._predict_block(x.reshape(-1), 0, N, y)
+            return y
+        y, flat = np.empty((N, K), np.float32), x.reshape(-1)
+        starts = range(0, N, BLOCK)
+        _pool.run(self._predict_block, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
+        return y
+
+    def _predict_block(self, flat: Array, lo: int, n: int, y: Array) -> None:
+        try:
+            space = self._free.pop()
+        except IndexError:
+            space = Workspace(self.model, self.plan, BLOCK, training=False)
+        program = space.programs.get(n)
+        if program is None:
+            program = space.programs[n] = self._prediction_calls(space, n)
+        entry, calls = program
+        space.refresh()
+        size = space.y[0].plane.extents
+        copy_planes(flat, lo * size[0] * size[1] * size[2], *entry)
+        for function, arguments in calls:
+            function(*arguments)
+        K = y.shape[1]
+        y[lo : lo + n] = space.y[-1].data[: n * K].reshape(n, K)
+        self._free.append(space)
+
+    def _prediction_calls(self, space: Workspace, n: int) -> tuple[tuple[Any, ...], list[Call]]:
+        calls: list[Call] = []
+        for index, stage in enumerate(self.plan.stages):
+            if isinstance(stage, PlainStage):
+                calls.append((_plain_forward, (stage, space.y[index], space.y[index + 1], n)))
+            else:
+                calls += space.forward_calls(index, 0, 0, n)
+        if self.plan.softmax:
+            calls.append((softmax_rows, (space.y[-1].data, 0, n, self.model.output_shape[-1])))
+        return self._entry(space, 0, 0, n)[1:], calls
+
+    # -- the plan ----------------------------------------------------------------------------
+
+    def describe(self, batch_size: int = 128) -> list[tuple[str, str, str, int]]:
+        """Return the plan as rows (stage, layers, kernel, bytes) for a training batch.
+
+        The bytes are those of the stage's output, its gradient and its workspace.
+        """
+        space = Workspace(self.model, self.plan, batch_size, training=True)
+        rows = []
+        for index, stage in enumerate(self.plan.stages):
+            bench, dy = space.benches[index], space.dy[index + 1]
+            held = space.y[index + 1].nbytes + (dy.nbytes if dy else 0)
+            held += bench.nbytes if bench else 0
+            names = " + ".join(layer.name for layer in stage.layers)
+            rows.append((f"{index + 1} {_kind(stage)}", names, stage.kernel, held))
+        if self.plan.softmax:
+            name = self.model.layers[-1].name
+            kernel = "softmax + cross-entropy" if self.plan.fused_loss else "softmax"
+            rows.append((f"{len(rows) + 1} head", name, kernel, 0))
+        return rows
+
+
+class _Program:
+    """All calls of one step on N examples, by segment and shard."""
+
+    def __init__(self, N: int, K: int) -> None:
+        self.N = N
+        self.targets = aligned_zeros(N * K)
+        self.forward: list[list[tuple[tuple[Any, ...] | None, list[Call]]]] = []
+        self.backward: list[list[list[Call]]] = []
+        self.finish: list[list[Call]] = []
+
+
+def prepare(model: Sequential) -> Engine | None:
+    """Return an engine for ``model``, or None where the fast stage has nothing to offer.
+
+    Parameters
+    ----------
+    model : Sequential
+        Built; its loss is read if it is compiled.
+    """
+    plan = make_plan(model)
+    return None if plan is None else Engine(model, plan)
+
+
+def _kind(stage: Stage) -> str:
+    kinds = {ConvPoolStage: "convolution", DenseStage: "dense", PlainStage: "plain"}
+    return kinds[type(stage)]
+
+
+def _starts(model: Sequential) -> dict[int, int]:
+    """Return where each layer's weights begin in the flat vector, by the layer's id."""
+    sizes = [sum(w.size for w in layer.params.values()) for layer in model.layers]
+    starts = itertools.accumulate(sizes, initial=0)
+    return {id(layer): start for layer, start in zip(model.layers, starts, strict=False)}
+
+
+def _segments(stages: Sequence[Stage]) -> list[int | list[int]]:
+    """Group the stages: runs of fused ones as lists, plain ones as single numbers."""
+    segments: list[int | list[int]] = []
+    for index, stage in enumerate(stages):
+        if isinstance(stage, PlainStage):
+            segments.append(index)
+        elif segments and isinstance(segments[-1], list):
+            segments[-1].append(index)
+        else:
+            segments.append([index])
+    return segments
+
+
+def _run_shard(program: tuple[tuple[Any, ...] | None, list[Call]], x: Array | None) -> None:
+    entry, calls = program
+    if entry is not None and x is not None:
+        copy_planes(x, *entry)
+    for function, arguments in calls:
+        function(*arguments)
+
+
+def _run_one(call: Call) -> None:
+    function, arguments = call
+    function(*arguments)
+
+
+def _plain_forward(stage: PlainStage, x: Buffer, y: Buffer, n: int) -> None:
+    y.write(stage.forward(x.read(n), False))

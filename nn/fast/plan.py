@@ -1,0 +1,169 @@
+"""Recognise what a network is made of and plan it into stages.
+
+    Conv2D (linear or ReLU) [ReLU] MaxPooling2D(2) [Dropout]   one stage, pooled while convolving
+    Dense (linear or ReLU) [ReLU] [Dropout]                    one stage
+    Flatten, Reshape                                           nothing: only the shape is read anew
+    softmax at the end, with cross-entropy                     the head of the program
+
+Everything else is kept as it is, in stages that run the plain layers on the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nn.fast.buffers import NO_BORDER
+from nn.fast.stages import LANES, ConvPoolStage, DenseStage, Form, PlainStage, Stage
+from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
+from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
+
+if TYPE_CHECKING:
+    from nn.models import Sequential
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The stages of a network, first to last.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+    softmax : bool
+        Whether the outputs of the last stage are logits of a softmax at the end of the model.
+    fused_loss : bool
+        Whether the loss is the cross-entropy of the last stage's outputs as logits.
+    """
+
+    stages: tuple[Stage, ...]
+    softmax: bool
+    fused_loss: bool
+
+
+def make_plan(model: Sequential) -> Plan | None:
+    """Return the plan for ``model``, or None where the fast stage has nothing to offer."""
+    if model.dtype != np.float32 or not model.layers or len(model.output_shape) != 1:
+        return None
+    layers = list(model.layers)
+    softmax = _ends_in_softmax(layers)
+    if softmax and not isinstance(layers[-1], Dense):
+        layers.pop()
+    stages: list[Stage] = []
+    plain: list[Layer] = []
+
+    def close_plain() -> None:
+        if plain:
+            shapes = plain[0].input_shape, plain[-1].output_shape
+            stages.append(PlainStage(tuple(plain), "plain layers", *shapes))
+            plain.clear()
+
+    index = 0
+    while index < len(layers):
+        stage, used = _recognise(layers, index, softmax)
+        if used == 0:
+            plain.append(layers[index])
+            index += 1
+            continue
+        if stage is None and _pads_next(layers, index):
+            plain.append(layers[index])  # a border needs the pixels where the reader sees them
+            index += used
+            continue
+        close_plain()
+        if stage is not None:
+            stages.append(stage)
+        index += used
+    close_plain()
+    if not any(isinstance(stage, ConvPoolStage | DenseStage) for stage in stages):
+        return None
+    loss = model.loss if model.compiled else None
+    known = type(loss) in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
+    fused_loss = known and loss is not None and softmax != loss.from_logits
+    if isinstance(stages[-1], PlainStage):
+        fused_loss = False
+    return Plan(tuple(stages), softmax, fused_loss)
+
+
+def _ends_in_softmax(layers: Sequence[Layer]) -> bool:
+    """Whether the last activation is a softmax that can be taken off and put behind the stages."""
+    head = layers[-1]
+    if isinstance(head, Dense):
+        return head.activation == "softmax"
+    behind = layers[-2] if len(layers) > 1 else None
+    return _is_activation(head, "softmax") and isinstance(behind, Dense)
+
+
+def _pads_next(layers: Sequence[Layer], index: int) -> bool:
+    following = layers[index + 1] if index + 1 < len(layers) else None
+    return isinstance(following, Conv2D) and following.pads != NO_BORDER
+
+
+def _is_activation(layer: Layer | None, name: str) -> bool:
+    return isinstance(layer, Activation) and layer.activation == name
+
+
+def _recognise(layers: Sequence[Layer], index: int, softmax: bool) -> tuple[Stage | None, int]:
+    """Return the stage that begins at ``index`` and how many layers it takes; 0 if none does."""
+    layer = layers[index]
+    if type(layer) in (Flatten, Reshape):
+        return None, 1
+    last = index == len(layers) - 1
+    if type(layer) is Dense:
+        allowed = ("linear", "relu", "softmax") if softmax and last else ("linear", "relu")
+        if layer.activation not in allowed:
+            return None, 0
+        end = index + 1
+    elif type(layer) is Conv2D and layer.activation in ("linear", "relu"):
+        end = index + 1
+    else:
+        return None, 0
+    relu = layer.activation == "relu"
+    if not relu and end < len(layers) and _is_activation(layers[end], "relu"):
+        relu, end = True, end + 1
+    if isinstance(layer, Conv2D):
+        if end == len(layers) or not _pools_by_two(layers[end]):
+            return None, 0
+        end += 1
+    dropout = None
+    if relu and end < len(layers) and type(layers[end]) is Dropout:
+        dropout, end = layers[end], end + 1
+    used = tuple(layers[index:end])
+    shapes = layer.input_shape, used[-1].output_shape
+    if isinstance(layer, Dense):
+        return DenseStage(used, "tiled product", *shapes, layer, relu, dropout), len(used)  # type: ignore[arg-type]
+    return _convolution(used, layer, relu, dropout), len(used)  # type: ignore[arg-type]
+
+
+def _pools_by_two(layer: Layer) -> bool:
+    return (
+        type(layer) is MaxPooling2D
+        and layer.pool_size == (2, 2)
+        and layer.strides == (2, 2)
+        and layer.pads == NO_BORDER
+    )
+
+
+def _convolution(
+    used: tuple[Layer, ...], layer: Conv2D, relu: bool, dropout: Dropout | None
+) -> ConvPoolStage:
+    KH, KW = layer.kernel_size
+    C, F = layer.input_shape[2], layer.filters
+    winograd = (KH, KW) == (3, 3) and layer.strides == (1, 1) and C >= LANES and F >= LANES
+    form = Form.best(KH, KW * C)
+    row = form.vectors * LANES
+    return ConvPoolStage(
+        used,
+        "winograd" if winograd else "direct",
+        layer.input_shape,
+        used[-1].output_shape,
+        layer,
+        relu,
+        form,
+        dropout,
+        border=layer.pads,
+        # Behind the last row a tile reads up to six pixels, a sparse kernel one padded row.
+        slack=row + 8 * C * max(layer.strides),
+        gap=row if row != KW * C else 0,
+    )

@@ -1,0 +1,431 @@
+"""The stages a network is planned into, and the kernel calls each of them makes.
+
+A ``Stage`` knows its layers and its mathematics. ``Stage.open`` gives a ``Bench``: the same stage
+with buffers to work in. A bench answers with *calls*, pairs of a kernel and its arguments, for
+one shard of the batch; the engine collects them into programs and runs these. So nothing is
+decided, sliced or allocated while a step runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nn.fast.buffers import NO_BORDER, SHARDS, SLACK, Buffer, Plane
+from nn.fast.kernels_conv import conv_pool_forward, pack_columns
+from nn.fast.kernels_dense import (
+    activation_gradient,
+    bias_activation,
+    column_sums,
+    dropout,
+    matmul,
+    pad_rows,
+    transpose,
+)
+from nn.fast.kernels_sparse import (
+    add_rows,
+    pack_rows,
+    sparse_input_gradient,
+    sparse_kernel_gradient,
+)
+from nn.fast.kernels_winograd import winograd_kernel, winograd_pool_forward
+from nn.layers import Conv2D, Dense, Dropout, Layer
+from nn.memory import aligned_zeros
+from nn.reference import Array, Pads, Shape
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+LANES = 8
+REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
+
+
+def eights(count: int) -> int:
+    """Return ``count`` rounded up to whole vectors."""
+    return -(-count // LANES) * LANES
+
+
+def run(calls: Sequence[Call]) -> None:
+    """Make the calls, one after the other."""
+    for function, arguments in calls:
+        function(*arguments)
+
+
+def _dropout(
+    layer: Dropout, y: Array, plane: Plane, lo: int, n: int, seed: Array | None, scale: np.float32
+) -> Call:
+    H, W, C = plane.extents
+    where = plane.first, plane.image, plane.row
+    return dropout, (y, *where, n, H, W * C, lo * H * W * C, seed, layer.rate, scale)
+
+
+@dataclass
+class Weights:
+    """Views of one layer's kernel and bias in the flat vectors, and of their gradients."""
+
+    kernel: Array
+    dkernel: Array
+    bias: Array
+    dbias: Array
+
+    @classmethod
+    def of(cls, layer: Layer, parameters: Array, gradients: Array, start: int) -> Weights:
+        """Return the views of ``layer``, whose weights begin at element ``start``."""
+        size = layer.params["kernel"].size
+        F = layer.params["kernel"].shape[-1]
+        bias = slice(start + size, start + size + F)
+        if "bias" in layer.params:
+            biases = parameters[bias], gradients[bias]
+        else:
+            biases = aligned_zeros(F), aligned_zeros(F)
+        return cls(parameters[start : start + size], gradients[start : start + size], *biases)
+
+
+class Bench:
+    """A stage with its buffers; answers which kernels to call with what."""
+
+    nbytes = 0
+    seed: Array | None = None  # of the dropout of this stage, drawn anew for every step
+    packed: tuple[Array, ...] = ()  # the weights that ``prepare`` lays out anew
+
+    def prepare(self, training: bool) -> list[Call]:
+        """Return the calls that lay the weights out for the kernels."""
+        return []
+
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+        """Return the calls for examples lo to lo + n, which are shard number ``shard``."""
+        raise NotImplementedError
+
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+        """Return the calls that turn this shard's dy into dx and partial gradients."""
+        raise NotImplementedError
+
+    def gradients(self, part: int, N: int) -> list[Call]:
+        """Return the calls that finish part ``part`` of the weights' gradient for N examples."""
+        return []
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some layers that run as one.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    kernel : str
+        Which algorithm, for the table of the plan.
+    input_shape, output_shape : tuple of int
+        Without the batch axis.
+    """
+
+    layers: tuple[Layer, ...]
+    kernel: str
+    input_shape: Shape
+    output_shape: Shape
+
+    # What the stage needs of the buffer it reads: a border of zeros, and room behind the data.
+    border: Pads = field(default=NO_BORDER, kw_only=True)
+    slack: int = field(default=0, kw_only=True)
+    gap: int = field(default=0, kw_only=True)
+
+
+# --- Dense ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DenseStage(Stage):
+    """Dense, then ReLU if ``relu``, then dropout at ``dropout.rate`` (only after ReLU)."""
+
+    layer: Dense
+    relu: bool
+    dropout: Dropout | None = None
+
+    def open(
+        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
+    ) -> DenseBench:
+        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
+        return DenseBench(self, weights, x, y, dx, dy)
+
+
+class DenseBench(Bench):
+    """``y = dropout(relu(x W + b))`` by the matrix product of ``kernels_dense``."""
+
+    def __init__(
+        self,
+        stage: DenseStage,
+        weights: Weights,
+        x: Buffer,
+        y: Buffer,
+        dx: Buffer | None,
+        dy: Buffer | None,
+    ) -> None:
+        self.stage, self.weights = stage, weights
+        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+        self.D, self.F = stage.layer.params["kernel"].shape
+        self.floor = np.float32(0.0 if stage.relu else -np.inf)
+        self.scale = np.float32(1.0)
+        if stage.dropout is not None:
+            self.scale = np.float32(1 / (1 - stage.dropout.rate))
+            self.seed = np.zeros(1, np.uint64)
+        self.right, self.width = weights.kernel, self.F
+        if self.F % LANES:  # the product reads whole vectors: give it rows that are
+            self.width = eights(self.F)
+            self.right = aligned_zeros(self.D * self.width + SLACK)
+            self.packed = (weights.kernel,)
+        self.transposed = aligned_zeros(self.D * self.F + SLACK if dx is not None else 0)
+        self.nbytes = self.transposed.nbytes + (self.right.nbytes if self.packed else 0)
+
+    def prepare(self, training: bool) -> list[Call]:
+        calls: list[Call] = []
+        kernel, D, F = self.weights.kernel, self.D, self.F
+        if self.packed:
+            calls.append((pad_rows, (kernel, D, F, self.right, self.width)))
+        if training and self.dx is not None:
+            calls.append((transpose, (kernel, 0, D, F, F, self.transposed, 0, D)))
+        return calls
+
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+        D, F = self.D, self.F
+        x, y = self.x.part(shard, lo), self.y.part(shard, lo)
+        calls: list[Call] = [
+            (matmul, (x, 0, D, 1, self.right, 0, self.width, y, 0, F, n, D, F)),
+            (bias_activation, (y, 0, n, F, self.weights.bias, self.floor)),
+        ]
+        if training and self.stage.dropout is not None:
+            plane = self.y.plane
+            calls.append(_dropout(self.stage.dropout, y, plane, lo, n, self.seed, self.scale))
+        return calls
+
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+        assert self.dy is not None
+        D, F = self.D, self.F
+        dy, y = self.dy.part(shard, lo), self.y.part(shard, lo)
+        calls: list[Call] = []
+        if self.stage.relu:
+            calls.append((activation_gradient, (dy, y, 0, n * F, self.floor, self.scale)))
+        if self.dx is not None:
+            dx = self.dx.part(shard, lo)
+            calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
+        return calls
+
+    def gradients(self, part: int, N: int) -> list[Call]:
+        assert self.dy is not None
+        D, F = self.D, self.F
+        lo, hi = D * part // SHARDS, D * (part + 1) // SHARDS
+        x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
+        calls: list[Call] = [(matmul, (x, lo, 1, D, dy, 0, F, dkernel, lo * F, F, hi - lo, N, F))]
+        if part == 0:
+            calls.append((column_sums, (dy, 0, N, F, F, self.weights.dbias, 0)))
+        return calls
+
+
+# --- Convolution, ReLU and pooling ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Form:
+    """The register tile of the sparse kernels: ``rows`` x ``columns`` vectors of a kernel row.
+
+    A row of KW * C numbers is padded to ``vectors`` whole vectors, a multiple of ``columns``.
+    """
+
+    rows: int
+    columns: int
+    vectors: int
+
+    @property
+    def tuples(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the kernels take: two tuples whose lengths they are compiled for."""
+        return (0,) * self.rows, (0,) * self.columns
+
+    @classmethod
+    def best(cls, KH: int, KWC: int) -> Form:
+        """Return the form that wastes least: little padding, many accumulators."""
+        needed = -(-KWC // LANES)
+        choices = []
+        for rows in (r for r in range(1, KH + 1) if KH % r == 0):
+            for columns in range(1, min(needed, REGISTERS // rows) + 1 if rows <= REGISTERS else 0):
+                vectors = -(-needed // columns) * columns
+                stalls = max(1.0, 8 / (rows * columns))  # under eight sums the pipeline waits
+                choices.append((vectors * stalls, -rows * columns, rows, columns, vectors))
+        return cls(*min(choices)[2:])
+
+
+@dataclass(frozen=True)
+class ConvPoolStage(Stage):
+    """Conv2D, ReLU if ``relu``, 2 x 2 max pooling, and dropout (only after ReLU)."""
+
+    layer: Conv2D
+    relu: bool
+    form: Form
+    dropout: Dropout | None = None
+
+    def open(
+        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
+    ) -> ConvPoolBench:
+        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
+        return ConvPoolBench(self, weights, x, y, dx, dy)
+
+
+class ConvPoolBench(Bench):
+    """Forward by direct tiles or Winograd, backward by the sparse kernels."""
+
+    def __init__(
+        self,
+        stage: ConvPoolStage,
+        weights: Weights,
+        x: Buffer,
+        y: Buffer,
+        dx: Buffer | None,
+        dy: Buffer | None,
+    ) -> None:
+        self.stage, self.weights = stage, weights
+        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+        self.KH, self.KW, self.C, self.F = stage.layer.params["kernel"].shape
+        # The reader may see the same numbers as one flat row; then there is no border.
+        self.target = Plane(stage.output_shape, y.plane.border)
+        self.PH, self.PW, _ = self.target.extents
+        self.KWC, self.padded = self.KW * self.C, eights(self.F)
+        self.floor = np.float32(0.0 if stage.relu else -np.inf)
+        self.scale = np.float32(1.0)
+        if stage.dropout is not None:
+            self.scale = np.float32(1 / (1 - stage.dropout.rate))
+            self.seed = np.zeros(1, np.uint64)
+        self.packed = (weights.kernel,)
+        windows = self.PH * self.PW
+        capacity = (y.data.size - SLACK) // y.plane.image
+        self.winner = aligned_zeros(capacity * windows * self.padded + SLACK, np.uint8)
+        self.winograd = stage.kernel == "winograd"
+        if self.winograd:
+            self.tiles = max(12, min(48, 40_000 // (16 * (self.C + self.padded)) // 12 * 12))
+            self.packed_kernel = aligned_zeros(16 * self.C * self.padded + SLACK)
+            self.v = aligned_zeros((SHARDS, 16 * self.tiles * self.C + SLACK))
+            self.m = aligned_zeros((SHARDS, 16 * self.tiles * self.padded + SLACK))
+        else:
+            self.packed_kernel = aligned_zeros(self.KH * self.KWC * self.padded)
+            self.v = self.m = aligned_zeros((SHARDS, 0))
+        vectors, places = stage.form.vectors, 4 * windows * self.F if dy is not None else 0
+        self.values = aligned_zeros((SHARDS, places))
+        self.places = aligned_zeros((SHARDS, places), np.int64)
+        self.counts = aligned_zeros((SHARDS, windows if dy is not None else 0), np.uint64)
+        rows = self.KH * self.F * vectors * LANES
+        self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
+        self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
+        self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
+        self.nbytes = sum(
+            array.nbytes
+            for array in (
+                self.winner, self.packed_kernel, self.v, self.m, self.values, self.places,
+                self.counts, self.rows, self.dkernels, self.dbiases,
+            )
+        )  # fmt: skip
+
+    def prepare(self, training: bool) -> list[Call]:
+        kernel, C, F = self.weights.kernel, self.C, self.F
+        if self.winograd:
+            arguments = (kernel, 0, C, F, self.padded, self.packed_kernel)
+            calls: list[Call] = [(winograd_kernel, arguments)]
+        else:
+            rows = self.KH * self.KWC
+            calls = [(pack_columns, (kernel, 0, rows, F, self.packed_kernel))]
+        if training and self.dx is not None:
+            vectors = self.stage.form.vectors
+            calls.append((pack_rows, (kernel, 0, self.KH, self.KWC, F, vectors, self.rows)))
+        return calls
+
+    def _winner(self, lo: int) -> Array:
+        return self.winner[lo * self.PH * self.PW * self.padded :]
+
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+        x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
+        source, target, bias = self.x.plane, self.target, self.weights.bias
+        out = (y, target.first, target.image, target.row, winner)
+        calls: list[Call]
+        if self.winograd:
+            arguments: tuple[Any, ...] = (
+                x, source.image, source.row, self.C, n, self.packed_kernel, bias,
+                self.PH, self.PW, self.F, self.padded, self.floor,
+                *out, self.v[shard], self.m[shard], self.tiles,
+            )  # fmt: skip
+            calls = [(winograd_pool_forward, arguments)]
+        else:
+            arguments = (
+                x, source.image, source.row, self.C, n, self.packed_kernel, bias,
+                self.KH, self.KWC, self.stage.layer.strides, self.PH, self.PW, self.F,
+                self.floor, *out, self.padded,
+            )  # fmt: skip
+            calls = [(conv_pool_forward, arguments)]
+        if training and self.stage.dropout is not None:
+            calls.append(_dropout(self.stage.dropout, y, target, lo, n, self.seed, self.scale))
+        return calls
+
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+        assert self.dy is not None
+        source, target, layer = self.x.plane, self.target, self.stage.layer
+        strides = layer.strides[0] * source.row, layer.strides[1] * self.C
+        y, dy = self.y.part(shard, lo), self.dy.part(shard, lo)
+        middle = (
+            source.image, source.row, strides, n,
+            y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
+            self._winner(lo), self.padded, self.floor, self.scale, self.KH,
+            self.stage.form.vectors, self.stage.form.tuples,
+            self.values[shard], self.places[shard],
+        )  # fmt: skip
+        x = self.x.part(shard, lo)
+        calls: list[Call] = [
+            (sparse_kernel_gradient, (x, *middle, self.dkernels[shard], self.dbiases[shard]))
+        ]
+        if self.dx is not None:
+            dx = self.dx.part(shard, lo)
+            calls.append((sparse_input_gradient, (dx, *middle, self.counts[shard], self.rows)))
+        return calls
+
+    def gradients(self, part: int, N: int) -> list[Call]:
+        rows = self.KH * self.KWC
+        first, last = rows * part // SHARDS, rows * (part + 1) // SHARDS
+        parts = self.dkernels.reshape(-1)
+        calls: list[Call] = [
+            (
+                add_rows,
+                (
+                    parts, self.dkernels.shape[1], SHARDS, self.KH, self.KWC, self.F,
+                    self.stage.form.vectors, first, last, self.weights.dkernel, 0,
+                ),
+            )
+        ]  # fmt: skip
+        if part == 0:
+            dbiases = self.dbiases.reshape(-1)
+            width = self.dbiases.shape[1]
+            calls.append((column_sums, (dbiases, 0, SHARDS, self.F, width, self.weights.dbias, 0)))
+        return calls
+
+
+# --- Whatever is not recognised -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlainStage(Stage):
+    """Layers that run as they are, on the whole batch."""
+
+    def forward(self, x: Array, training: bool) -> Array:
+        """Run the layers one after the other."""
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy: Array, first: bool) -> Array | None:
+        """Run them backwards; ``first`` says that nobody needs dx."""
+        for index in range(len(self.layers) - 1, -1, -1):
+            if first and index == 0:
+                self.layers[0].backward_parameters(dy)
+                return None
+            dy = self.layers[index].backward(dy)
+        return dy
+
+
+def elements(shape: Shape) -> int:
+    """Return how many numbers one example of ``shape`` has."""
+    return math.prod(shape)
