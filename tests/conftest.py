@@ -1,0 +1,63 @@
+"""What several test files share: data, backends, seeds."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+import nn
+from nn.datasets import MissingDataError
+from nn.datasets import mnist as mnist_files
+
+os.environ["NN_MIRROR"] = ""  # tests never download
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """(x_train, y_train) of MNIST: uint8 (60000, 28, 28) and uint8 (60000,).
+
+    The test set stays closed: nothing here is chosen by it.
+    """
+    named = os.environ.get("NN_DATA_DIR")
+    beside = PROJECT.parent / "shared" / "data"
+    folder = named or (beside if beside.is_dir() else None)
+    try:
+        return mnist_files.load_train(folder, download=False)
+    except MissingDataError:
+        pytest.skip(f"MNIST is neither in NN_DATA_DIR ({named}) nor in {beside} nor in a cache")
+
+
+@pytest.fixture(params=["numba", "reference"])
+def backend(request):
+    """Run the test once on each backend."""
+    with nn.use_backend(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def rng():
+    """Return a generator that gives every test the same numbers."""
+    return np.random.default_rng(20240229)
+
+
+@pytest.fixture(scope="session")
+def easy_digits():
+    """Printed digits, shifted and noisy: (x, y), float32 (600, 28, 28, 1) in [0, 1] and int64.
+
+    Easier than handwriting and made in a moment, so that learning can be tested without MNIST.
+    """
+    rng = np.random.default_rng(7)
+    font = ImageFont.load_default(size=22)
+    y = rng.permutation(np.arange(600) % 10)
+    x = np.zeros((len(y), 28, 28, 1), np.float32)
+    for image, digit in zip(x, y, strict=True):
+        page = Image.new("L", (28, 28))
+        left, top = rng.integers(5, 10), rng.integers(-1, 4)
+        ImageDraw.Draw(page).text((left, top), str(digit), fill=255, font=font)
+        image[..., 0] = np.asarray(page, np.float32) / 255
+    x += rng.uniform(0, 0.1, x.shape).astype(np.float32)
+    return x.clip(0, 1), y
