@@ -25,6 +25,7 @@ from .normalise import (
     strokes_to_mnist,
     strokes_to_mnist_steps,
 )
+from .picture import Picture, PictureError, open_picture, read_picture
 from .strokes import (
     PackedStrokes,
     Stroke,
@@ -40,6 +41,8 @@ __all__ = [
     "Drawing",
     "Image",
     "PackedStrokes",
+    "Picture",
+    "PictureError",
     "Steps",
     "Stroke",
     "StrokeFileError",
@@ -49,9 +52,11 @@ __all__ = [
     "image_to_mnist_steps",
     "load_strokes",
     "normalise_width",
+    "open_picture",
     "pack_strokes",
     "path_length",
     "pen_width",
+    "read_picture",
     "render_batch",
     "render_ink",
     "save_strokes",
