@@ -23,6 +23,7 @@ from nn.saving import archive
 from nn.saving.architecture import snake_case
 from nn.saving.atomic import write_atomically
 from nn.saving.load import METADATA_ATTRIBUTE
+from nn.saving.training import STATE_GROUP
 
 # The Keras whose dialect the files speak; readers choose their rules by it.
 KERAS_VERSION = "3.3.0"
@@ -40,8 +41,11 @@ def save_model(model: Sequential, path: str | os.PathLike[str], keras: int = 3) 
         ``….keras`` makes a Keras 3 archive, ``….weights.h5`` keeps the weights only, everything
         else is legacy HDF5, which Keras 2, Keras 3 and Netron open.
     keras : {3, 2}
-        Whose order the optimiser's state has in legacy HDF5, so that training can go on there.
-        The other one opens the file as well and starts its optimiser anew. `nn` reads both.
+        For whom the optimiser's state is written in legacy HDF5. With 2, training goes on in
+        Keras 2 where it stopped here. Keras 3 cannot train on from a legacy file that has such
+        state, its own files included (3.15 builds the optimiser for no variables), so by default
+        the state stands where only `nn` looks, and either Keras starts its optimiser anew. In
+        `.keras` archives training goes on in Keras 3 in any case.
 
     Raises
     ------
@@ -138,12 +142,12 @@ def _write_optimizer(file: Any, model: Sequential, keras: int) -> None:
     optimizer = model.optimizer
     if not optimizer.iterations and not any(slot.any() for slot in optimizer.slots.values()):
         return
-    group = file.create_group("optimizer_weights")
-    state = optimizer_state(model)
-    if keras == 2:
-        del state[1]  # Keras 2 keeps the learning rate in the configuration only
-    names = [name for name, _ in state]
-    _write_names(group, "weight_names", names)
+    group = file.create_group("optimizer_weights" if keras == 2 else STATE_GROUP)
+    # Keras 2 keeps the rate in the configuration only, and one slot of all weights after another.
+    steps, _, *arrays = optimizer_state(model)
+    kinds = len(optimizer.slots)
+    state = [steps, *(item for k in range(kinds) for item in arrays[k::kinds])]
+    _write_names(group, "weight_names", [name for name, _ in state])
     for name, values in state:
         group.create_dataset(name, data=values)
 
@@ -162,7 +166,7 @@ def optimizer_state(model: Sequential) -> list[tuple[str, np.ndarray[Any, Any]]]
             end = start + weight.size
             for slot, values in optimizer.slots.items():
                 array = np.asarray(values[start:end], np.float32).reshape(weight.shape)
-                found.append((f"{prefix}/{layer.name}_{name}_{slot}", array))
+                found.append((f"{prefix}/{layer.name}/{name}/{slot}:0", array))
             start = end
     return found
 
@@ -172,21 +176,23 @@ def optimizer_state(model: Sequential) -> list[tuple[str, np.ndarray[Any, Any]]]
 
 def legacy_config(model: Sequential) -> dict[str, Any]:
     """Describe the architecture in words that Keras 2 and Keras 3 both take."""
-    first = {
-        "class_name": "InputLayer",
-        "config": {
-            "batch_input_shape": [None, *model.input_shape],
-            "dtype": "float32",
-            "sparse": False,
-            "name": "input_1",
-        },
-    }
     layers = [
         {"class_name": type(layer).__name__, "config": layer_config(layer)}
         for layer in model.layers
     ]
-    config = {"name": model.name, "layers": [first, *layers]}
+    config = {"name": model.name, "layers": [_input_layer(model), *layers]}
     return {"class_name": "Sequential", "config": config}
+
+
+def _input_layer(model: Sequential) -> dict[str, Any]:
+    """Describe the input; batch_input_shape is Keras 2's word, which Keras 3 takes as well."""
+    config = {
+        "batch_input_shape": [None, *model.input_shape],
+        "dtype": "float32",
+        "sparse": False,
+        "name": "input_1",
+    }
+    return {"class_name": "InputLayer", "config": config}
 
 
 def layer_config(layer: Layer) -> dict[str, Any]:
@@ -242,11 +248,12 @@ def _write_tree(file: Any, model: Sequential) -> None:
     for layer in model.layers:
         name = snake_case(type(layer).__name__)
         number = used[name] = used.get(name, -1) + 1
-        if layer.weights:
-            group = file.create_group(f"layers/{name}" + (f"_{number}" if number else "") + "/vars")
-            group.attrs["name"] = layer.name
-            for i, values in enumerate(layer.weights):
-                group.create_dataset(str(i), data=np.asarray(values, np.float32))
+        # Keras 2.15 wants the folder of layers without weights, too.
+        group = file.create_group(f"layers/{name}" + (f"_{number}" if number else "") + "/vars")
+        group.attrs["name"] = layer.name
+        for i, values in enumerate(layer.weights):
+            group.create_dataset(str(i), data=np.asarray(values, np.float32))
+    file.create_group("vars")
 
 
 def _write_archive(model: Sequential, place: Path, metadata: str) -> None:
@@ -269,8 +276,8 @@ def _write_archive(model: Sequential, place: Path, metadata: str) -> None:
 def _archive_config(model: Sequential) -> dict[str, Any]:
     """Describe the architecture as Keras 3 does, with the module of every class."""
     batch_shape = [None, *model.input_shape]
-    first = {"batch_shape": batch_shape, "dtype": "float32", "sparse": False, "name": "input_layer"}
-    layers = [_keras_3("keras.layers", "InputLayer", first)]
+    first = _input_layer(model)
+    layers = [_keras_3("keras.layers", first["class_name"], first["config"])]
     for layer in model.layers:
         config = layer_config(layer)
         if "alpha" in config:

@@ -20,6 +20,7 @@ from nn.saving.errors import FormatError
 from nn.saving.hdf5 import Dataset, Group
 from nn.saving.translate import Chain
 
+STATE_GROUP = "nn_optimizer_weights"
 _ARGUMENTS = {
     "SGD": ("momentum", "nesterov"),
     "Adadelta": ("rho", "epsilon"),
@@ -37,8 +38,9 @@ _LOSSES: dict[str, type[Loss]] = {
 def restore_legacy(model: Sequential, chain: Chain, settings: Any, root: Group) -> None:
     """Compile as a legacy file's `training_config` says and take up the optimiser's state."""
     arrays: list[Dataset] = []
-    if "optimizer_weights" in root:
-        group = root.group("optimizer_weights")
+    place = next((name for name in (STATE_GROUP, "optimizer_weights") if name in root), None)
+    if place is not None:
+        group = root.group(place)
         arrays = [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
     _restore(model, chain, settings, arrays)
 
@@ -175,6 +177,6 @@ def _in_blocks(found: list[tuple[int, ...]], shapes: list[tuple[int, ...]]) -> b
 
 
 def _names_in_blocks(moments: Sequence[Dataset]) -> bool:
-    """Both orders fit the shapes: the first two arrays are of one kind only in blocks."""
+    """Both orders fit the shapes: names tell, for only in blocks do the first two end alike."""
     first, second = (m.path.rsplit("/", 1)[-1].rstrip(":0123456789") for m in moments[:2])
-    return first == second
+    return first.rsplit("_", 1)[-1] == second.rsplit("_", 1)[-1]
