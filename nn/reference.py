@@ -137,9 +137,11 @@ def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> t
     PH, PW = pool_size
     windows = _windows(_pad(x, pads, -np.inf), pool_size, strides)
     flat = windows.reshape(*windows.shape[:4], PH * PW)  # (N, OH, OW, C, PH*PW)
-    winner = flat.argmax(axis=-1)
-    y = np.take_along_axis(flat, winner[..., None], axis=-1)[..., 0]
-    return y, winner.astype(np.uint16)
+    largest = flat.max(axis=-1, keepdims=True)
+    inside = _windows(_pad(np.ones((1, *x.shape[1:3], 1), bool), pads), pool_size, strides)
+    is_largest = (flat == largest) | np.isnan(flat)
+    winner = (is_largest & inside.reshape(*inside.shape[:4], PH * PW)).argmax(axis=-1)
+    return largest[..., 0], winner.astype(np.uint16)
 
 
 def maxpool2d_backward(
