@@ -176,7 +176,7 @@ def check(
     Returns
     -------
     list of Result
-        One for x and one for each parameter.
+        One for x and one for each parameter; further ones, failed, if the layer changed x or dy.
     """
     rng = np.random.default_rng(seed)
     layer.build(input_shape, rng, np.float64)
@@ -196,11 +196,20 @@ def check(
             layer.state[name][...] = values
         return float((weighting * y).sum())
 
-    value()
-    dx = layer.backward(weighting)
-    grads = {name: values.copy() for name, values in layer.grads.items()}
+    inputs, dy = x.copy(), weighting.copy()
+    for _ in range(2):  # twice, because the second gradient must replace the first, not add to it
+        value()
+        dx = layer.backward(dy)
+    missing = np.empty(0)
+    grads = {name: layer.grads.get(name, missing).copy() for name in layer.params}
     title = subject or layer.name
-    results = [compare(title, "x", value, x, dx, rng, rtol, limit)]
+    touched = {"x changed": (x, inputs), "dy changed": (dy, weighting)}
+    results = [
+        Result(title, what, now.size, np.inf, False)
+        for what, (now, before) in touched.items()
+        if not np.array_equal(now, before)
+    ]
+    results.append(compare(title, "x", value, x, dx, rng, rtol, limit))
     for name, values in layer.params.items():
         results.append(compare(title, name, value, values, grads[name], rng, rtol, limit))
     return results

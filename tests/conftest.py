@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# The matrices of these tests are tiny; BLAS threads would spend their time on waking each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ["NN_MIRROR"] = ""  # tests never download
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -10,8 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 import nn
 from nn.datasets import MissingDataError
 from nn.datasets import mnist as mnist_files
-
-os.environ["NN_MIRROR"] = ""  # tests never download
 
 PROJECT = Path(__file__).resolve().parent.parent
 
