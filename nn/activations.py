@@ -72,7 +72,8 @@ def leaky_relu(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """Return ``log(1 + exp(x))``."""
-    return np.logaddexp(x, x.dtype.type(0))
+    y: Array = np.logaddexp(x, x.dtype.type(0))
+    return y
 
 
 def softsign(x: Array) -> Array:

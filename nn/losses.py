@@ -88,7 +88,7 @@ class Loss:
         p = y_pred / total
         inside = (p > EPSILON) & (p < 1 - EPSILON)
         share = np.where(inside, targets, 0)
-        dq = (share.sum(axis=-1, keepdims=True) - share / np.maximum(p, EPSILON)) / total / N
+        dq: Array = (share.sum(axis=-1, keepdims=True) - share / np.maximum(p, EPSILON)) / total / N
         return dq.astype(y_pred.dtype, copy=False)
 
     def __call__(self, y_true: Any, y_pred: Any) -> float:

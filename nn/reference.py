@@ -60,7 +60,7 @@ def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, p
     """
     KH, KW, _, _ = kernel.shape
     windows = _windows(_pad(x, pads), (KH, KW), strides)
-    y = np.einsum("nijckl,klcf->nijf", windows, kernel, optimize=True)
+    y: Array = np.einsum("nijckl,klcf->nijf", windows, kernel, optimize=True)
     return y if bias is None else y + bias
 
 
@@ -114,7 +114,8 @@ def bias_gradient(dy: Array) -> Array:
 
     ``dy`` is (..., F); the sum runs over all axes but the last and gives (F,).
     """
-    return dy.sum(axis=tuple(range(dy.ndim - 1)))
+    dbias: Array = dy.sum(axis=tuple(range(dy.ndim - 1)))
+    return dbias
 
 
 # -------------------------------------------------------------------- pooling
@@ -172,7 +173,8 @@ def _pool_counts(x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads) -> 
     """Return how many real pixels each average-pooling window holds: (1, OH, OW, 1)."""
     _, H, W, _ = x_shape
     inside = _pad(np.ones((1, H, W, 1)), pads)
-    return _windows(inside, pool_size, strides).sum(axis=(-1, -2))
+    counts: Array = _windows(inside, pool_size, strides).sum(axis=(-1, -2))
+    return counts
 
 
 def avgpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> Array:
@@ -181,7 +183,8 @@ def avgpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> A
     ``x`` is (N, H, W, C), the result (N, OH, OW, C).
     """
     total = _windows(_pad(x, pads), pool_size, strides).sum(axis=(-1, -2))
-    return (total / _pool_counts(x.shape, pool_size, strides, pads)).astype(x.dtype, copy=False)
+    y: Array = total / _pool_counts(x.shape, pool_size, strides, pads)
+    return y.astype(x.dtype, copy=False)
 
 
 def avgpool2d_backward(
@@ -289,7 +292,8 @@ def softmax_crossentropy_backward(probabilities: Array, targets: Array) -> Array
     """
     N = probabilities.shape[0]
     total = targets.sum(axis=-1, keepdims=True)
-    return ((probabilities * total - targets) / N).astype(probabilities.dtype, copy=False)
+    dlogits: Array = (probabilities * total - targets) / N
+    return dlogits.astype(probabilities.dtype, copy=False)
 
 
 # -------------------------------------------------------------------- dropout

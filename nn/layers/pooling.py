@@ -98,7 +98,8 @@ class GlobalAveragePooling2D(Layer):
     def _forward(self, x: Array, training: bool) -> Array:
         if training:
             self._saved = x.shape
-        return x.mean(axis=(1, 2), keepdims=self.keepdims)
+        y: Array = x.mean(axis=(1, 2), keepdims=self.keepdims)
+        return y
 
     def backward(self, dy: Array) -> Array:
         N, H, W, C = self._take()

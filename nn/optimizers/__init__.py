@@ -64,7 +64,7 @@ class Optimizer:
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate: Any, name: str | None = None, **neutral: Any) -> None:
+    def __init__(self, learning_rate: Any = 0.01, name: str | None = None, **neutral: Any) -> None:
         kind = type(self).__name__
         learning_rate = neutral.pop("lr", learning_rate)
         for argument, value in neutral.items():
