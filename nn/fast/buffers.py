@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -17,9 +18,9 @@ NO_BORDER: Pads = ((0, 0), (0, 0))
 
 
 def shard_bounds(N: int) -> list[tuple[int, int]]:
-    """Cut ``range(N)`` into ``SHARDS`` ranges as equal as possible; some are empty if N < SHARDS."""
+    """Cut ``range(N)`` into ``SHARDS`` ranges as equal as possible; of N < SHARDS some are empty."""
     cuts = [N * s // SHARDS for s in range(SHARDS + 1)]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(itertools.pairwise(cuts))
 
 
 @dataclass(frozen=True)

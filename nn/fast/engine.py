@@ -219,7 +219,8 @@ class Engine:
                 stage, dy, dx = self.plan.stages[segment], space.dy[segment + 1], space.dy[segment]
                 assert isinstance(stage, PlainStage)
                 assert dy is not None
-                result = stage.backward(dy.read(N), first=dx is None)
+                received = dy.read(N).reshape(N, *stage.output_shape)
+                result = stage.backward(received, first=dx is None)
                 if dx is not None and result is not None:
                     dx.write(result)
             elif program.backward[number]:

@@ -178,7 +178,7 @@ class DenseBench(Bench):
         self.transposed = aligned_zeros(self.D * self.F + SLACK if dx is not None else 0)
         self.nbytes = self.transposed.nbytes + (self.right.nbytes if self.packed else 0)
 
-    def prepare(self, training: bool) -> list[Call]:
+    def prepare(self, training: bool) -> list[Call]:  # noqa: D102
         calls: list[Call] = []
         kernel, D, F = self.weights.kernel, self.D, self.F
         if self.packed:
@@ -187,7 +187,7 @@ class DenseBench(Bench):
             calls.append((transpose, (kernel, 0, D, F, F, self.transposed, 0, D)))
         return calls
 
-    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:  # noqa: D102
         D, F = self.D, self.F
         x, y = self.x.part(shard, lo), self.y.part(shard, lo)
         calls: list[Call] = [
@@ -199,7 +199,7 @@ class DenseBench(Bench):
             calls.append(_dropout(self.stage.dropout, y, plane, lo, n, self.seed, self.scale))
         return calls
 
-    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:  # noqa: D102
         assert self.dy is not None
         D, F = self.D, self.F
         dy, y = self.dy.part(shard, lo), self.y.part(shard, lo)
@@ -211,7 +211,7 @@ class DenseBench(Bench):
             calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:
+    def gradients(self, part: int, N: int) -> list[Call]:  # noqa: D102
         assert self.dy is not None
         D, F = self.D, self.F
         lo, hi = D * part // SHARDS, D * (part + 1) // SHARDS
@@ -323,7 +323,7 @@ class ConvPoolBench(Bench):
             )
         )  # fmt: skip
 
-    def prepare(self, training: bool) -> list[Call]:
+    def prepare(self, training: bool) -> list[Call]:  # noqa: D102
         kernel, C, F = self.weights.kernel, self.C, self.F
         if self.winograd:
             arguments = (kernel, 0, C, F, self.padded, self.packed_kernel)
@@ -339,7 +339,7 @@ class ConvPoolBench(Bench):
     def _winner(self, lo: int) -> Array:
         return self.winner[lo * self.PH * self.PW * self.padded :]
 
-    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:  # noqa: D102
         x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
         source, target, bias = self.x.plane, self.target, self.weights.bias
         out = (y, target.first, target.image, target.row, winner)
@@ -362,7 +362,7 @@ class ConvPoolBench(Bench):
             calls.append(_dropout(self.stage.dropout, y, target, lo, n, self.seed, self.scale))
         return calls
 
-    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:  # noqa: D102
         assert self.dy is not None
         source, target, layer = self.x.plane, self.target, self.stage.layer
         strides = layer.strides[0] * source.row, layer.strides[1] * self.C
@@ -383,7 +383,7 @@ class ConvPoolBench(Bench):
             calls.append((sparse_input_gradient, (dx, *middle, self.counts[shard], self.rows)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:
+    def gradients(self, part: int, N: int) -> list[Call]:  # noqa: D102
         rows = self.KH * self.KWC
         first, last = rows * part // SHARDS, rows * (part + 1) // SHARDS
         parts = self.dkernels.reshape(-1)

@@ -33,6 +33,14 @@ def source_files() -> list[Path]:
     return sorted(files)
 
 
+_compiled = 0
+
+
+def compilations() -> int:
+    """Return how many kernels were compiled, not loaded, in this process so far."""
+    return _compiled
+
+
 @functools.cache
 def source_hash() -> str:
     """Return one SHA-256 over all kernel sources, as they are when first asked."""
@@ -43,7 +51,7 @@ def source_hash() -> str:
     return digest.hexdigest()
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """Numba's function cache, keyed on all kernel sources, for which no file error is fatal."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -59,6 +67,8 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store compiled code; give up silently where the folder does not take it."""
+        global _compiled
+        _compiled += 1
         try:
             super().save_overload(sig, data)
         except _DAMAGED:
@@ -83,7 +93,7 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath)
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
     # No writable folder anywhere, or NUMBA_DISABLE_JIT: run without a cache.
     with contextlib.suppress(RuntimeError, OSError, AttributeError):
         dispatcher._cache = KernelCache(function)

@@ -47,14 +47,17 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import (
-    intrinsic,
     lower_builtin,
     models,
     register_model,
 )
 
 LANES = 8
+
+# Kernels call intrinsics without the typing context, which only Numba passes: no type fits both.
+intrinsic: Any = numba_intrinsic
 
 __all__ = [
     "LANES",
@@ -87,7 +90,7 @@ __all__ = [
 # --- The types: a vector of numbers, and a vector of yes/no ------------------------------------
 
 
-class VectorType(types.Type):  # type: ignore[misc]
+class VectorType(types.Type):
     """The Numba type of eight float32 or float64 lanes."""
 
     def __init__(self, dtype: types.Float) -> None:
@@ -95,7 +98,7 @@ class VectorType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Vector8({dtype})")
 
 
-class MaskType(types.Type):  # type: ignore[misc]
+class MaskType(types.Type):
     """The Numba type of eight truth values, the result of a comparison."""
 
     def __init__(self) -> None:
@@ -107,14 +110,14 @@ _I32 = ir.IntType(32)
 
 
 @register_model(VectorType)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: VectorType) -> None:
         element = manager.lookup(fe_type.dtype).get_value_type()
         super().__init__(manager, fe_type, ir.VectorType(element, LANES))
 
 
 @register_model(MaskType)
-class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: MaskType) -> None:
         super().__init__(manager, fe_type, ir.VectorType(ir.IntType(1), LANES))
 
@@ -129,7 +132,7 @@ class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
 @infer_global(operator.iadd)
 @infer_global(operator.isub)
 @infer_global(operator.imul)
-class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
+class _Arithmetic(AbstractTemplate):
     def generic(self, args: Any, kws: Any) -> Any:
         if len(args) == 2 and isinstance(args[0], VectorType) and args[0] == args[1]:
             return signature(args[0], *args)
@@ -137,7 +140,7 @@ class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
 
 
 def _lower_operator(function: Any, instruction: str) -> None:
-    @lower_builtin(function, VectorType, VectorType)  # type: ignore[untyped-decorator]
+    @lower_builtin(function, VectorType, VectorType)
     def lowered(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return getattr(builder, instruction)(*args)
 
@@ -172,11 +175,10 @@ def _literal(value: Any, name: str) -> int:
 
 def _extent(value: Any) -> int:
     if isinstance(value, types.UniTuple):
-        return value.count * (
-            _extent(value.dtype) if isinstance(value.dtype, types.BaseTuple) else 1
-        )
-    if isinstance(value, types.BaseTuple):
-        return math.prod(_extent(part) for part in value.types)
+        inner = _extent(value.dtype) if isinstance(value.dtype, types.BaseTuple) else 1
+        return int(value.count) * inner
+    if isinstance(value, types.Tuple):
+        return math.prod([_extent(part) for part in value.types])
     return _literal(value, "count")
 
 
@@ -223,13 +225,13 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _intp(value: int) -> Any:
-    return ir.Constant(ir.IntType(types.intp.bitwidth), value)
+    return ir.Constant(ir.IntType(tuple.__itemsize__ * 8), value)
 
 
 # --- Loads and stores ---------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(typingctx: Any, array: Any, index: Any) -> Any:
     """Return the eight elements from ``index`` on: ``array.flat[index : index + 8]``."""
     vector = _vector_of(array)
@@ -242,7 +244,7 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
     return vector(array, index), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load_part(typingctx: Any, array: Any, index: Any, count: Any) -> Any:
     """Return ``count`` (1 to 8) elements and zeros in the lanes behind; reads nothing beyond."""
     vector = _vector_of(array)
@@ -265,7 +267,7 @@ def load_part(typingctx: Any, array: Any, index: Any, count: Any) -> Any:
     return vector(array, index, count), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """Write all lanes: ``array.flat[index : index + 8] = value``."""
     if _vector_of(array) != value:
@@ -279,7 +281,7 @@ def store(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, index, value), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store_part(typingctx: Any, array: Any, index: Any, value: Any, count: Any) -> Any:
     """Write the first ``count`` lanes (0 to 8) and touch nothing behind them."""
     if _vector_of(array) != value:
@@ -298,7 +300,7 @@ def store_part(typingctx: Any, array: Any, index: Any, value: Any, count: Any) -
     return types.void(array, index, value, count), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store_bytes(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """Write lanes that hold 0.0 to 255.0 as eight uint8: ``array.flat[...] = value``."""
     if not isinstance(array, types.Array) or array.dtype != types.uint8 or array.layout != "C":
@@ -316,7 +318,7 @@ def store_bytes(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, index, value), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def get(typingctx: Any, array: Any, index: Any) -> Any:
     """Return one element, ``array.flat[index]``, of any dtype, without the wrap-around test."""
     if not isinstance(array, types.Array) or array.layout != "C":
@@ -330,7 +332,7 @@ def get(typingctx: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, index), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
     """Set one element, ``array.flat[index] = value``, of any dtype, without the wrap-around."""
     if not isinstance(array, types.Array) or array.layout != "C":
@@ -349,7 +351,7 @@ def put(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
 # --- Lane by lane -------------------------------------------------------------------------------
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def splat(typingctx: Any, scalar: Any) -> Any:
     """Return a vector with ``scalar`` in every lane: ``np.full(8, scalar)``."""
     if scalar not in (types.float32, types.float64):
@@ -362,7 +364,7 @@ def splat(typingctx: Any, scalar: Any) -> Any:
     return vector(scalar), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Return ``a * b + c``, rounded once where the machine can."""
     if not (isinstance(a, VectorType) and a == b == c):
@@ -387,19 +389,19 @@ def _comparison(operation: str) -> Any:
     return typing
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def greater(typingctx: Any, a: Any, b: Any) -> Any:
     """Return the mask ``a > b``; False where either is NaN."""
     return _comparison(">")(typingctx, a, b)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def less(typingctx: Any, a: Any, b: Any) -> Any:
     """Return the mask ``a < b``; False where either is NaN."""
     return _comparison("<")(typingctx, a, b)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def select(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
     """Return ``np.where(mask, a, b)``."""
     if not (isinstance(mask, MaskType) and isinstance(a, VectorType) and a == b):
@@ -426,19 +428,19 @@ def _choice(operation: str) -> Any:
     return typing
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def maximum(typingctx: Any, a: Any, b: Any) -> Any:
     """Return ``np.where(a > b, a, b)``: one instruction, and a NaN in ``b`` comes through."""
     return _choice(">")(typingctx, a, b)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def minimum(typingctx: Any, a: Any, b: Any) -> Any:
     """Return ``np.where(a < b, a, b)``: one instruction, and a NaN in ``b`` comes through."""
     return _choice("<")(typingctx, a, b)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def sqrt(typingctx: Any, a: Any) -> Any:
     """Return the square root of every lane."""
     if not isinstance(a, VectorType):
@@ -455,7 +457,7 @@ def sqrt(typingctx: Any, a: Any) -> Any:
     return a(a), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def total(typingctx: Any, a: Any) -> Any:
     """Return the sum of the lanes, in the fixed order ((0+4)+(2+6)) + ((1+5)+(3+7))."""
     if not isinstance(a, VectorType):
@@ -476,7 +478,7 @@ def total(typingctx: Any, a: Any) -> Any:
 # --- Register tiles: tuples of vectors ----------------------------------------------------------
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def zeros(typingctx: Any, count: Any, like: Any) -> Any:
     """Return a tuple of ``count`` (literal) zero vectors of the dtype of array ``like``.
 
@@ -491,7 +493,7 @@ def zeros(typingctx: Any, count: Any, like: Any) -> Any:
     return types.UniTuple(vector, length)(count, like), codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def loads(typingctx: Any, array: Any, index: Any, count: Any) -> Any:
     """Return a tuple of ``count`` (literal) neighbouring vectors, the first at ``index``."""
     vector, length = _vector_of(array), _literal(count, "count")
@@ -509,7 +511,7 @@ def loads(typingctx: Any, array: Any, index: Any, count: Any) -> Any:
     return types.UniTuple(vector, length)(array, index, count), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def outer(typingctx: Any, acc: Any, array: Any, index: Any, step: Any, row: Any) -> Any:
     """One step of a tile: ``acc[r * C + c] += array.flat[index + r * step] * row[c]``.
 
@@ -542,7 +544,7 @@ def outer(typingctx: Any, acc: Any, array: Any, index: Any, step: Any, row: Any)
     return acc(acc, array, index, step, row), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def scaled_add(
     typingctx: Any, acc: Any, scale: Any, array: Any, index: Any, step: Any, form: Any
 ) -> Any:
@@ -576,7 +578,7 @@ def scaled_add(
     return acc(acc, scale, array, index, step, form), codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def load_tile(typingctx: Any, array: Any, index: Any, step: Any, rows: Any, columns: Any) -> Any:
     """Return rows x columns vectors: row r begins at ``index + r * step``.
 
@@ -602,7 +604,7 @@ def load_tile(typingctx: Any, array: Any, index: Any, step: Any, rows: Any, colu
     return sig, codegen
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def store_tile(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, columns: Any) -> Any:
     """Write a tile with rows of ``columns`` vectors: row r at ``index + r * step``."""
     vector, width = _vector_of(array), _extent(columns)
@@ -623,7 +625,7 @@ def store_tile(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, colu
     return types.void(array, index, step, acc, columns), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store_tile_part(typingctx: Any, array: Any, index: Any, step: Any, acc: Any, count: Any) -> Any:
     """Write the first ``count`` lanes of one-vector rows: the right edge of a result."""
     vector = _vector_of(array)
