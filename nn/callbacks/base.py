@@ -50,9 +50,17 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before batch number ``batch`` of the epoch."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After that batch; ``logs`` holds the running means."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """``on_train_batch_begin`` by its older name."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """``on_train_batch_end`` by its older name."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Before a validation."""
@@ -69,8 +77,8 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.set_model(model)
         # A batch is short: call only those who listen.
-        self._before_batch = _listeners(self.callbacks, "on_train_batch_begin")
-        self._after_batch = _listeners(self.callbacks, "on_train_batch_end")
+        self._before_batch = _listeners(self.callbacks, "begin")
+        self._after_batch = _listeners(self.callbacks, "end")
 
     def set_params(self, params: dict[str, Any]) -> None:
         for callback in self.callbacks:
@@ -109,9 +117,17 @@ class CallbackList(Callback):
             callback.on_test_end(logs)
 
 
-def _listeners(callbacks: list[Callback], hook: str) -> list[Callable[..., None]]:
-    own = [c for c in callbacks if getattr(type(c), hook) is not getattr(Callback, hook)]
-    return [getattr(c, hook) for c in own]
+def _listeners(callbacks: list[Callback], when: str) -> list[Callable[..., None]]:
+    """Return the batch hooks of those callbacks that define one, by either name."""
+    names = f"on_train_batch_{when}", f"on_batch_{when}"
+    return [
+        getattr(callback, names[0])
+        for callback in callbacks
+        if any(
+            getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+            for name in names
+        )
+    ]
 
 
 class History(Callback):

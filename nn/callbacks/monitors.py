@@ -55,7 +55,7 @@ class EarlyStopping(_Monitor):
     verbose : int
     mode : {"auto", "min", "max"}
     baseline : float, optional
-        The figure to beat from the start.
+        Only a figure better than this one counts as an improvement.
     restore_best_weights : bool
         Go back to the weights of the best epoch at the end.
     start_from_epoch : int
@@ -78,7 +78,7 @@ class EarlyStopping(_Monitor):
         self.start_from_epoch = start_from_epoch
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.best = -self.sign * math.inf if self.baseline is None else self.baseline
+        self.best = -self.sign * math.inf
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best_weights: list[Array] | None = None
 
@@ -86,12 +86,17 @@ class EarlyStopping(_Monitor):
         value = self.watched(logs)
         if epoch < self.start_from_epoch:
             return
-        if self.is_better(value):
-            self.best, self.best_epoch, self.wait = value, epoch, 0
+        self.wait += 1
+        if self.is_better(value) or (self.restore_best_weights and self.best_weights is None):
+            if self.is_better(value):
+                self.best = value
+                if self.baseline is None or self.sign * (value - self.baseline) > self.min_delta:
+                    self.wait = 0
+            self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
+        if self.wait == 0:
             return
-        self.wait += 1
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -143,7 +148,14 @@ class ModelCheckpoint(_Monitor):
             if not self.is_better(value):
                 return
             self.best = value
-        path = self.filepath.format(epoch=epoch + 1, **(logs or {}))
+        figures = {"epoch": epoch + 1, **(logs or {})}
+        try:
+            path = self.filepath.format(**figures)
+        except KeyError as error:
+            raise ValueError(
+                f"ModelCheckpoint: expected filepath to name some of {', '.join(figures)}, "
+                f"received {self.filepath!r} with {error}."
+            ) from None
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path)
         if self.verbose:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,8 @@ class WeightAveraging(Callback):
     Late in training the weights circle round a minimum; their average lies nearer to it than any
     of them (Polyak and Juditsky 1992). Training itself goes on with the raw weights: the average
     is swapped in for a validation and for other callbacks' ``on_epoch_end``, so place this one
-    before those that save, and swapped out when the next epoch begins.
+    before those that save, and swapped out when the next epoch begins. The average goes on over
+    several calls of ``fit``.
 
     Parameters
     ----------
@@ -74,11 +76,13 @@ class WeightAveraging(Callback):
                 f"WeightAveraging: expected momentum in [0, 1), received {momentum!r}."
             )
         self.momentum = momentum
+        self.steps = 0
+        self.average: list[Array] | None = None
+        self.raw: list[Array] | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.steps = 0
-        self.average = [w.copy() for w in self._live()]
-        self.raw: list[Array] | None = None
+        if self.average is None:
+            self.average = [w.copy() for w in self._live()]
 
     def _live(self) -> list[Array]:
         states = [w for layer in self.model.layers for w in layer.state.values()]
@@ -87,13 +91,37 @@ class WeightAveraging(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.steps += 1
         share = 1 - min(self.momentum, (1 + self.steps) / (10 + self.steps))
-        for average, live in zip(self.average, self._live(), strict=True):
+        for average, live in zip(self._averages(), self._live(), strict=True):
             average += share * (live - average)
+
+    def _averages(self) -> list[Array]:
+        if self.average is None:
+            raise RuntimeError("WeightAveraging: there is no average before on_train_begin.")
+        return self.average
+
+    def state(self) -> dict[str, Any]:
+        """Return what ``restore`` needs to go on: the steps, the average and the raw weights.
+
+        The arrays are those of ``model.parameters`` and then of every layer's ``state``.
+        """
+        raw = self._live() if self.raw is None else self.raw
+        return {"steps": self.steps, "average": self._averages(), "raw": raw}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what ``state`` returned; the model must be set already.
+
+        The model shows the average afterwards, as after an epoch.
+        """
+        self.steps = int(state["steps"])
+        self.average = [np.array(w) for w in state["average"]]
+        self.raw = [np.array(w) for w in state["raw"]]
+        for live, average in zip(self._live(), self.average, strict=True):
+            live[...] = average
 
     def _show_average(self) -> None:
         if self.raw is None:
             self.raw = [w.copy() for w in self._live()]
-            for live, average in zip(self._live(), self.average, strict=True):
+            for live, average in zip(self._live(), self._averages(), strict=True):
                 live[...] = average
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
