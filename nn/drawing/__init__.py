@@ -26,6 +26,7 @@ from .normalise import (
     strokes_to_mnist_steps,
 )
 from .picture import Picture, PictureError, open_picture, read_picture
+from .segment import Segment, segment_ink, segment_strokes
 from .strokes import (
     PackedStrokes,
     Stroke,
@@ -43,6 +44,7 @@ __all__ = [
     "PackedStrokes",
     "Picture",
     "PictureError",
+    "Segment",
     "Steps",
     "Stroke",
     "StrokeFileError",
@@ -60,6 +62,8 @@ __all__ = [
     "render_batch",
     "render_ink",
     "save_strokes",
+    "segment_ink",
+    "segment_strokes",
     "smooth",
     "strokes_to_mnist",
     "strokes_to_mnist_steps",

@@ -66,7 +66,7 @@ def normalise_width(
     # Resampling has greyed thin lines: their middle counts as ink before they are widened.
     grown = np.clip(grown / min(1.0, max(0.5 * width, 0.15)), 0, 1) if radius > 0 else grown
     grown = _dilate(grown, radius) if radius > 0 else 1 - _dilate(1 - grown, -radius)
-    return grown if grown.any() else image
+    return np.clip(grown, 0.0, 1.0) if grown.any() else image
 
 
 def _dilate(image: NDArray[np.float64], radius: float) -> NDArray[np.float64]:

@@ -8,16 +8,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nn.drawing import image_to_mnist, normalise_width, render_batch
+from nn.drawing import (
+    Segment,
+    image_to_mnist,
+    normalise_width,
+    render_batch,
+    segment_ink,
+    segment_strokes,
+)
 from nn.drawing.normalise import SIDE
 
-from .answers import Answer
+from .answers import Answer, Part, Reading
 from .rejection import Floats, Rejection, plain_oddness
 
 DEFAULT_TEMPERATURE = 1.0
 DEFAULT_UNSURE_BELOW = 0.7
 BATCH = 256
 SMALLEST_PROBABILITY = 1e-30
+ODDNESS_WEIGHT = 0.3  # against the network's own certainty, when ink is divided into digits
 
 
 class Model(Protocol):
@@ -192,3 +200,42 @@ class Recogniser:
         Lines much thinner or thicker than MNIST's are brought to its width first.
         """
         return self.answers(image_to_mnist(normalise_width(ink))[None])[0]
+
+    def read_number(self, ink: ArrayLike | Sequence[ArrayLike]) -> Reading:
+        """Read everything on the canvas: divide it into digits and read each.
+
+        Parameters
+        ----------
+        ink : list of strokes (P, 2), or ink picture (H, W) as a float array
+            A NumPy array of two dimensions is a picture, anything else a list of strokes.
+        """
+        if isinstance(ink, np.ndarray) and ink.ndim == 2:
+            segments = segment_ink(ink, self._worth)
+        else:
+            segments = segment_strokes(ink, self._worth)  # type: ignore[arg-type]
+        return self._reading(segments)
+
+    def _worth(self, images: NDArray[np.float32]) -> Floats:
+        """Return (N,) log-probabilities that each image is one whole digit."""
+        logits, features = look(self.model, images)
+        best = softmax(logits, self.temperature).max(axis=1)
+        oddness = (
+            plain_oddness(images)
+            if self.rejection is None
+            else self.rejection.oddness(images, logits, features)
+        )
+        odd = np.log(np.maximum(1 - oddness, 1e-9))
+        return np.asarray(np.maximum(np.log(best), -6.0) + ODDNESS_WEIGHT * np.maximum(odd, -9.0))
+
+    def _reading(self, segments: list[Segment]) -> Reading:
+        if not segments:
+            return Reading("")
+        answers = self.answers(np.stack([segment.image for segment in segments]))
+        parts: list[Part] = []
+        text = ""
+        for segment, answer in zip(segments, answers, strict=True):
+            if parts and parts[-1].line != segment.line:
+                text += "\n"
+            text += "?" if answer.state in ("empty", "not a digit") else str(answer.digit)
+            parts.append(Part(segment.box, answer, segment.strokes, segment.line))
+        return Reading(text, parts)
