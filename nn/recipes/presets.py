@@ -30,7 +30,37 @@ def original_layers() -> list[Layer]:
     ]
 
 
-PRESETS: dict[str, Callable[[], list[Layer]]] = {"original": original_layers}
+def large_layers() -> list[Layer]:
+    """Return a network for the record: 320,000 parameters, four times the original's arithmetic.
+
+    Two 3x3 convolutions see as far as one 5x5, with a ReLU more between them and fewer weights;
+    batch normalisation lets them learn at a high rate (Simonyan and Zisserman 2015; Ioffe and
+    Szegedy 2015). The convolutions have no bias: the normalisation's beta is one.
+    """
+    row: list[Layer] = []
+    for filters in (32, 64):
+        for index in range(2):
+            first = not row
+            shape = {"input_shape": (28, 28, 1)} if first else {}
+            row.append(layers.Conv2D(filters, (3, 3), use_bias=False, **shape))
+            row.append(layers.BatchNormalization(momentum=0.9))
+            row.append(layers.Activation("relu"))
+            if index == 1:
+                row.append(layers.MaxPooling2D((2, 2)))
+    return [
+        *row,
+        layers.Flatten(),
+        layers.Dropout(0.3),
+        layers.Dense(256, activation="relu"),
+        layers.Dropout(0.3),
+        layers.Dense(CLASSES, activation="softmax"),
+    ]
+
+
+PRESETS: dict[str, Callable[[], list[Layer]]] = {
+    "original": original_layers,
+    "large": large_layers,
+}
 
 
 def build(preset: str, seed: int) -> Sequential:
