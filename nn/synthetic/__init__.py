@@ -1,0 +1,106 @@
+"""Digits made from strokes: endless training data without a file and without a network.
+
+Pen paths of all common shapes (`allographs`) are deformed as hands do it (`generator`), and inked
+by the same function as the console's drawing (`nn.drawing.render_batch`). Everything follows from
+a seed, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.drawing import render_batch
+from nn.synthetic.allographs import ALLOGRAPHS, Allograph
+from nn.synthetic.generator import BLOCK, Block, Style, make_block
+
+__all__ = ["ALLOGRAPHS", "Allograph", "Style", "generate", "generate_strokes"]
+
+
+def _blocks(n: int, seed: int, start: int, style: Style | None) -> Iterator[tuple[Block, int, int]]:
+    if n < 0 or start < 0 or seed < 0:
+        raise ValueError(
+            f"n, start, seed: expected numbers from 0 up, received {n}, {start}, {seed}. "
+            "Ask for n >= 0 digits from number start >= 0 on."
+        )
+    return _walk(n, seed, start, style or Style())
+
+
+def _walk(n: int, seed: int, start: int, style: Style) -> Iterator[tuple[Block, int, int]]:
+    """Yield each block with the part of it that is asked for."""
+    if n == 0:
+        return
+    for number in range(start // BLOCK, (start + n - 1) // BLOCK + 1):
+        a, b = start - number * BLOCK, start + n - number * BLOCK
+        yield make_block(seed, number, style), max(a, 0), min(b, BLOCK)
+
+
+def generate(
+    n: int, seed: int = 0, start: int = 0, style: Style | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Make `n` images of digits.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    seed : int
+        Which endless row of digits.
+    start : int
+        Number of the first digit in that row: ``generate(5, start=10)`` are the last five of
+        ``generate(15)``.
+    style : Style, optional
+        How far the writing strays; the default is tuned to look like people's.
+
+    Returns
+    -------
+    images : (n, 28, 28) float32
+        In [0, 1], ink 1.
+    labels : (n,) uint8
+        0 to 9, all equally often on average.
+    """
+    blocks = _blocks(n, seed, start, style)
+    images = np.zeros((n, 28, 28), np.float32)
+    labels = np.zeros(n, np.uint8)
+    done = 0
+    for block, a, b in blocks:
+        images[done : done + b - a] = render_batch(block.pack(a, b), block.widths[a:b])
+        labels[done : done + b - a] = block.labels[a:b]
+        done += b - a
+    return images, labels
+
+
+def generate_strokes(
+    n: int, seed: int = 0, start: int = 0, style: Style | None = None
+) -> tuple[list[list[NDArray[np.float64]]], NDArray[np.uint8], list[str]]:
+    """Make the pen strokes of `n` digits, the ones that `generate` inks.
+
+    Parameters
+    ----------
+    n, seed, start, style
+        As for `generate`.
+
+    Returns
+    -------
+    drawings : list of lists of (P, 2) float64
+        Strokes of each digit in canvas pixels, y downwards; sizes, places and sampling rates
+        vary as between people and devices.
+    labels : (n,) uint8
+        0 to 9.
+    names : list of str
+        The allograph of each digit.
+    """
+    drawings: list[list[NDArray[np.float64]]] = []
+    labels: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
+    names: list[str] = []
+    for block, a, b in _blocks(n, seed, start, style):
+        packed = block.pack(a, b)
+        strokes = np.split(packed.points, packed.stroke_starts[1:-1])
+        bounds = packed.drawing_starts
+        drawings += [strokes[i:j] for i, j in pairwise(bounds)]
+        labels.append(block.labels[a:b])
+        names += [ALLOGRAPHS[i].name for i in block.allographs[a:b]]
+    return drawings, np.concatenate(labels), names
