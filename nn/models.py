@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -10,16 +11,24 @@ import numpy as np
 
 from nn import losses, optimizers, runtime, summary
 from nn.callbacks import Callback, History, Logs
+from nn.checks import as_array, as_examples, as_pair, as_whole
 from nn.layers import Layer
 from nn.layers.base import shape_remedy
+from nn.metrics import name_of
 from nn.network import Network
 from nn.progress import ProgressLogger
 from nn.reference import Array
-from nn.training import ArrayBatches, CheckedBatches, EngineLike, PlainEngine, fit
+from nn.training import (
+    ArrayBatches,
+    CheckedBatches,
+    EngineLike,
+    PlainEngine,
+    fit,
+    gather,
+    is_dataset,
+)
 
 __all__ = ["Sequential", "load_model"]
-
-_ACCURACY = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
 
 
 class Sequential(Network):
@@ -50,6 +59,8 @@ class Sequential(Network):
         Provenance that ``save`` writes into the file: numbers, strings, lists and dicts.
     stop_training : bool
         A callback sets it to end ``fit``.
+    history : History or None
+        What the last ``fit`` returned.
     """
 
     def __init__(
@@ -61,11 +72,13 @@ class Sequential(Network):
     ) -> None:
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
+        self.history: History | None = None
         self.metric: str | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
         self._engine: EngineLike | None = None
-        self._engine_key: tuple[Any, ...] = ()
+        self._engine_setting: tuple[str, str] = ("", "")
+        self._engine_parameters: Array | None = None
         super().__init__(layers, name, seed, dtype)
 
     # -- the direct call ------------------------------------------------------------------------
@@ -77,14 +90,14 @@ class Sequential(Network):
 
     def _as_input(self, x: Any, argument: str = "x") -> Array:
         """Return ``x`` as a contiguous array of the model's dtype, its shape checked."""
-        batch: Array = x if isinstance(x, np.ndarray) else np.asarray(x)
+        batch = as_array(argument, x)
         if batch.dtype.kind not in "fiub":
             raise ValueError(
                 f"{self.name}: expected numbers in {argument}, received {batch.dtype}."
             )
         if self._input_shape is None:
             self.build(batch.shape[1:])
-        if batch.shape[1:] != self.input_shape or batch.ndim == 0:
+        if batch.shape[1:] != self.input_shape:
             expected = ", ".join(["N", *map(str, self.input_shape)])
             raise ValueError(
                 f"{self.name}: expected {argument} of shape ({expected}), received {batch.shape}."
@@ -98,7 +111,7 @@ class Sequential(Network):
         self,
         optimizer: Any = "adadelta",
         loss: Any = "categorical_crossentropy",
-        metrics: Sequence[Any] | None = None,
+        metrics: Any = None,
         **neutral: Any,
     ) -> None:
         """Choose how to train.
@@ -118,12 +131,9 @@ class Sequential(Network):
         for argument, value in neutral.items():
             if value not in (None, False, 1, "auto"):
                 raise TypeError(f"compile: {argument}={value!r} is not supported. Leave it out.")
-        self._optimizer = optimizers.get(optimizer)
-        self._loss = losses.get(loss)
-        names = [getattr(m, "name", None) or getattr(m, "__name__", m) for m in metrics or ()]
-        if len(names) > 1 or any(name not in _ACCURACY for name in names):
-            raise ValueError(f"metrics: expected ['accuracy'] or none, received {metrics!r}.")
-        self.metric = names[0] if names else None
+        # All of them, or none if one is refused.
+        chosen = optimizers.get(optimizer), losses.get(loss), name_of(metrics)
+        self._optimizer, self._loss, self.metric = chosen
         self._engine = None
         if self._input_shape is not None and self.layers:
             self._optimizer.build(self.parameters.size, self.dtype)
@@ -150,9 +160,11 @@ class Sequential(Network):
     @property
     def engine(self) -> EngineLike:
         """What runs this model now: the fast stage where it fits, else the plain layers."""
-        key = (runtime.backend(), runtime.engine(), id(self.parameters))
-        if self._engine is None or key != self._engine_key:
-            self._engine, self._engine_key = self._new_engine(), key
+        setting, parameters = (runtime.backend(), runtime.engine()), self.parameters
+        stale = setting != self._engine_setting or parameters is not self._engine_parameters
+        if self._engine is None or stale:
+            self._engine = self._new_engine()
+            self._engine_setting, self._engine_parameters = setting, parameters
         return self._engine
 
     def _new_engine(self) -> EngineLike:
@@ -173,13 +185,18 @@ class Sequential(Network):
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
         return self.engine.train_step(self._as_input(x), y)
 
-    def train_on_batch(self, x: Any, y: Any) -> list[float]:
-        """Take one step on one batch; return ``[loss, accuracy]`` before it."""
-        batch = self._as_input(x)
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what ``evaluate`` and ``train_on_batch`` return."""
+        return list(self.name_figures(0.0, 0.0))
+
+    def train_on_batch(self, x: Any, y: Any) -> Any:
+        """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
+        batch = self._as_input(as_examples("x", x))
         labels = self.as_labels(y, len(batch))
         self._ready()
         loss, correct = self.engine.train_step(batch, labels)
-        return list(self.name_figures(loss, correct / len(batch)).values())
+        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
 
     def name_figures(self, loss: float, accuracy: float) -> Logs:
         """Return the figures of a step or an epoch under the names asked for in ``compile``."""
@@ -190,6 +207,12 @@ class Sequential(Network):
 
     def as_labels(self, y: Any, count: int, argument: str = "y") -> Array:
         """Return labels for ``count`` examples as the loss wants them, checked."""
+        if not self.layers or len(self.output_shape) != 1:
+            shape = ", ".join(["N", *map(str, self.output_shape)])
+            raise ValueError(
+                f"{self.name}: expected a last layer with outputs (N, K), received "
+                f"{len(self.layers)} layers and outputs ({shape}). End with Flatten and Dense."
+            )
         labels = self.loss.check(y, self.output_shape[-1])
         if len(labels) != count:
             raise ValueError(
@@ -199,11 +222,9 @@ class Sequential(Network):
 
     def _as_data(self, x: Any, y: Any, prefix: str = "") -> tuple[Array, Array]:
         """Return (x, y) with everything checked that can be checked before training."""
-        images: Array = np.asarray(x)
+        images = as_examples(f"{prefix}x", x)
         if y is None:
             raise ValueError(f"{prefix}y: expected labels, received None.")
-        if len(images) == 0:
-            raise ValueError(f"{prefix}x: expected at least one example, received none.")
         self._as_input(images[:1], f"{prefix}x")
         if images.dtype.kind == "f" and not np.isfinite([images.min(), images.max()]).all():
             raise ValueError(
@@ -219,7 +240,7 @@ class Sequential(Network):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -243,10 +264,10 @@ class Sequential(Network):
             Number of the last epoch.
         verbose : {"auto", 0, 1, 2}
             0 silent; 1 or "auto" a live bar on a terminal; 2 one line an epoch.
-        callbacks : list of Callback
+        callbacks : list of Callback, or one
         validation_split : float
             In [0, 1): the fraction cut from the end of x and y, before shuffling.
-        validation_data : (x, y)
+        validation_data : (x, y), or a data set of batches
         shuffle : bool
             New order every epoch.
         initial_epoch : int
@@ -269,31 +290,51 @@ class Sequential(Network):
             raise ValueError(
                 f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
             )
-        size = _whole("batch_size", 32 if batch_size is None else batch_size, 1)
+        calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        for call in calls:
+            if not isinstance(call, Callback):
+                raise TypeError(
+                    f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
+                )
+        size = as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
         validation = None
-        if y is None and hasattr(x, "__getitem__") and not isinstance(x, np.ndarray | list | tuple):
+        if y is None and is_dataset(x):
+            if batch_size is not None or validation_split:
+                raise ValueError(
+                    "fit: expected neither batch_size nor validation_split with a data set, which "
+                    f"makes its own batches, received {batch_size!r} and {validation_split!r}."
+                )
             batches: Any = CheckedBatches(x, self.as_labels)
         else:
             images, labels = self._as_data(x, y)
             if validation_split and validation_data is None:
-                cut = round(len(images) * (1 - validation_split))
+                cut = math.floor(len(images) * (1 - validation_split))
+                if not 0 < cut < len(images):
+                    raise ValueError(
+                        "validation_split: expected a fraction that leaves examples on both sides, "
+                        f"received {validation_split!r} of {len(images)} examples."
+                    )
                 validation = images[cut:], labels[cut:]
                 images, labels = images[:cut], labels[:cut]
             batches = ArrayBatches(images, labels, size, self._order_rng if shuffle else None)
+        if is_dataset(validation_data):
+            validation_data = gather(validation_data)
         if validation_data is not None:
-            validation = self._as_data(validation_data[0], validation_data[1], "validation_")
+            validation_x, validation_y = as_pair("validation_data", validation_data)
+            validation = self._as_data(validation_x, validation_y, "validation_")
         self._ready()
         logger = [] if not verbose else [ProgressLogger(False if verbose == 2 else None)]
-        return fit(
+        self.history = fit(
             self,
             batches,
-            _whole("epochs", epochs, 1),
-            _whole("initial_epoch", initial_epoch, 0),
-            [*(callbacks or ()), *logger],
+            as_whole("epochs", epochs, 1),
+            as_whole("initial_epoch", initial_epoch, 0),
+            [*calls, *logger],
             validation,
             validation_batch_size or size,
-            _whole("validation_freq", validation_freq, 1),
+            as_whole("validation_freq", validation_freq, 1),
         )
+        return self.history
 
     # -- asking ------------------------------------------------------------------------------
 
@@ -310,9 +351,7 @@ class Sequential(Network):
         ``batch_size``, ``verbose``, ``steps`` and ``callbacks`` are Keras's and change nothing
         here: batches are cut to fit the caches.
         """
-        images: Array = np.asarray(x)
-        if len(images) == 0:
-            raise ValueError("x: expected at least one example, received none.")
+        images = as_examples("x", x)
         if images.dtype == self.dtype:
             return self.engine.predict(self._as_input(images))
         chunk = 4096  # converting integer images piece by piece keeps the copy small
@@ -325,7 +364,7 @@ class Sequential(Network):
     def evaluate(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
         return_dict: bool = False,
@@ -334,18 +373,16 @@ class Sequential(Network):
 
         Parameters
         ----------
-        x, y : arrays as for ``fit``
+        x, y : arrays as for ``fit``, or a data set of batches as x
         batch_size, verbose
             Keras's; results do not depend on them.
         return_dict : bool
             Return ``{"loss": …, "accuracy": …}`` instead.
         """
-        images, labels = self._as_data(x, y)
-        logs = self.evaluate_checked(images, labels)
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values if len(values) > 1 else values[0]
+        if y is None and is_dataset(x):
+            x, y = gather(x)
+        logs = self.evaluate_checked(*self._as_data(x, y))
+        return logs if return_dict else _plain_or_list(logs)
 
     def evaluate_checked(self, x: Array, y: Array, batch_size: int = 0) -> Logs:
         """Return loss and accuracy over data that ``_as_data`` has checked."""
@@ -394,10 +431,9 @@ class Sequential(Network):
         saving.load_weights(self, filepath)
 
 
-def _whole(argument: str, value: Any, least: int) -> int:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{argument}: expected a whole number from {least}, received {value!r}.")
-    return int(value)
+def _plain_or_list(logs: Logs) -> Any:
+    values = list(logs.values())
+    return values if len(values) > 1 else values[0]
 
 
 def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn import utils
 from nn.layers import LAYERS, Dropout, InputLayer, Layer
+from nn.layers.base import as_shape
 from nn.memory import aligned_zeros
 from nn.reference import Array, Shape
 
@@ -58,6 +59,11 @@ class Network:
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"add: expected a layer, received {layer!r}.")
+        if any(layer is other for other in self.layers):
+            raise ValueError(
+                f"add: expected a layer that is not yet in the model, received {layer.name} again. "
+                "Make a second one."
+            )
         if not self.layers and layer.given_input_shape is not None:
             self._input_shape = layer.given_input_shape
         if isinstance(layer, InputLayer):
@@ -98,12 +104,13 @@ class Network:
             If no shape is known, or the model is built for another.
         """
         if input_shape is not None:
-            given = tuple(input_shape[1:] if input_shape[0] is None else input_shape)
+            batched = len(input_shape) > 0 and input_shape[0] is None
+            given = as_shape("build", input_shape[1:] if batched else input_shape)
             if self._input_shape not in (None, given):
                 raise ValueError(
                     f"build: expected input_shape {self._input_shape}, as built, received {given}."
                 )
-            self._input_shape = tuple(int(extent) for extent in given if extent is not None)
+            self._input_shape = given
         _ = self.input_shape  # says so if it is not known
         for index in range(len(self.layers)):
             self._build_layer(index)
@@ -138,19 +145,28 @@ class Network:
                 start += values.size
         return parameters, aligned_zeros(size, self.dtype)
 
+    def _vectors(self) -> tuple[Array, Array]:
+        """Return (parameters, gradients), laid out anew if a layer's weights live elsewhere.
+
+        They do when the layer was also given to another model, or its arrays were replaced.
+        """
+        if self._flat is not None:
+            home = self._flat[0].base
+            weights = (w for layer in self.layers for w in layer.params.values())
+            if all(w.base is home for w in weights):
+                return self._flat
+        self._flat = self._flatten()
+        return self._flat
+
     @property
     def parameters(self) -> Array:
         """All trained weights as one flat vector; changing it changes the model."""
-        if self._flat is None:
-            self._flat = self._flatten()
-        return self._flat[0]
+        return self._vectors()[0]
 
     @property
     def gradients(self) -> Array:
         """The gradients of ``parameters`` from the last step, in the same order."""
-        if self._flat is None:
-            self._flat = self._flatten()
-        return self._flat[1]
+        return self._vectors()[1]
 
     def collect_gradients(self) -> None:
         """Copy every layer's ``grads`` into ``gradients``."""

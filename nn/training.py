@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nn import ops
+from nn import ops, runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
 from nn.layers.core import Activation
 from nn.layers.weighted import Weighted
@@ -94,7 +94,8 @@ class PlainEngine:
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above."""
         figures = self.loss_and_gradients(x, y)
-        self.model.optimizer.step(self.model.parameters, self.model.gradients)
+        with runtime.uninterrupted():
+            self.model.optimizer.step(self.model.parameters, self.model.gradients)
         return figures
 
     def describe(self) -> list[tuple[str, str]]:
@@ -149,12 +150,6 @@ class ArrayBatches:
     ) -> None:
         self.x, self.y, self.batch_size, self.rng = x, y, batch_size, rng
         self.order = np.arange(len(x))
-        self.shuffle()
-
-    def shuffle(self) -> None:
-        """Draw the order of the next epoch."""
-        if self.rng is not None:
-            self.order = self.rng.permutation(len(self.x))
 
     def __len__(self) -> int:
         return math.ceil(len(self.x) / self.batch_size)
@@ -163,9 +158,25 @@ class ArrayBatches:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         return self.x[chosen], self.y[chosen]
 
-    def on_epoch_end(self) -> None:
-        """Shuffle for the next epoch."""
-        self.shuffle()
+    def on_epoch_begin(self) -> None:
+        """Draw the order of this epoch: now, so that one ``fit`` after another goes on as one."""
+        if self.rng is not None:
+            self.order = self.rng.permutation(len(self.x))
+
+
+def is_dataset(x: Any) -> bool:
+    """Whether ``x`` makes its own batches."""
+    has_protocol = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    return has_protocol and not isinstance(x, np.ndarray | list | tuple)
+
+
+def gather(batches: Any) -> tuple[Array, Array]:
+    """Return all batches of a data set as one (x, y)."""
+    pairs = [batches[index] for index in range(len(batches))]
+    if not pairs:
+        raise ValueError("x: expected a data set of at least one batch, received none.")
+    x, y = zip(*pairs, strict=True)
+    return np.concatenate(x), np.concatenate(y)
 
 
 class CheckedBatches:
@@ -182,6 +193,11 @@ class CheckedBatches:
     def __getitem__(self, index: int) -> tuple[Any, Array]:
         x, y = self.batches[index]
         return x, self.as_labels(y, len(x))
+
+    def on_epoch_begin(self) -> None:
+        """Pass it on."""
+        if hasattr(self.batches, "on_epoch_begin"):
+            self.batches.on_epoch_begin()
 
     def on_epoch_end(self) -> None:
         """Pass it on."""
@@ -222,6 +238,8 @@ def fit(
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
+            if hasattr(batches, "on_epoch_begin"):
+                batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
             if validation is not None and (epoch + 1) % validation_freq == 0:

@@ -430,7 +430,7 @@ class Softmaxed(Softmax):
     """Keeps the diagonal of the softmax's Jacobian only."""
 
     def backward(self, dy):
-        y = self._take()
+        y = self._take(dy)
         return dy * y * (1 - y)
 
 

@@ -86,16 +86,14 @@ class EarlyStopping(_Monitor):
         value = self.watched(logs)
         if epoch < self.start_from_epoch:
             return
+        better = self.is_better(value)
+        if self.restore_best_weights and (better or self.best_weights is None):
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
         self.wait += 1
-        if self.is_better(value) or (self.restore_best_weights and self.best_weights is None):
-            if self.is_better(value):
-                self.best = value
-                if self.baseline is None or self.sign * (value - self.baseline) > self.min_delta:
-                    self.wait = 0
-            self.best_epoch = epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
-        if self.wait == 0:
+        if better:
+            self.best, self.best_epoch = value, epoch
+            if self.baseline is None or self.sign * (value - self.baseline) > self.min_delta:
+                self.wait = 0
             return
         if self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch

@@ -99,6 +99,7 @@ class Layer:
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.built = False
         self._saved: Any = None
+        self._batch = 0
 
     # -- to be defined by subclasses ---------------------------------------------------------
 
@@ -157,6 +158,8 @@ class Layer:
             If the layer has not been built.
         """
         self._check_input(x)
+        if training:
+            self._batch = len(x)
         return self._forward(x, training)
 
     def backward_parameters(self, dy: Array) -> None:
@@ -215,11 +218,16 @@ class Layer:
                 f"{shape_remedy(x.shape, self.input_shape)}"
             )
 
-    def _take(self) -> Any:
-        """Return what ``forward(training=True)`` kept."""
+    def _take(self, dy: Array) -> Any:
+        """Return what ``forward(training=True)`` kept for the batch that ``dy`` belongs to."""
         if self._saved is None:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
+            )
+        expected = (self._batch, *self.output_shape)
+        if dy.shape != expected:
+            raise ValueError(
+                f"{self.name}: expected dy of shape {expected}, that of y, received {dy.shape}."
             )
         return self._saved
 

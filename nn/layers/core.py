@@ -52,7 +52,7 @@ class Flatten(Layer):
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: Array) -> Array:
-        return dy.reshape(self._take())
+        return dy.reshape(self._take(dy))
 
 
 class Reshape(Layer):
@@ -85,7 +85,7 @@ class Reshape(Layer):
         return x.reshape(len(x), *self.output_shape)
 
     def backward(self, dy: Array) -> Array:
-        return dy.reshape(self._take())
+        return dy.reshape(self._take(dy))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": self.target_shape}
@@ -116,7 +116,7 @@ class Activation(Layer):
         return y
 
     def backward(self, dy: Array) -> Array:
-        return self._activation.backward(dy, self._take())
+        return self._activation.backward(dy, self._take(dy))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}
@@ -194,7 +194,7 @@ class LeakyReLU(Layer):
         return np.where(positive, x, x * x.dtype.type(self.negative_slope))
 
     def backward(self, dy: Array) -> Array:
-        return np.where(self._take(), dy, dy * dy.dtype.type(self.negative_slope))
+        return np.where(self._take(dy), dy, dy * dy.dtype.type(self.negative_slope))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "negative_slope": self.negative_slope}
@@ -223,7 +223,7 @@ class ELU(Layer):
         return y
 
     def backward(self, dy: Array) -> Array:
-        y: Array = self._take()
+        y: Array = self._take(dy)
         return np.where(y > 0, dy, dy * (y + self.alpha)).astype(dy.dtype, copy=False)
 
     def get_config(self) -> dict[str, Any]:
@@ -292,7 +292,7 @@ class Dropout(Layer):
         return x * mask
 
     def backward(self, dy: Array) -> Array:
-        dx: Array = dy * self._take()
+        dx: Array = dy * self._take(dy)
         return dx
 
     def get_config(self) -> dict[str, Any]:

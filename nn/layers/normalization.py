@@ -93,7 +93,7 @@ class BatchNormalization(Layer):
         average += (1 - self.momentum) * value
 
     def backward(self, dy: Array) -> Array:
-        x_hat, inv_std = self._take()
+        x_hat, inv_std = self._take(dy)
         gamma, _ = self._gamma_beta(dy.dtype)
         dx, dgamma, dbeta = ops.batchnorm_backward(dy, x_hat, gamma, inv_std)
         if self.scale:

@@ -22,6 +22,11 @@ class _Pooling2D(Layer):
         self.pool_size = as_pair(kind, "pool_size", pool_size)
         self.strides = self.pool_size if strides is None else as_pair(kind, "strides", strides)
         self.padding = as_padding(kind, padding)
+        pixels = self.pool_size[0] * self.pool_size[1]
+        if pixels > 65536:  # a winner's place is a 16-bit number
+            raise ValueError(
+                f"{kind}: expected a pool_size of at most 65,536 pixels, received {pixels:,}."
+            )
 
     @property
     def pads(self) -> Pads:
@@ -64,7 +69,7 @@ class MaxPooling2D(_Pooling2D):
         return y
 
     def backward(self, dy: Array) -> Array:
-        winner, x_shape = self._take()
+        winner, x_shape = self._take(dy)
         return ops.maxpool2d_backward(dy, winner, x_shape, self.pool_size, self.strides, self.pads)
 
 
@@ -77,7 +82,7 @@ class AveragePooling2D(_Pooling2D):
         return ops.avgpool2d_forward(x, self.pool_size, self.strides, self.pads)
 
     def backward(self, dy: Array) -> Array:
-        return ops.avgpool2d_backward(dy, self._take(), self.pool_size, self.strides, self.pads)
+        return ops.avgpool2d_backward(dy, self._take(dy), self.pool_size, self.strides, self.pads)
 
 
 class GlobalAveragePooling2D(Layer):
@@ -102,7 +107,7 @@ class GlobalAveragePooling2D(Layer):
         return y
 
     def backward(self, dy: Array) -> Array:
-        N, H, W, C = self._take()
+        N, H, W, C = self._take(dy)
         return np.broadcast_to(dy.reshape(N, 1, 1, C) / (H * W), (N, H, W, C)).copy()
 
     def get_config(self) -> dict[str, Any]:
@@ -140,7 +145,7 @@ class ZeroPadding2D(Layer):
         return np.pad(x, ((0, 0), *self.padding, (0, 0)))
 
     def backward(self, dy: Array) -> Array:
-        _, H, W, _ = self._take()
+        _, H, W, _ = self._take(dy)
         (top, _), (left, _) = self.padding
         return np.ascontiguousarray(dy[:, top : top + H, left : left + W])
 

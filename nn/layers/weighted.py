@@ -71,7 +71,7 @@ class Weighted(Layer):
         """Return the values before the activation."""
         self._check_input(x)
         if training:
-            self._saved = x
+            self._saved, self._batch, self._output = x, len(x), None
         return self._linear(x)
 
     def _forward(self, x: Array, training: bool) -> Array:
@@ -81,7 +81,7 @@ class Weighted(Layer):
         return y
 
     def _through_activation(self, dy: Array) -> Array:
-        self._take()
+        self._take(dy)
         if self._output is None:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
@@ -90,7 +90,7 @@ class Weighted(Layer):
 
     def _assign_gradients(self, dz: Array) -> Array:
         """Assign ``grads`` for dz, the gradient before the activation; return the saved input."""
-        x: Array = self._take()
+        x: Array = self._take(dz)
         self.grads["kernel"] = self._kernel_gradient(x, dz)
         if self.use_bias:
             self.grads["bias"] = ops.bias_gradient(dz)
