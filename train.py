@@ -321,7 +321,9 @@ def train(args: argparse.Namespace) -> int:
         f"{runtime.num_threads()} threads."
     )
     if args.dry_run:
+        progress.begin(0)
         loss = run.model.train_on_batch(*run.batches[0])[0]
+        progress.end()
         print(f"Dry run: a batch was trained, loss {float(loss):.4f}. Nothing was written.")
         return 0
     if saved is not None:
@@ -334,6 +336,7 @@ def train(args: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt:
         interrupted = True
+        run.save_checkpoint()
     finally:
         progress.end()
     done = run.course.epochs_done
@@ -373,7 +376,7 @@ def main(argv: list[str] | None = None) -> int:
         from nn import runs, saving
         from nn.datasets import DataError
 
-        if not isinstance(error, Refused | runs.DivergedError | DataError | saving.FormatError):
+        if not isinstance(error, (Refused, DataError, saving.FormatError, *runs.REFUSALS)):
             raise
         reason = str(error)
     print(f"train.py: error: {reason}", file=sys.stderr)

@@ -21,7 +21,6 @@ from nn import recipes, saving
 
 if TYPE_CHECKING:
     from nn.models import Sequential
-
     from nn.report.progress import EpochLines
 
 CHECKPOINT, BEST = ".checkpoint.h5", ".best.checkpoint.h5"
@@ -30,6 +29,14 @@ CHECKPOINT, BEST = ".checkpoint.h5", ".best.checkpoint.h5"
 
 class DivergedError(ArithmeticError):
     """The loss of a training is no longer a finite number."""
+
+
+class ResumeError(ValueError):
+    """A checkpoint is none, or of another training."""
+
+
+REFUSALS = (DivergedError, ResumeError)
+"""What a user may be told without a traceback."""
 
 
 @dataclass
@@ -104,15 +111,17 @@ def read_checkpoint(path: Path) -> tuple[Sequential, dict[str, Any]]:
 
     Raises
     ------
+    ResumeError
+        If ``path`` is a model without a training's state.
     nn.saving.FormatError
-        If ``path`` is no checkpoint.
+        If it is no model.
     OSError
         If it cannot be read.
     """
     saved = saving.load_model(path)
     state = saved.metadata.get("checkpoint")
     if not isinstance(state, dict):
-        raise saving.FormatError(
+        raise ResumeError(
             f"checkpoint: expected a file that a training wrote to be resumed, received {path}, a "
             f"model without a training's state. Give the file that ends in {CHECKPOINT}, or start "
             "anew without --resume."
@@ -157,18 +166,20 @@ class Run:
         self.validation = recipes.to_network(images), recipes.one_hot(labels)
         self.course = Course()
         self.best_weights = self.model.get_weights()
+        self._better = False
+        self._saved = 0
 
     def resume(self, path: Path, saved: Sequential, state: dict[str, Any]) -> None:
         """Go back to where the checkpoint at ``path``, as `read_checkpoint` gave it, was written.
 
         Raises
         ------
-        nn.saving.FormatError
+        ResumeError
             If it is of other data, another network or another optimiser.
         """
         model, ours, theirs = self.model, self.model.optimizer, saved.optimizer
         if state["source"] != self.data.source:
-            raise saving.FormatError(
+            raise ResumeError(
                 f"--resume: expected the data the training began with ({state['source']}), "
                 f"received {self.data.source}. Give the same --data-dir and --limit."
             )
@@ -178,7 +189,7 @@ class Run:
             or set(ours.slots) != set(theirs.slots)
             or model.parameters.shape != saved.parameters.shape
         ):
-            raise saving.FormatError(
+            raise ResumeError(
                 f"--resume: expected {model.count_params():,} parameters and the state of "
                 f"{type(ours).__name__}, received {saved.count_params():,} and "
                 f"{type(theirs).__name__} in {path}. Start anew without --resume."
@@ -188,6 +199,7 @@ class Run:
             ours.slots[name][...] = slot
         ours.iterations = theirs.iterations
         self.course = Course(**state["course"])
+        self._saved = self.course.epochs_done
         best = path.with_name(path.name.removesuffix(CHECKPOINT) + BEST)
         self.best_weights = saving.load_model(best).get_weights()
 
@@ -238,6 +250,8 @@ class Run:
         better = self.course.add(logs, seconds)
         if better:
             self.best_weights = self.model.get_weights()
+        self._better = better
+        self.save_checkpoint()
         self.progress.epoch_done(epoch + 1, logs, seconds, "best so far" if better else "")
         if epoch == 0 and not beats_chance(logs["val_accuracy"], self.data.validation[1]):
             self.progress.say(
@@ -245,12 +259,16 @@ class Run:
                 f"{100 * logs['val_accuracy']:.1f} % right on the validation images. Try more "
                 f"images, more epochs or another rate than --lr {self.settings.learning_rate:g}."
             )
-        if self.output is not None:
-            self._write_checkpoint(self.output, better)
         return logs
 
-    def _write_checkpoint(self, output: Path, better: bool) -> None:
-        """Write the state, after the best weights it speaks of."""
+    def save_checkpoint(self) -> None:
+        """Write the state of the last finished epoch, unless that is done already.
+
+        Call it between epochs, or when one was interrupted: then the state is on disk, or the
+        model still has it.
+        """
+        if self.output is None or self._saved == self.course.epochs_done:
+            return
         before = self.model.metadata
         self.model.metadata = {
             **before,
@@ -261,8 +279,10 @@ class Run:
             },
         }
         try:
-            if better:
-                saving.save_model(self.model, beside(output, BEST))
-            saving.save_model(self.model, beside(output, CHECKPOINT))
+            # The best weights first: the state speaks of them.
+            if self._better:
+                saving.save_model(self.model, beside(self.output, BEST))
+            saving.save_model(self.model, beside(self.output, CHECKPOINT))
+            self._saved = self.course.epochs_done
         finally:
             self.model.metadata = before

@@ -1,8 +1,10 @@
 """`train.py` as people use it: real processes, real files, few images.
 
-The NumPy backend keeps these runs free of compilation; what they test does not depend on it.
+They run on whichever backend `NN_BACKEND` names; what they test does not depend on it.
 """
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -12,36 +14,61 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import nn
 import train
+from nn import recipes
+from nn.report import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--data", "synthetic", "--limit", "240", "--epochs", "2", "--batch-size", "32"]
 
 
-def run(*arguments, code=0, env=None, **options):
-    """Run train.py in a process of its own; return it after checking its exit status."""
+class Result(NamedTuple):
+    """What a run printed."""
+
+    stdout: str
+    stderr: str
+
+
+def run(*arguments, code=0):
+    """Run `train.main` here; return what it printed after checking its exit status."""
+    out, err = io.StringIO(), io.StringIO()
+    terminated = signal.getsignal(signal.SIGTERM)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = train.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse
+            status = end.code or 0
+        finally:
+            signal.signal(signal.SIGTERM, terminated)
+    assert status == code, out.getvalue() + err.getvalue()
+    return Result(out.getvalue(), err.getvalue())
+
+
+def run_process(*arguments, code=0, env=None, **options):
+    """Run train.py in a process of its own; the same otherwise."""
     process = subprocess.run(
         [sys.executable, str(ROOT / "train.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "NN_BACKEND": "reference", **(env or {})},
+        env={**os.environ, **(env or {})},
         **options,
     )
     assert process.returncode == code, process.stdout + process.stderr
-    return process
+    return Result(process.stdout, process.stderr)
 
 
-def refused(*arguments, **options):
+def refused(*arguments, runner=run, **options):
     """Run train.py with something it must refuse; return the one sentence it says."""
-    process = run(*arguments, code=2, **options)
-    assert "Traceback" not in process.stderr
-    return process.stderr.strip().splitlines()[-1]
+    result = runner(*arguments, code=2, **options)
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip().splitlines()[-1]
 
 
 def weights(path):
@@ -52,7 +79,7 @@ def weights(path):
 def trained(tmp_path_factory):
     """A finished training of two epochs: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("trained")
-    process = run(*TINY, "--output", folder / "digits.h5")
+    process = run_process(*TINY, "--output", folder / "digits.h5")
     return folder, process.stdout
 
 
@@ -60,7 +87,7 @@ def trained(tmp_path_factory):
 
 
 def test_help_has_examples_and_is_quick():
-    process = run("--help")
+    process = run_process("--help")
     assert "python train.py --resume" in process.stdout
     for flag in (  # noqa: SIM905
         "epochs batch-size lr optimizer seed validation-split data-dir limit threads output "
@@ -87,7 +114,7 @@ def test_the_run_record_holds_the_run(trained):
         "validation_split": pytest.approx(1 / 12), "limit": 240,
     }  # fmt: skip
     assert record["finished"] is True
-    assert record["backend"] == "reference"
+    assert record["backend"] == nn.runtime.backend()
     assert record["parameters"] == 233_162
     assert record["data"]["name"] == "synthetic digits"
     assert [len(values) for values in record["history"].values()] == [2, 2, 2, 2]
@@ -112,7 +139,7 @@ def test_the_weights_say_what_they_were_trained_on(trained):
 def test_the_weights_are_those_that_were_judged(trained):
     folder, _ = trained
     images, labels = train.synthetic_digits(240, seed=0, start=10**9)
-    predicted = nn.load_model(folder / "digits.h5").predict(nn.recipes.to_network(images))
+    predicted = nn.load_model(folder / "digits.h5").predict(recipes.to_network(images))
     record = json.loads((folder / "digits.json").read_text())
     assert (predicted.argmax(axis=1) == labels).sum() == record["test"]["right"]
 
@@ -125,18 +152,9 @@ def test_pictures_are_drawn_or_named_as_skipped(trained):
     assert [(folder / name).exists() for name in names] == ["skipped" not in told] * 3
 
 
-def test_without_matplotlib_the_pictures_are_skipped(tmp_path):
-    (tmp_path / "matplotlib.py").write_text("raise ImportError('hidden for this test')")
-    code = (
-        "import sys, importlib.util as u; f = u.find_spec\n"
-        "u.find_spec = lambda name, *a: None if name == 'matplotlib' else f(name, *a)\n"
-        "import train; sys.exit(train.main(sys.argv[1:]))"
-    )
-    arguments = ["--data=synthetic", "--limit=60", "--epochs=1", f"--output={tmp_path / 'x.h5'}"]
-    process = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,
-        timeout=120, env={**os.environ, "NN_BACKEND": "reference"}, check=True,
-    )  # fmt: skip
+def test_without_matplotlib_the_pictures_are_skipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "available", lambda: False)
+    process = run("--data=synthetic", "--limit=60", "--epochs=1", "--output", tmp_path / "x.h5")
     assert "Pictures  skipped (x-curves.png, x-confusion.png, x-mistakes.png)" in process.stdout
     assert not list(tmp_path.glob("*.png"))
 
@@ -156,8 +174,8 @@ def test_quiet_prints_the_result_only(tmp_path):
 # --- the same bits ----------------------------------------------------------------------------
 
 
-def test_two_processes_with_one_seed_make_the_same_bits(trained, tmp_path):
-    run(*TINY, "--output", tmp_path / "again.h5")
+def test_two_processes_make_the_same_bits_whatever_the_threads(trained, tmp_path):
+    run_process(*TINY, "--threads", "1", "--output", tmp_path / "again.h5")
     np.testing.assert_array_equal(
         weights(tmp_path / "again.h5"), weights(trained[0] / "digits.h5")
     )
@@ -184,7 +202,6 @@ def interrupted(output, sign):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "NN_BACKEND": "reference"},
     )
     printed = ""
     for line in process.stdout:
@@ -257,7 +274,7 @@ def test_a_full_disk_loses_nothing(trained, tmp_path):
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    said = refused(*TINY, "--force", "--output", output, preexec_fn=limit)
+    said = refused(*TINY, "--force", "--output", output, runner=run_process, preexec_fn=limit)
     assert re.match(r"train.py: error: .*(could not be written|write)", said)
     assert output.read_bytes() == before
     assert not [name for name in os.listdir(tmp_path) if "checkpoint" in name]
@@ -369,7 +386,7 @@ def nowhere(tmp_path):
 
 def test_no_mnist_falls_back_loudly(tmp_path, nowhere):
     arguments = ["--limit", "120", "--epochs", "1", "--quiet", "--output", tmp_path / "x.h5"]
-    process = run(*arguments, env=nowhere, cwd=tmp_path)
+    process = run_process(*arguments, env=nowhere, cwd=tmp_path)
     assert "NO MNIST: TRAINING ON SYNTHETIC DIGITS INSTEAD" in process.stderr
     assert "--data-dir" in process.stderr
     assert json.loads((tmp_path / "x.json").read_text())["data"]["name"] == "synthetic digits"
@@ -377,7 +394,10 @@ def test_no_mnist_falls_back_loudly(tmp_path, nowhere):
 
 
 def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path, nowhere):
-    said = refused("--data", "mnist", "--output", tmp_path / "x.h5", env=nowhere, cwd=tmp_path)
+    said = refused(
+        "--data", "mnist", "--output", tmp_path / "x.h5",
+        runner=run_process, env=nowhere, cwd=tmp_path,
+    )  # fmt: skip
     assert "MNIST: expected its four files" in said
     assert "--data synthetic" in said
 
@@ -386,11 +406,10 @@ def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path, nowhere):
 
 
 def test_mnist_is_learned(mnist, tmp_path):
-    assert len(mnist[0][0]) == 60_000
+    assert len(mnist[0]) == 60_000
     started = time.monotonic()
     process = run(
         "--limit", "3000", "--epochs", "2", "--optimizer", "adam", "--output", tmp_path / "x.h5",
-        env={"NN_BACKEND": "numba"},
     )  # fmt: skip
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["test"]["accuracy"] > 0.8, process.stdout
@@ -400,7 +419,7 @@ def test_mnist_is_learned(mnist, tmp_path):
 
 @pytest.mark.slow
 def test_ten_epochs_of_the_original_recipe(mnist, tmp_path):
-    assert len(mnist[0][0]) == 60_000
+    assert len(mnist[0]) == 60_000
     subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--output", str(tmp_path / "x.h5")],
         check=True, timeout=900,

@@ -182,7 +182,7 @@ def finish(
         print(
             f"Test      loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
             f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
-            f"{figures['images']} {source['name']} test images right"
+            f"{figures['images']} test images ({source['name']}) right"
         )
         print(f"Pictures  {drawn}")
     print(f"Record    {beside(path, '.json')}")

@@ -118,6 +118,8 @@ class Quiet(EpochLines):
 class LiveBar(EpochLines):
     """Show a live bar with images a second, loss, accuracy and time left, beside the lines."""
 
+    _bar: Any = None
+
     def begin(self, epoch: int) -> None:
         """Show the bar, ``epoch`` epochs of it done."""
         from rich.console import Console
@@ -146,7 +148,7 @@ class LiveBar(EpochLines):
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        if getattr(self, "_bar", None) is None:
+        if self._bar is None:
             super().say(text)
         else:
             self._bar.console.print(text, markup=False, soft_wrap=True)
@@ -172,7 +174,7 @@ class LiveBar(EpochLines):
     def end(self) -> None:
         """Take the bar away."""
         super().end()
-        bar, self._bar = getattr(self, "_bar", None), None
+        bar, self._bar = self._bar, None
         if bar is not None:
             bar.stop()
 
