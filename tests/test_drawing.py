@@ -21,12 +21,6 @@ strokes_strategy = st.lists(
 )
 
 
-@pytest.fixture(params=["numba", "reference"])
-def backend(request):
-    with runtime.use_backend(request.param):
-        yield request.param
-
-
 def mass_centre(image):
     image = image.astype(np.float64)
     total = image.sum()
@@ -232,7 +226,7 @@ def test_steps_lead_back_to_the_drawing():
 
 
 def test_mnist_images_stay_themselves(mnist):
-    (images, _), _ = mnist
+    images, _ = mnist
     wrong = 0
     for image in images[:2000] / np.float32(255):
         top, left, bottom, right = ink_box(image)
@@ -245,7 +239,7 @@ def test_mnist_images_stay_themselves(mnist):
 @FEW
 @given(st.integers(0, 1999), st.integers(1, 4), st.integers(0, 60), st.integers(0, 60))
 def test_enlarged_and_moved_mnist_comes_back(mnist, index, factor, dx, dy):
-    (images, _), _ = mnist
+    images, _ = mnist
     image = images[index] / np.float32(255)
     top, left, bottom, right = ink_box(image)
     # Only whole 20x20 boxes: the padding of an odd side to a square is not symmetric.
@@ -300,7 +294,7 @@ def test_a_blank_picture_is_an_empty_image():
 
 def test_pen_digits_look_like_mnist(mnist):
     """The pen's width was chosen to agree with MNIST's amount of ink; it stays so."""
-    (images, labels), _ = mnist
+    images, labels = mnist
     zero = images[labels == 0].mean() / 255
     drawn = drawing.strokes_to_mnist([circle(40) * (0.7, 1.0)]).mean()
     assert drawn == pytest.approx(zero, rel=0.25)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 STEEPEST = 0.045  # of a rule, rise over run: 2.6 degrees
-SLOPES = 31
+SLOPES = 25
 BLOCKS = 96  # columns are averaged to this many samples along a rule
 COVERED = 0.62  # of its length, a rule must show
 SMALLEST = 24  # pixels: smaller pictures have no rules
@@ -55,11 +55,7 @@ def _remove_level(mark: Floats, level: float) -> Floats:
         source = rows + np.round(slope * centres).astype(np.int64)
         inside = (source >= 0) & (source < H)
         along = np.where(inside, ridge[np.clip(source, 0, H - 1), np.arange(blocks)], -np.inf)
-        # Where the rule runs out of the picture, it must show on the rest.
-        missing = (~inside).sum(axis=1)
-        ranks = np.clip(rank + (COVERED * missing).astype(np.int64), 0, blocks - 1)
-        shown = np.sort(along, axis=1)[np.arange(H), ranks]
-        shown[missing > 0.6 * blocks] = -np.inf
+        shown = np.partition(along, rank, axis=1)[:, rank]
         score = float(np.maximum(shown - threshold, 0).sum())
         if score > best_score:
             best_score, best_shown, best_slope = score, shown, float(slope)
