@@ -1,0 +1,247 @@
+"""Training batches mixed from several sources, distorted anew every epoch, prepared ahead.
+
+Everything about an example follows from (seed, epoch, its place in the epoch): its choice, its
+order, its distortion. So neither threads nor the size of batches nor a training that was
+interrupted and resumed changes what is learnt from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nn.augment.distortion import Distortion, distort
+
+__all__ = ["MixedBatches", "Source"]
+
+AHEAD = 1024
+"""Examples prepared at a time: enough to be worth a thread's while, small enough for its cache."""
+
+Images = NDArray[np.uint8] | NDArray[np.float32]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of training examples in a mix.
+
+    Attributes
+    ----------
+    images : (N, S, S) array or callable
+        Images, uint8 in [0, 255] or float32 in [0, 1]. A callable is asked once an epoch,
+        ``images(epoch) -> (images, targets)``, epochs counted from 0, and may make new ones
+        every time; it must give the same for the same epoch.
+    targets : (N,) labels or (N, classes) probabilities, optional
+        The answers, where `images` is an array.
+    count : int, optional
+        Examples an epoch, all if None. If there are fewer, each comes equally often, give one;
+        if there are more, another part is chosen every epoch.
+    distortion : Distortion, optional
+        None leaves the images as they are.
+    """
+
+    images: Images | Callable[[int], tuple[Images, ArrayLike]]
+    targets: ArrayLike | None = None
+    count: int | None = None
+    distortion: Distortion | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one source gives to an epoch: rows of its images, with their targets."""
+
+    images: Images
+    targets: Floats
+    rows: NDArray[np.int64]
+    distortion: Distortion | None
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """One epoch: its parts one after another, and the order in which places are shown."""
+
+    number: int
+    parts: list[_Part]
+    starts: NDArray[np.int64]
+    order: NDArray[np.int64]
+
+
+class MixedBatches:
+    """Training batches mixed from several sources; a dataset object for ``Sequential.fit``.
+
+    ``batches[i]`` is (x, y) with x float32 (n, S, S, 1) in [0, 1] and y float32 (n, classes).
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        All with images of one size.
+    batch_size : int
+        Examples a step; the last batch of an epoch may be smaller.
+    seed : int
+        With the epoch it decides the choice, the order and every distortion.
+    classes : int
+        How many there are.
+    epochs : int, optional
+        How many epochs there will be. If given, callable sources make the examples of the next
+        epoch in the background while one is learnt from.
+
+    Raises
+    ------
+    ValueError
+        If there is no source, or one has images or targets that do not fit.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        batch_size: int,
+        seed: int,
+        classes: int = 10,
+        epochs: int | None = None,
+    ) -> None:
+        if not sources or batch_size < 1:
+            raise ValueError(
+                f"sources, batch_size: expected at least one of each, received {len(sources)} "
+                f"and {batch_size}. Give a source of training images."
+            )
+        self.sources, self.batch_size, self.seed = list(sources), batch_size, seed
+        self.classes, self.epochs = classes, epochs
+        self._maker = ThreadPoolExecutor(1, "next-epoch")
+        self._worker = ThreadPoolExecutor(1, "next-batches")
+        self._made: _Epoch | None = None
+        self._next: tuple[int, Future[_Epoch]] | None = None
+        self._chunks: dict[int, Future[tuple[Floats, Floats]]] = {}
+        self._wanted = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the batches are of, counted from 0."""
+        return self._wanted
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Go to `epoch`, counted from 0; its examples are made when first asked for."""
+        self._wanted = epoch
+
+    def on_epoch_end(self) -> None:
+        """Go to the next epoch."""
+        self.begin_epoch(self._wanted + 1)
+
+    @property
+    def samples(self) -> int:
+        """Examples in this epoch."""
+        return len(self._current().order)
+
+    def __len__(self) -> int:
+        """Return the number of batches in this epoch."""
+        return -(-self.samples // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Floats, Floats]:
+        """Return batch `index` of this epoch as (x, y)."""
+        epoch = self._current()
+        if not 0 <= index < len(self):
+            raise IndexError(f"index: expected 0 to {len(self) - 1}, received {index}.")
+        each = max(1, AHEAD // self.batch_size)  # batches prepared at a time
+        chunk, within = divmod(index, each)
+        for number in (chunk, chunk + 1):
+            if number not in self._chunks and number * each < len(self):
+                start = number * each * self.batch_size
+                self._chunks[number] = self._worker.submit(
+                    self._prepare, epoch, start, start + each * self.batch_size
+                )
+        for number in [number for number in self._chunks if number < chunk]:
+            del self._chunks[number]
+        x, y = self._chunks[chunk].result()
+        rows = slice(within * self.batch_size, (within + 1) * self.batch_size)
+        return x[rows], y[rows]
+
+    def close(self) -> None:
+        """End the threads; the batches cannot be used afterwards."""
+        self._worker.shutdown(cancel_futures=True)
+        self._maker.shutdown(cancel_futures=True)
+
+    def _current(self) -> _Epoch:
+        if self._made is None or self._made.number != self._wanted:
+            number, made = self._next or (-1, None)
+            self._chunks.clear()
+            self._made = None  # let go of its memory before the next is made
+            if made is not None and number == self._wanted:
+                self._made = made.result()
+            else:
+                self._made = self._make(self._wanted)
+            self._next = None
+            makes = any(callable(source.images) for source in self.sources)
+            if makes and self.epochs is not None and self._wanted + 1 < self.epochs:
+                number = self._wanted + 1
+                self._next = number, self._maker.submit(self._make, number)
+        return self._made
+
+    def _make(self, epoch: int) -> _Epoch:
+        rng = np.random.default_rng([self.seed, epoch])
+        parts = [self._part(source, epoch, rng) for source in self.sources]
+        if len({part.images.shape[1:] for part in parts}) > 1:
+            raise ValueError(
+                "sources: expected images of one size, received "
+                f"{[part.images.shape[1:] for part in parts]}. Bring them to 28 × 28."
+            )
+        starts = np.cumsum([0] + [len(part.rows) for part in parts])
+        return _Epoch(epoch, parts, starts, rng.permutation(int(starts[-1])))
+
+    def _part(self, source: Source, epoch: int, rng: np.random.Generator) -> _Part:
+        images, answers = (
+            source.images(epoch) if callable(source.images) else (source.images, source.targets)
+        )
+        targets = np.asarray(answers)
+        if (
+            images.ndim != 3
+            or len(images) == 0
+            or len(images) != len(targets)
+            or images.dtype not in (np.uint8, np.float32)
+        ):
+            raise ValueError(
+                "sources: expected uint8 or float32 images (N, S, S) with N targets, received "
+                f"{images.dtype} {images.shape} and targets {targets.shape}. Give an answer for "
+                "each image."
+            )
+        rows = _choose(rng, len(images), source.count)
+        if targets.ndim == 1:
+            if targets.min() < 0 or targets.max() >= self.classes:
+                raise ValueError(
+                    f"sources: expected labels from 0 to {self.classes - 1}, received "
+                    f"{targets.min()} to {targets.max()}. Check the labels."
+                )
+            targets = np.eye(self.classes, dtype=np.float32)[targets]
+        return _Part(images, targets.astype(np.float32, copy=False), rows, source.distortion)
+
+    def _prepare(self, epoch: _Epoch, start: int, stop: int) -> tuple[Floats, Floats]:
+        """Return the examples shown from number `start` to `stop` - 1 of an epoch."""
+        places = epoch.order[start:stop]
+        owners = np.searchsorted(epoch.starts, places, side="right") - 1
+        x = np.empty((len(places), *epoch.parts[0].images.shape[1:]), np.float32)
+        y = np.empty((len(places), self.classes), np.float32)
+        for number, part in enumerate(epoch.parts):
+            mine = np.flatnonzero(owners == number)
+            if not len(mine):
+                continue
+            rows = part.rows[places[mine] - epoch.starts[number]]
+            y[mine] = part.targets[rows]
+            if part.distortion is None:
+                gain = np.float32(1 / 255 if part.images.dtype == np.uint8 else 1)
+                x[mine] = part.images[rows] * gain
+            else:
+                x[mine] = distort(
+                    part.images, part.distortion, self.seed, epoch.number, places[mine], rows
+                )
+        return x[..., None], y
+
+
+def _choose(rng: np.random.Generator, available: int, count: int | None) -> NDArray[np.int64]:
+    """Return which of `available` examples are shown: each equally often, give one."""
+    if count is None:
+        return np.arange(available)
+    whole, rest = divmod(count, available)
+    pieces = [np.arange(available)] * whole + [rng.choice(available, rest, replace=False)]
+    return np.concatenate(pieces).astype(np.int64)

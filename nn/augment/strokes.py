@@ -1,0 +1,100 @@
+"""Variations of pen strokes: what `distort` does to images, done to the pen's line itself.
+
+A bent line inked anew stays sharp and as wide as the pen, which a distorted picture does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn.drawing import PackedStrokes, render_batch
+
+__all__ = ["StrokeVariation", "vary_strokes"]
+
+
+@dataclass(frozen=True)
+class StrokeVariation:
+    """How far pen strokes are varied: standard deviations, in heights of the drawing.
+
+    Parameters
+    ----------
+    warp : float
+        Smooth displacement of the plane, a few waves a drawing.
+    slant : float
+        Shift across per height.
+    rotation : float
+        Radians.
+    aspect : float
+        Logarithm of width to height.
+    width : tuple of three floats
+        Median of the pen's width in pixels of the 28 × 28 image; standard deviation of its
+        logarithm upwards and downwards.
+    """
+
+    warp: float = 0.03
+    slant: float = 0.2
+    rotation: float = 0.1
+    aspect: float = 0.2
+    width: tuple[float, float, float] = (2.5, 0.3, 0.2)
+
+
+def vary_strokes(
+    packed: PackedStrokes, variation: StrokeVariation | None = None, seed: int = 0, epoch: int = 0
+) -> NDArray[np.uint8]:
+    """Vary drawings and ink them.
+
+    Parameters
+    ----------
+    packed : PackedStrokes
+        N drawings, from `nn.drawing.pack_strokes`.
+    variation : StrokeVariation, optional
+        How far; its defaults if None.
+    seed, epoch : int
+        From 0 up; they decide all randomness.
+
+    Returns
+    -------
+    (N, 28, 28) uint8
+        Ink 255.
+    """
+    variation = variation or StrokeVariation()
+    rng = np.random.default_rng([seed, epoch])
+    N = len(packed)
+    first = packed.stroke_starts[packed.drawing_starts]
+    counts = np.diff(first)
+    whose = np.repeat(np.arange(N), counts)  # (T,): the drawing of each point
+    points = packed.points
+    written = np.flatnonzero(counts)
+    low, high = np.zeros((N, 2)), np.ones((N, 2))
+    if len(written):
+        low[written] = np.minimum.reduceat(points, first[written])
+        high[written] = np.maximum.reduceat(points, first[written])
+    size = np.maximum((high - low).max(axis=1), 1e-9)
+    points = (points - ((low + high) / 2)[whose]) / size[whose, None]
+
+    waves = 3
+    frequency = rng.normal(0, 0.75 * 2 * np.pi, (waves, N, 2))
+    phase = rng.uniform(0, 2 * np.pi, (waves, N))
+    amplitude = rng.normal(0, variation.warp / np.sqrt(waves / 2), (waves, N, 2))
+    moved = points.copy()
+    for k in range(waves):
+        angle = (points * frequency[k, whose]).sum(axis=1) + phase[k, whose]
+        moved += np.sin(angle)[:, None] * amplitude[k, whose]
+    slant, rotation, aspect = rng.normal(size=(3, N)) * np.array(
+        [[variation.slant], [variation.rotation], [variation.aspect]]
+    )
+    x = moved[:, 0] * np.exp(aspect)[whose] - moved[:, 1] * slant[whose]
+    y = moved[:, 1]
+    cosine, sine = np.cos(rotation)[whose], np.sin(rotation)[whose]
+    turned = np.stack([x * cosine - y * sine, x * sine + y * cosine], axis=1)
+
+    median, up, down = variation.width
+    z = rng.normal(size=N)
+    widths = np.clip(median * np.exp(np.where(z > 0, up, down) * z), 1.0, 7.0)
+    images = render_batch(
+        PackedStrokes(turned, packed.stroke_starts, packed.drawing_starts), widths
+    )
+    return np.rint(images * 255).astype(np.uint8)
