@@ -271,7 +271,7 @@ def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None
     if missing:
         say(f"Note: no training image shows {', '.join(map(str, missing))}: never to be read.")
     train, validation = (images[:-held], labels[:-held]), (images[-held:], labels[-held:])
-    return Data(train, validation, test, described)
+    return Data(train, validation, test, described, args.data_dir)
 
 
 # --- the story -----------------------------------------------------------------------------------
@@ -309,7 +309,6 @@ def train(args: argparse.Namespace) -> int:
         epochs=settings.epochs,
         images=len(data.train[1]),
         batch_size=settings.batch_size,
-        compiling=runtime.backend() == "numba",
     )
     output = None if args.dry_run else args.output
     run = runs.Run(settings, data, output, progress)

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import recipes, saving
+from nn.callbacks import WeightAveraging
 
 if TYPE_CHECKING:
     from nn.models import Sequential
     from nn.report.progress import EpochLines
 
-CHECKPOINT, BEST = ".checkpoint.h5", ".best.checkpoint.h5"
-"""Endings of the two files of a run that is not finished: its last state, its best weights."""
+CHECKPOINT, BEST, AVERAGE = ".checkpoint.h5", ".best.checkpoint.h5", ".average.checkpoint.h5"
+"""Endings of the files of a run: its last state, its best weights, its averaged weights."""
 
 
 class DivergedError(ArithmeticError):
@@ -86,13 +87,15 @@ class Course:
 class Data:
     """The images of a run: pairs of images (N, 28, 28) uint8, ink 255, and labels (N,).
 
-    ``test`` opens the test images; it is called once, when everything is decided.
+    ``test`` opens the test images; it is called once, when everything is decided. ``folder`` is
+    where the user keeps data, for recipes that need more of it.
     """
 
     train: tuple[NDArray[np.uint8], NDArray[Any]]
     validation: tuple[NDArray[np.uint8], NDArray[Any]]
     test: Callable[[], tuple[NDArray[np.uint8], NDArray[Any]]]
     source: dict[str, Any]
+    folder: str | None = None
 
 
 def beside(output: Path, ending: str) -> Path:
@@ -150,11 +153,16 @@ class Run:
         progress: EpochLines,
     ) -> None:
         recipe = recipes.RECIPES[settings.recipe]
+        self.recipe = recipe
         self.settings = settings
         self.data = data
         self.output = output
         self.progress = progress
-        self.batches = recipe.batches(*data.train, settings.batch_size, settings.seed)
+        self.batches = recipe.batches(
+            *data.train, settings.batch_size, settings.seed, data.folder
+        )
+        describe = getattr(self.batches, "describe", None)
+        self.source = data.source if describe is None else {**data.source, "sources": describe()}
         self.model = recipes.build(settings.preset, settings.seed)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(
@@ -162,6 +170,7 @@ class Run:
             loss=recipe.loss,
             metrics=["accuracy"],
         )
+        self.averaging = WeightAveraging(recipe.averaging) if recipe.averaging else None
         images, labels = data.validation
         self.validation = recipes.to_network(images), recipes.one_hot(labels)
         self.course = Course()
@@ -178,10 +187,10 @@ class Run:
             If it is of other data, another network or another optimiser.
         """
         model, ours, theirs = self.model, self.model.optimizer, saved.optimizer
-        if state["source"] != self.data.source:
+        if state["source"] != self.source:
             raise ResumeError(
                 f"--resume: expected the data the training began with ({state['source']}), "
-                f"received {self.data.source}. Give the same --data-dir and --limit."
+                f"received {self.source}. Give the same --data-dir and --limit."
             )
         if (
             theirs is None
@@ -200,8 +209,17 @@ class Run:
         ours.iterations = theirs.iterations
         self.course = Course(**state["course"])
         self._saved = self.course.epochs_done
-        best = path.with_name(path.name.removesuffix(CHECKPOINT) + BEST)
-        self.best_weights = saving.load_model(best).get_weights()
+
+        def other(ending: str) -> Sequential:
+            return saving.load_model(path.with_name(path.name.removesuffix(CHECKPOINT) + ending))
+
+        self.best_weights = other(BEST).get_weights()
+        if self.averaging is not None:
+            raw = [w.copy() for w in self._live()]
+            model.set_weights(other(AVERAGE).get_weights())
+            average = [w.copy() for w in self._live()]
+            self.averaging.set_model(model)
+            self.averaging.restore({**state["averaging"], "average": average, "raw": raw})
 
     def epochs(self, patience: int | None = None) -> Iterator[dict[str, float]]:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
@@ -234,7 +252,7 @@ class Run:
             self.batches,
             initial_epoch=epoch,
             epochs=epoch + 1,
-            callbacks=[self.progress],
+            callbacks=[*([self.averaging] if self.averaging else ()), self.progress],
             verbose=0,
         )
         logs = {name: float(values[-1]) for name, values in fitted.history.items()}
@@ -269,20 +287,32 @@ class Run:
         """
         if self.output is None or self._saved == self.course.epochs_done:
             return
-        before = self.model.metadata
-        self.model.metadata = {
-            **before,
-            "checkpoint": {
-                "settings": asdict(self.settings),
-                "course": asdict(self.course),
-                "source": self.data.source,
-            },
+        state: dict[str, Any] = {
+            "settings": asdict(self.settings),
+            "course": asdict(self.course),
+            "source": self.source,
         }
+        before, live = self.model.metadata, self._live()
+        shown = [w.copy() for w in live]
         try:
-            # The best weights first: the state speaks of them.
+            # The best and the averaged weights first: the state speaks of them.
             if self._better:
                 saving.save_model(self.model, beside(self.output, BEST))
+            if self.averaging is not None:
+                saving.save_model(self.model, beside(self.output, AVERAGE))
+                averaging = self.averaging.state()
+                state["averaging"] = {"steps": averaging["steps"]}
+                for w, raw in zip(live, averaging["raw"], strict=True):
+                    w[...] = raw
+            self.model.metadata = {**before, "checkpoint": state}
             saving.save_model(self.model, beside(self.output, CHECKPOINT))
             self._saved = self.course.epochs_done
         finally:
             self.model.metadata = before
+            for w, value in zip(live, shown, strict=True):
+                w[...] = value
+
+    def _live(self) -> list[NDArray[Any]]:
+        """Return the arrays the model computes with, as `WeightAveraging` orders them."""
+        states = [w for layer in self.model.layers for w in layer.state.values()]
+        return [self.model.parameters, *states]

@@ -418,11 +418,12 @@ def test_mnist_is_learned(mnist, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_ten_epochs_of_the_original_recipe(mnist, tmp_path):
     assert len(mnist[0]) == 60_000
     subprocess.run(
         [sys.executable, str(ROOT / "train.py"), "--output", str(tmp_path / "x.h5")],
-        check=True, timeout=900,
+        check=True, timeout=1700,
     )  # fmt: skip
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["test"]["accuracy"] >= 0.992

@@ -129,7 +129,7 @@ def finish(
     OSError
         If a file cannot be written; what stood in its place before is still there.
     """
-    course, source = run.course, run.data.source
+    course, source = run.course, run.source
     run.model.set_weights(run.best_weights)
     judged = {
         "images": len(run.data.validation[1]),
@@ -144,6 +144,9 @@ def finish(
         "epoch": course.best_epoch,
         "validation": judged,
     }
+    more: dict[str, Any] = {}
+    if run.recipe.finish is not None and not interrupted:
+        more = run.recipe.finish(run.model, *run.data.validation, run.data.folder)
     verdict = None if interrupted else judge(run)
     if verdict is not None:
         kept = ("images", "accuracy", "interval_95", "loss")
@@ -170,6 +173,7 @@ def finish(
             "seconds": course.seconds,
             "peak_memory_bytes": peak_memory(),
             "validation": judged,
+            "finish": more,
             "test": verdict and verdict.figures,
         },
     )

@@ -17,6 +17,12 @@ COMPILING_AFTER = 1.5
 """Seconds without a finished step after which the reader is told what the wait is for."""
 
 
+def compilations() -> int:
+    """Return how many kernels were compiled so far; 0 where Numba is not in use."""
+    cache = sys.modules.get("nn.kernels._cache")
+    return 0 if cache is None else int(cache.compilations())
+
+
 class EpochLines(Callback):
     """Print one line an epoch, and a word while the kernels are being compiled.
 
@@ -30,8 +36,6 @@ class EpochLines(Callback):
         Images a step.
     stream : text stream, optional
         Standard output by default.
-    compiling : bool
-        Whether a long first step means that Numba compiles; False on the NumPy backend.
     """
 
     def __init__(
@@ -40,17 +44,16 @@ class EpochLines(Callback):
         images: int,
         batch_size: int,
         stream: TextIO | None = None,
-        compiling: bool = True,
     ) -> None:
         super().__init__()
         self.epochs = epochs
         self.images = images
         self.batch_size = batch_size
         self.stream = stream or sys.stdout
-        self.compiling = compiling
         self._timer: threading.Timer | None = None
         self._started = 0.0
         self._stepped = False
+        self._explained = False
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -59,25 +62,32 @@ class EpochLines(Callback):
     def begin(self, epoch: int) -> None:
         """Tell that the training begins with ``epoch``, counted from 0."""
         self._started = time.monotonic()
-        if self.compiling:
-            self._timer = threading.Timer(COMPILING_AFTER, self._explain)
-            self._timer.daemon = True
-            self._timer.start()
+        self._watch(COMPILING_AFTER)
+
+    def _watch(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._explain)
+        self._timer.daemon = True
+        self._timer.start()
 
     def _explain(self) -> None:
-        if not self._stepped:
-            self.say(
-                "Compiling the kernels for this machine; later runs find them in Numba's cache "
-                "and begin at once."
-            )
+        if self._stepped:
+            return
+        if not compilations():  # a busy machine, not a cold cache; look again
+            self._watch(COMPILING_AFTER / 5)
+            return
+        self._explained = True
+        self.say(
+            "Compiling the kernels for this machine; later runs find them in Numba's cache and "
+            "begin at once."
+        )
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Note the first finished step."""
         if not self._stepped:
             self._stepped = True
-            self._stop_timer()
-            took = time.monotonic() - self._started
-            if self.compiling and took > COMPILING_AFTER:
+            self.end_watch()
+            if self._explained:
+                took = time.monotonic() - self._started
                 self.say(f"Compiled; the first step was done after {took:.1f} s.")
 
     def epoch_done(self, epoch: int, logs: Mapping[str, float], seconds: float, note: str) -> None:
@@ -95,14 +105,16 @@ class EpochLines(Callback):
         parts.append(f"{self.images / max(seconds, 1e-9):,.0f} images/s")
         self.say("  ".join(parts) + (f"  {note}" if note else ""))
 
-    def _stop_timer(self) -> None:
+    def end_watch(self) -> None:
+        """Stop waiting for a long first step."""
+        self._stepped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def end(self) -> None:
         """Leave the terminal as it was found."""
-        self._stop_timer()
+        self.end_watch()
 
 
 class Quiet(EpochLines):
