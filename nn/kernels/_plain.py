@@ -22,8 +22,8 @@ from nn.kernels._cache import jit
 def copy_padded(image: Any, scratch: Any, H: Any, row: Any, first: Any, padded_row: Any) -> None:
     """Copy the H rows of an image into the middle of a scratch image whose border is zero."""
     for h in range(H):
-        start = first + h * padded_row
-        scratch[start : start + row] = image[h * row : (h + 1) * row]
+        for i in range(row):
+            scratch[first + h * padded_row + i] = image[h * row + i]
 
 
 @jit
@@ -79,7 +79,8 @@ def gather_matmul(
             source = scratch
         for p in range(p0, p1):
             out = y[n, places[p] : places[p] + F]
-            out[:] = bias
+            for f in range(F):
+                out[f] = bias[f]
             for r in range(len(runs)):
                 stretch = source[pixels[p] + runs[r] : pixels[p] + runs[r] + length]
                 for k in range(length):
@@ -120,8 +121,8 @@ def scatter_matmul(
                 for f in range(F):
                     _add_scaled(out, dy[n, p * F + f], b[f, r * length : (r + 1) * length])
         for h in range(H):
-            start = first + h * padded_row
-            dx[n, h * row : (h + 1) * row] = image[start : start + row]
+            for i in range(row):
+                dx[n, h * row + i] = image[first + h * padded_row + i]
 
 
 @jit

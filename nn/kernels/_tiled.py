@@ -226,8 +226,8 @@ def scatter_matmul(
                     count = min(length - k, 8)
                     _scatter_8(source, b, c + k, pixels, q + k, image, count, p0, p1)
         for h in range(H):
-            start = first + h * padded_row
-            dx[n, h * row : (h + 1) * row] = image[start : start + row]
+            for i in range(row):
+                dx[n, h * row + i] = image[first + h * padded_row + i]
 
 
 def _outer(vectors: int) -> Any:

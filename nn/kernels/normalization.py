@@ -103,9 +103,10 @@ def batchnorm_forward(
     rows = prepare(x).reshape(-1, C)
     gamma, beta, M = prepare(gamma), prepare(beta), x.dtype.type(len(rows))
     total, _ = _two_sums(_moments, rows, np.zeros(C, x.dtype))
-    mean = total / M
-    # What the rounded mean still misses shows in the first moment about it.
-    rest, squares = _two_sums(_moments, rows, mean)
+    centre = total / M
+    # What the rounded sum missed shows in the first moment about its mean.
+    rest, squares = _two_sums(_moments, rows, centre)
+    mean = centre + rest / M
     variance = np.maximum(squares / M - (rest / M) ** 2, 0)
     inv_std = (1 / np.sqrt(variance + epsilon)).astype(x.dtype, copy=False)
     y, x_hat = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
