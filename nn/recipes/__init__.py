@@ -17,7 +17,8 @@ from nn.recipes.data import (
     reseed,
     to_network,
 )
-from nn.recipes.presets import CLASSES, PRESETS, build, original_layers
+from nn.recipes.presets import CLASSES, PRESETS, build, large_layers, original_layers
+from nn.recipes.strong import STRONG
 
 __all__ = [
     "AUGMENTATION",
@@ -29,11 +30,13 @@ __all__ = [
     "PRESETS",
     "RECIPES",
     "SHUFFLING",
+    "STRONG",
     "Batches",
     "Recipe",
     "build",
     "constant",
     "generator",
+    "large_layers",
     "make_optimizer",
     "one_hot",
     "original_layers",
@@ -44,4 +47,4 @@ __all__ = [
 
 ORIGINAL = Recipe(epochs=10, batch_size=128, optimizer="adadelta")
 
-RECIPES: dict[str, Recipe] = {"original": ORIGINAL}
+RECIPES: dict[str, Recipe] = {"original": ORIGINAL, "strong": STRONG}

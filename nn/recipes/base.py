@@ -54,6 +54,8 @@ class Recipe:
         that a finished run cannot be continued with more.
     averaging : float, optional
         Momentum of the moving average of the weights that is validated and kept.
+    dropout : float
+        Factor on the preset's dropout rates.
     finish : callable, optional
         ``(model, validation images, labels, data folder) -> dict``: what is done with the finished
         weights before they are saved, and the figures it found.
@@ -68,6 +70,7 @@ class Recipe:
     learning_rates: Mapping[str, float] | None = None
     fixed_length: bool = False
     averaging: float | None = None
+    dropout: float = 1.0
     finish: Callable[..., dict[str, Any]] | None = None
 
     def learning_rate(self, optimizer: str) -> float:

@@ -40,14 +40,13 @@ def large_layers() -> list[Layer]:
     row: list[Layer] = []
     for filters in (32, 64):
         for index in range(2):
-            first = not row
-            shape = {"input_shape": (28, 28, 1)} if first else {}
-            row.append(layers.Conv2D(filters, (3, 3), use_bias=False, **shape))
+            row.append(layers.Conv2D(filters, (3, 3), use_bias=False))
             row.append(layers.BatchNormalization(momentum=0.9))
             row.append(layers.Activation("relu"))
             if index == 1:
                 row.append(layers.MaxPooling2D((2, 2)))
     return [
+        layers.Input((28, 28, 1)),
         *row,
         layers.Flatten(),
         layers.Dropout(0.3),
@@ -63,8 +62,10 @@ PRESETS: dict[str, Callable[[], list[Layer]]] = {
 }
 
 
-def build(preset: str, seed: int) -> Sequential:
+def build(preset: str, seed: int, dropout: float = 1.0) -> Sequential:
     """Return the untrained network of a preset, its weights drawn from ``seed``.
+
+    ``dropout`` is a factor on the preset's dropout rates.
 
     Raises
     ------
@@ -76,4 +77,8 @@ def build(preset: str, seed: int) -> Sequential:
             f"preset: expected one of {', '.join(PRESETS)}, received {preset!r}. "
             "Choose one of those."
         )
-    return Sequential(PRESETS[preset](), name="digits", seed=seed)
+    row = PRESETS[preset]()
+    for layer in row:
+        if isinstance(layer, layers.Dropout):
+            layer.rate = round(layer.rate * dropout, 6)
+    return Sequential(row, name="digits", seed=seed)
