@@ -54,11 +54,13 @@ def parser() -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
     model = p.add_argument_group("networks of other programs")
+    model.add_argument("--input-scale", type=float, help="value of full ink, 255 for some models")
     model.add_argument(
-        "--input-scale", type=float, default=1.0, help="value of full ink, 255 for some models"
+        "--transpose", action="store_true", default=None, help="exchange rows and columns"
     )
-    model.add_argument("--transpose", action="store_true", help="exchange rows and columns")
-    model.add_argument("--invert", action="store_true", help="dark ink on bright paper")
+    model.add_argument(
+        "--invert", action="store_true", default=None, help="dark ink on bright paper"
+    )
     return p
 
 
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = p.parse_args(argv)
     if args.scale is not None and not 0.5 <= args.scale <= 4:
         p.error(f"--scale: expected a number from 0.5 to 4, received {args.scale:g}.")
-    if not args.input_scale > 0:
+    if args.input_scale is not None and not args.input_scale > 0:
         p.error(f"--input-scale: expected a positive number, received {args.input_scale:g}.")
     if args.image is not None or args.evaluate is not None:
         from nn.console import headless

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class AnswerLike(Protocol):
         """The digit named, if one is."""
 
     @property
-    def probabilities(self) -> NDArray[np.float32]:
+    def probabilities(self) -> NDArray[np.floating[Any]]:
         """Shape (10,), sums to 1."""
 
 
@@ -78,7 +78,9 @@ def message(headline: str, detail: str, large: str = "–") -> Shown:
     return Shown(large, headline, detail, "quiet", NO_BARS)
 
 
-def bars_of(probabilities: NDArray[np.float32], order: Order, *, named: bool) -> tuple[Bar, ...]:
+def bars_of(
+    probabilities: NDArray[np.floating[Any]], order: Order, *, named: bool
+) -> tuple[Bar, ...]:
     """Return the ten bars from top to bottom.
 
     Parameters

@@ -17,12 +17,20 @@ from typing import Any
 from PIL import ImageTk
 
 from nn.console import dialogs, keys, texts
+from nn.console.actions import EditActions
 from nn.console.card import AnswerCard
 from nn.console.desk import TOOLS, Desk, Reader
+from nn.console.files import FileActions
 from nn.console.icons import dot, icon
+from nn.console.inside_panel import InsidePanel
+from nn.console.lessons import Teacher, data_folder
+from nn.console.panels import Holder, Panel, PanelActions, Torn
 from nn.console.paper import Paper
+from nn.console.steps_panel import StepsPanel
 from nn.console.strip import Strip
+from nn.console.teach_panel import TeachPanel
 from nn.console.theme import Theme
+from nn.console.why_panel import WhyPanel
 from nn.console.worker import Job, Workshop
 
 FRAME = 0.008
@@ -31,6 +39,8 @@ POLL = 15
 """Milliseconds between looks at the workers, while one works."""
 COLLECT_AFTER = 10.0
 """Seconds of use between two garbage collections."""
+
+PANELS: tuple[type[Panel], ...] = (StepsPanel, InsidePanel, WhyPanel, TeachPanel)
 
 log = logging.getLogger("nn.console")
 
@@ -44,9 +54,11 @@ class Options:
     theme: str = "light"
     pictures: tuple[Path, ...] = ()
     log_file: Path | None = None
+    data_folder: Path | None = None
+    personal: bool = True
 
 
-class App:
+class App(EditActions, PanelActions, FileActions):
     """The console's window.
 
     Parameters
@@ -64,6 +76,11 @@ class App:
         self.workshop = Workshop()
         self.problems: list[str] = []
         self.dialog: dialogs.Dialog | None = None
+        self.torn: dict[str, Torn] = {}
+        self.drawer: Holder | None = None
+        self.widened = False
+        self.teacher: Teacher | None = None
+        self.lesson: Job | None = None
         self._answering: str | None = None
         self._last_answer = 0.0
         self._last_collection = time.monotonic()
@@ -92,7 +109,7 @@ class App:
 
     def act(self, action: str) -> Callable[[], Any]:
         """Return the command of an action."""
-        method: Callable[[], Any] = getattr(self, f"do_{action}", lambda: None)
+        method: Callable[[], Any] = getattr(self, f"do_{action}")
         return method
 
     def image(self, name: str, colour: str) -> ImageTk.PhotoImage:
@@ -112,6 +129,7 @@ class App:
         outer.rowconfigure(1, weight=1)
         self.outer = outer
         self._toolbar(outer).grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
+        self._tabs(outer).grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
         holder = ttk.Frame(outer, style="Card.TFrame", padding=px(5))
         holder.grid(row=1, column=0, sticky="nsew")
         self.paper = Paper(holder, self.desk, self.theme, self._sheet_changed)
@@ -173,6 +191,31 @@ class App:
         self._paint_toolbar()
         return bar
 
+    def _tabs(self, master: tk.Misc) -> ttk.Frame:
+        """Build the buttons that fold the panels in and out."""
+        bar = ttk.Frame(master)
+        self._tab_state = {kind.name: tk.BooleanVar(self.root, False) for kind in PANELS}
+        for kind in PANELS:
+            button = ttk.Checkbutton(
+                bar,
+                text=texts.SHORT[kind.name],
+                style="Tool.Toolbutton",
+                variable=self._tab_state[kind.name],
+                command=self.act(kind.name),
+            )
+            button.pack(side="left", padx=(0, self.theme.px(2)))
+            dialogs.Tip(
+                button,
+                self.theme,
+                texts.tip(texts.ACTIONS[kind.name], keys.shown(kind.name)),
+            )
+        return bar
+
+    def paint_tabs(self) -> None:
+        """Show which panels are open."""
+        for name, state in self._tab_state.items():
+            state.set(self.panel(name) is not None)
+
     def _gap(self, bar: ttk.Frame) -> None:
         ttk.Frame(bar, width=self.theme.px(10)).pack(side="left")
 
@@ -219,8 +262,6 @@ class App:
                 if action == "-":
                     menu.add_separator()
                     continue
-                if not hasattr(self, f"do_{action}"):
-                    continue
                 common: dict[str, Any] = {
                     "label": texts.ACTIONS[action],
                     "accelerator": keys.shown(action),
@@ -261,13 +302,13 @@ class App:
     def bind_keys(self, window: tk.Misc) -> None:
         """Bind all shortcuts to a window."""
         for shortcut in keys.SHORTCUTS:
-            if not hasattr(self, f"do_{shortcut.action}"):
-                continue
             command = self.act(shortcut.action)
             for sequence in keys.sequences(shortcut.action):
                 # "<Key-c>" rather than "c", which Tk would take with any modifier.
                 pattern = sequence if sequence.startswith("<") else f"<Key-{_keysym(sequence)}>"
                 window.bind(pattern, partial(self._key, sequence, command))
+        for digit in range(10):
+            window.bind(f"<Key-{digit}>", partial(self._digit_key, digit))
         window.bind_class("TButton", "<Return>", _invoke)
 
     def _key(self, sequence: str, command: Callable[[], Any], event: Any) -> str | None:
@@ -278,6 +319,12 @@ class App:
             return None
         command()
         return "break"
+
+    def _digit_key(self, digit: int, _event: Any) -> None:
+        """While the teaching panel is open, a digit's key says what it should have been."""
+        panel = self.panel("teach")
+        if isinstance(panel, TeachPanel):
+            panel.teach(digit)
 
     # ------------------------------------------------------------------ answering
 
@@ -310,6 +357,8 @@ class App:
             number = shown.number
             boxes = [(f.box, number[i], i == self.desk.selected) for i, f in enumerate(found)]
         self.paper.show_boxes(boxes)
+        for panel in self.open_panels():
+            panel.refresh()
 
     def refresh(self) -> None:
         """Show the sheet and its answer anew, after anything but drawing."""
@@ -344,12 +393,33 @@ class App:
         sys.setswitchinterval(0.005)
         gc.collect()
         gc.freeze()  # the libraries' objects stay; later collections need not look at them
-        self.desk.reader = reader
         self.desk.warming = False
-        self.desk.problem = ""
+        self.use_reader(reader)
+        for picture in self.options.pictures:
+            self.open_file(picture)
+
+    def use_reader(self, reader: Any) -> None:
+        """Read with another network from now on."""
+        self.desk.reader, self.desk.problem = reader, ""
+        self.teacher = None
+        if getattr(reader, "open_inside", False):
+            folder = self.options.data_folder or data_folder()
+            self.teacher = Teacher(reader.model, reader.path, folder)
+            if self.options.personal:
+                self.teacher.restore()
+            if self.teacher.problem:
+                self.complain(self.teacher.problem)
         self.say(texts.READY)
-        self.network_label.configure(text=getattr(reader, "description", ""))
-        self.root.title(getattr(reader, "title", texts.TITLE))
+        self.use_personal()
+
+    def use_personal(self) -> None:
+        """Read with the network as the lessons have made it."""
+        reader: Any = self.desk.reader
+        if self.teacher is not None:
+            lessons = self.teacher.lessons
+            reader.use(self.teacher.model, texts.personal_mark(lessons) if lessons else "")
+        self.network_label.configure(text=reader.description)
+        self.root.title(reader.title)
         self.desk.forget_result()
         self._sheet_changed(False)
 
@@ -405,120 +475,30 @@ class App:
         if event.widget is self.root:
             self.paper.recolour()
             self.card.recolour()
+            if self.drawer is not None:
+                self.drawer.recolour()
+            for torn in self.torn.values():
+                torn.recolour()
             self.strip.recolour()
             self._paint_toolbar()
             self._paint_menus()
             self.show()
 
-    def _switched(self, action: str) -> None:
-        """React to a menu's check mark that Tk has already changed."""
-        if action == "live":
-            self.desk.live = self.live.get()
-            self._sheet_changed(False)
-        elif action == "sort":
-            self.desk.order = "probability" if self.sorted.get() else "digit"
-            self.show()
-        else:
-            self.theme.use("dark" if self.dark.get() else "light")
+    def do_steps(self) -> None:
+        """Show how the drawing becomes 28 × 28."""
+        self.toggle_panel(StepsPanel)
 
-    def _toggle(self, variable: tk.BooleanVar, action: str) -> None:
-        variable.set(not variable.get())
-        self._switched(action)
+    def do_inside(self) -> None:
+        """Show the layers."""
+        self.toggle_panel(InsidePanel)
 
-    def do_live(self) -> None:
-        """Answer while drawing, or only when asked."""
-        self._toggle(self.live, "live")
+    def do_why(self) -> None:
+        """Show what speaks for the answer."""
+        self.toggle_panel(WhyPanel)
 
-    def do_sort(self) -> None:
-        """Sort the bars by probability or by digit."""
-        self._toggle(self.sorted, "sort")
-
-    def do_theme(self) -> None:
-        """Switch between light and dark."""
-        self._toggle(self.dark, "theme")
-
-    def _take(self, tool: Any) -> None:
-        self.desk.choose(tool)
-        self.tool.set(tool)
-        self.refresh()
-
-    def do_pen(self) -> None:
-        """Take the pen."""
-        self._take("pen")
-
-    def do_eraser(self) -> None:
-        """Take the eraser of whole strokes."""
-        self._take("eraser")
-
-    def do_rubber(self) -> None:
-        """Take the eraser of an area."""
-        self._take("rubber")
-
-    def do_thinner(self) -> None:
-        """Take a thinner pen."""
-        self.desk.change_width(-1)
-        self._paint_toolbar()
-
-    def do_thicker(self) -> None:
-        """Take a thicker pen."""
-        self.desk.change_width(1)
-        self._paint_toolbar()
-
-    def do_undo(self) -> None:
-        """Go one step back."""
-        if not self.desk.undo():
-            self.say(texts.NOTHING_TO_UNDO)
-        self.refresh()
-
-    def do_redo(self) -> None:
-        """Take a step again."""
-        if not self.desk.redo():
-            self.say(texts.NOTHING_TO_REDO)
-        self.refresh()
-
-    def do_clear(self) -> None:
-        """Take a fresh sheet."""
-        self.desk.clear()
-        self.strip.refresh()
-        self.refresh()
-
-    def do_recognise(self) -> None:
-        """Read the sheet now and keep the answer in the history."""
-        self.desk.recognise()
-        self.strip.refresh()
-        self.paper.refresh()
-        self._paint_toolbar()
-        self.show()
-        if self.desk.result.found:
-            self.say(texts.status_read(self.desk.result.seconds * 1000))
-
-    def _recall(self, index: int) -> None:
-        self.desk.recall(index)
-        self.refresh()
-
-    def do_history(self) -> None:
-        """Go to the history strip."""
-        self.strip.focus_set()
-
-    def do_next_digit(self) -> None:
-        """Look at the next of several digits."""
-        self.desk.select(self.desk.selected + 1)
-        self.show()
-
-    def do_previous_digit(self) -> None:
-        """Look at the digit before."""
-        self.desk.select(self.desk.selected - 1)
-        self.show()
-
-    def do_copy(self) -> None:
-        """Copy the number read."""
-        number = self.desk.shown().number
-        if not number:
-            self.say(texts.NOTHING_TO_COPY)
-            return
-        self.root.clipboard_clear()
-        self.root.clipboard_append(number)
-        self.say(texts.COPIED.format(text=number))
+    def do_teach(self) -> None:
+        """Open the teaching panel."""
+        self.toggle_panel(TeachPanel)
 
     def do_keys(self) -> None:
         """Show all keys."""

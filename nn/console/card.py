@@ -53,7 +53,7 @@ class Bars(tk.Canvas):
         if shown is self._last:
             return
         p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
-        left, right, row = px(24), px(WIDTH - 64), px(self.ROW)
+        left, right, row = px(24), px(WIDTH - 72), px(self.ROW)
         for index, (bar, items) in enumerate(zip(shown.bars, self._rows, strict=True)):
             name, track, fill, value = items
             middle = row * index + row // 2

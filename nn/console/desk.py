@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from nn.console import answers, keys, texts
 from nn.console.answers import AnswerLike, Order, Shown
 from nn.console.history import Entry, History
-from nn.console.sketch import PEN_WIDTHS, Box, Fit, Picture, Points, Sheet, Sketch, page_around
+from nn.console.sketch import (
+    PEN_WIDTHS,
+    Box,
+    Fit,
+    Picture,
+    Points,
+    Sheet,
+    Sketch,
+    Stroke,
+    page_around,
+)
 
 Tool = Literal["pen", "eraser", "rubber"]
 TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
@@ -33,6 +43,8 @@ class Found:
     answer: AnswerLike
     image: NDArray[np.float32]
     box: Box | None
+    line: int = 0
+    strokes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,6 +288,30 @@ class Desk:
         """The digit looked at, or None."""
         found = self.result.found
         return found[min(self.selected, len(found) - 1)] if found else None
+
+    def focus_strokes(self) -> tuple[Stroke, ...]:
+        """Return the strokes of the digit looked at; all of them where it does not say."""
+        focus, strokes = self.focus, self.sketch.strokes
+        if focus is None or not focus.strokes:
+            return strokes
+        return tuple(strokes[i] for i in focus.strokes if i < len(strokes))
+
+    def steps(self) -> Any:
+        """Return how the digit looked at became 28 × 28 (`nn.drawing.Steps`), or None."""
+        from nn.drawing import image_to_mnist_steps, normalise_width, strokes_to_mnist_steps
+
+        focus, picture = self.focus, self.sketch.picture
+        if focus is None or self.reader is None or self.sketch.empty:
+            return None
+        if picture is None:
+            return strokes_to_mnist_steps([s.points for s in self.focus_strokes()])
+        ink = picture.ink
+        if focus.box is not None:
+            left, top, right, bottom = (round(v) for v in focus.box)
+            ink = np.zeros_like(picture.ink)
+            part = (slice(max(top, 0), bottom), slice(max(left, 0), right))
+            ink[part] = picture.ink[part]
+        return image_to_mnist_steps(normalise_width(ink))
 
     def shown(self) -> Shown:
         """Return what the answer card shows now."""

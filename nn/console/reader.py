@@ -23,31 +23,52 @@ SMALLEST = 6.0
 
 @dataclass(frozen=True)
 class InputForm:
-    """How a stranger's model wants its pictures.
+    """How a stranger's model wants its pictures, where the user says so; None: as the file says.
 
     Parameters
     ----------
-    scale : float
+    scale : float or None
         What full ink is multiplied to, 1 or 255 for most models.
-    transpose, invert : bool
+    transpose, invert : bool or None
         Rows and columns exchanged; ink dark instead of bright.
     """
 
-    scale: float = 1.0
-    transpose: bool = False
-    invert: bool = False
+    scale: float | None = None
+    transpose: bool | None = None
+    invert: bool | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of `nn.load_model`; only what differs from MNIST's own form."""
-        given: dict[str, Any] = {}
-        if self.scale != 1.0:
-            given["input_scale"] = self.scale
-        if self.transpose:
-            given["transpose"] = True
-        if self.invert:
-            given["invert"] = True
-        return given
+        """The arguments of `nn.load_model`."""
+        return {
+            "input_scale": self.scale,
+            "transpose": self.transpose,
+            "invert": self.invert,
+        }
+
+
+class ForeignModel:
+    """A model whose pictures are transposed, shown to the recogniser as an ordinary one.
+
+    It can be asked, but has no layers to look into or to teach.
+    """
+
+    input_shape = (28, 28, 1)
+    output_shape = (10,)
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.metadata = model.metadata
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return probabilities (N, 10) for pictures (N, 28, 28, 1)."""
+        from nn.saving import digit_probabilities
+
+        return digit_probabilities(self.model, x)
+
+    def count_params(self) -> int:
+        """Return the number of weights."""
+        return int(self.model.count_params())
 
 
 @dataclass
@@ -56,34 +77,61 @@ class NetworkReader:
 
     model: Any
     path: Path
-    recogniser: Any
     form: InputForm = field(default_factory=InputForm)
+    note: str = ""
     milliseconds: float | None = None
+
+    def __post_init__(self) -> None:
+        from nn.recognise import Recogniser
+
+        self.recogniser = Recogniser(self.model, smallest=SMALLEST)
+
+    def use(self, model: Any, note: str) -> None:
+        """Read with another network from now on (after a lesson)."""
+        from nn.recognise import Recogniser
+
+        self.model, self.note = model, note
+        self.recogniser = Recogniser(model, smallest=SMALLEST)
+
+    @property
+    def open_inside(self) -> bool:
+        """Whether the network's layers can be looked into and taught."""
+        return not isinstance(self.model, ForeignModel)
 
     @property
     def title(self) -> str:
         """The window's title."""
-        return f"{texts.TITLE} · {self.path.name}"
+        mark = f" ({self.note})" if self.note else ""
+        return f"{texts.TITLE} · {self.path.name}{mark}"
 
     @property
     def description(self) -> str:
         """One line about the network."""
-        return texts.status_network(
-            self.path.name, int(self.model.count_params()), self.milliseconds
-        )
+        name = f"{self.path.name} ({self.note})" if self.note else self.path.name
+        return texts.status_network(name, int(self.model.count_params()), self.milliseconds)
 
     def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
         """Return the digits drawn, in reading order."""
-        return self._found(self.recogniser.read_strokes(strokes), strokes)
+        return _read(self.recogniser, strokes)
 
     def read_picture(self, picture: Picture) -> tuple[Found, ...]:
         """Return the digits in a picture, in reading order."""
-        return self._found(self.recogniser.read_image(picture.ink), [])
+        return _read(self.recogniser, picture.ink)
 
-    def _found(self, answer: Any, strokes: list[Points]) -> tuple[Found, ...]:
-        if answer.state == "empty":
-            return ()
-        return (Found(answer, answer.image, None),)
+
+def _read(recogniser: Any, ink: Any) -> tuple[Found, ...]:
+    if hasattr(recogniser, "read_number"):
+        return _found(recogniser.read_number(ink))
+    single = recogniser.read_image if isinstance(ink, np.ndarray) else recogniser.read_strokes
+    answer = single(ink)
+    return () if answer.state == "empty" else (Found(answer, answer.image, None),)
+
+
+def _found(reading: Any) -> tuple[Found, ...]:
+    return tuple(
+        Found(part.answer, part.answer.image, part.box, part.line, part.strokes)
+        for part in reading.parts
+    )
 
 
 def load(path: Path, form: InputForm | None = None) -> NetworkReader:
@@ -100,23 +148,50 @@ def load(path: Path, form: InputForm | None = None) -> NetworkReader:
     if not path.is_file():
         raise FileNotFoundError(texts.no_weights(str(path)))
     import nn
-    from nn.recognise import Recogniser
+    from nn.saving import check_digit_model
 
-    model = nn.load_model(path, **form.arguments)
-    check_shapes(model, path)
-    reader = NetworkReader(model, path, Recogniser(model, smallest=SMALLEST), form)
+    model = nn.load_model(path, probabilities=True, **form.arguments)
+    check_digit_model(model)
+    reader = NetworkReader(as_plain(model), path, form)
     reader.milliseconds = warmed(reader)
     return reader
 
 
-def check_shapes(model: Any, path: Path) -> None:
-    """Refuse a network that does not take 28 × 28 pictures or does not name ten digits."""
-    expected, found = (28, 28, 1), tuple(model.input_shape)
-    if found != expected or tuple(model.output_shape) != (10,):
-        raise ValueError(
-            f"{path}: expected a network from (28, 28, 1) to (10,), received one from {found} to "
-            f"{tuple(model.output_shape)}. Choose weights trained on 28 × 28 digits."
-        )
+def as_plain(model: Any) -> Any:
+    """Return a network of the same answers that takes (28, 28, 1) with ink 1.
+
+    What another convention needs goes in front as layers: a margin, another range, a reshape,
+    three equal colours. Transposed pictures are turned by a `ForeignModel`.
+    """
+    from nn.layers import Conv2D, Input, Rescaling, Reshape, ZeroPadding2D
+    from nn.saving import DigitInput
+
+    convention, shape = DigitInput.of(model), tuple(model.input_shape)
+    if convention == DigitInput() and shape == (28, 28, 1):
+        return model
+    if convention.transpose:
+        return ForeignModel(model)
+    scale, offset = convention.scale, convention.offset
+    if convention.invert:
+        scale, offset = -scale, scale + offset
+    front: list[Any] = [Input((28, 28, 1))]
+    if 32 in shape[:2] or shape == (1024,):
+        front.append(ZeroPadding2D(2))
+    front.append(Rescaling(scale, offset))
+    weights: list[Any] = []
+    if len(shape) == 3 and shape[2] in (3, 4):
+        front.append(Conv2D(shape[2], 1, use_bias=False))
+        weights.append(np.ones((1, 1, 1, shape[2]), np.float32))
+    else:
+        front.append(Reshape(shape))
+    plain = type(model)(front, name=model.name)
+    config = model.get_config()
+    for entry, layer in zip(config["layers"], model.layers, strict=True):
+        plain.add(type(layer).from_config({**entry["config"], "name": layer.name}))
+    plain.set_weights([*weights, *model.get_weights()])
+    plain.metadata = {k: v for k, v in model.metadata.items() if k != "input"}
+    plain.metadata["read_as"] = convention.describe()
+    return plain
 
 
 def warmed(reader: NetworkReader, times: int = 5) -> float:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Points = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -305,7 +305,7 @@ def page_around(canvas: tuple[float, float], ink: Box | None) -> Box:
     )
 
 
-def strokes_from_arrays(arrays: Iterable[Points], width: float = DEFAULT_WIDTH) -> list[Stroke]:
+def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDTH) -> list[Stroke]:
     """Return strokes for bare point arrays; times are spread at 100 points a second."""
     strokes = []
     start = 0
@@ -344,7 +344,8 @@ def _distances(stroke: Stroke, x: float, y: float) -> NDArray[np.float32]:
     t = np.clip(((place - start) * along).sum(axis=1) / length, 0.0, 1.0)
     nearest = start + t[:, None] * along
     away = nearest - place
-    return np.hypot(away[:, 0], away[:, 1]).astype(np.float32)
+    distances: NDArray[np.float32] = np.hypot(away[:, 0], away[:, 1])
+    return distances
 
 
 def _touches(stroke: Stroke, x: float, y: float, radius: float) -> bool:

@@ -48,6 +48,7 @@ class Theme:
             ("bold", 13, "bold"),
             ("small", 12, "normal"),
             ("tiny", 11, "normal"),
+            ("micro", 9, "normal"),
             ("heading", 12, "bold"),
             ("headline", 19, "bold"),
             ("digit", 92, "bold"),

@@ -1,0 +1,224 @@
+"""One lesson: a network learns a corrected digit and keeps what it knows."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nn.teach.known import Images, Known, accuracy
+
+STEPS = 60
+"""Most steps of one lesson."""
+BATCH_CORRECTION, BATCH_EARLIER, BATCH_KNOWN = 12, 12, 104
+LEARNING_RATE = 1e-4
+GOAL = 0.9
+"""The lesson ends when the new example has this probability, and its copies on average."""
+COPIES = 48
+LOSS_ALLOWED = 0.0005
+"""Accuracy on the known digits that all lessons together may cost; more draws one back."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Accuracy in [0, 1] on known digits and on the personal set (NaN without one)."""
+
+    known: float
+    personal: float
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What one lesson did.
+
+    Parameters
+    ----------
+    model : Sequential
+        The network after it; the one before is unchanged.
+    before, after : Scores
+    learned : bool
+        Whether the example is now read as its writer says.
+    steps : int
+    seconds : float
+    """
+
+    model: Any
+    before: Scores
+    after: Scores
+    learned: bool
+    steps: int
+    seconds: float
+
+
+def near_copies(image: ArrayLike, n: int, rng: np.random.Generator) -> Images:
+    """Return slightly moved, turned, slanted and scaled copies of one image.
+
+    Parameters
+    ----------
+    image : (28, 28), in [0, 1]
+    n : int
+    rng : Generator
+
+    Returns
+    -------
+    (n, 28, 28, 1) float32
+        The first is the image itself.
+    """
+    source = np.pad(np.asarray(image, np.float32).reshape(28, 28), 1)
+    angle = rng.normal(0, np.deg2rad(5), n)
+    slant = rng.normal(0, 0.08, n)
+    scale = np.exp(rng.normal(0, 0.05, (n, 2)))
+    shift = rng.normal(0, 0.7, (n, 2))
+    for values, rest in ((angle, 0.0), (slant, 0.0), (scale, 1.0), (shift, 0.0)):
+        values[:1] = rest
+    y, x = np.mgrid[:28, :28].astype(np.float64) - 13.5
+    cos, sin = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
+    u = (cos * x + sin * y) / scale[:, :1, None] + slant[:, None, None] * y
+    v = (cos * y - sin * x) / scale[:, 1:, None]
+    u = np.clip(u + 14.5 - shift[:, :1, None], 0, 28.999)
+    v = np.clip(v + 14.5 - shift[:, 1:, None], 0, 28.999)
+    left, top = u.astype(np.int64), v.astype(np.int64)
+    a, b = u - left, v - top
+    copies = (
+        source[top, left] * (1 - a) * (1 - b)
+        + source[top, left + 1] * a * (1 - b)
+        + source[top + 1, left] * (1 - a) * b
+        + source[top + 1, left + 1] * a * b
+    )
+    return np.ascontiguousarray(copies[..., None], np.float32)
+
+
+def copy_of(model: Any) -> Any:
+    """Return a copy of a network with weights and metadata of its own, without dropout.
+
+    Dropout would shake a network that is to change as little as possible.
+    """
+    config = model.get_config()
+    for entry in config["layers"]:
+        if entry["class_name"] == "Dropout":
+            entry["config"] = {**entry["config"], "rate": 0.0}
+    copy = type(model).from_config(config, seed=0)
+    if not copy.built:
+        copy.build(model.input_shape)
+    copy.set_weights(model.get_weights())
+    copy.metadata = json.loads(json.dumps(model.metadata))
+    return copy
+
+
+def learn(
+    model: Any,
+    image: ArrayLike,
+    label: int,
+    known: Known,
+    earlier: tuple[Images, NDArray[np.int64]] | None = None,
+    anchor: Any = None,
+    *,
+    seed: int = 0,
+    report: Callable[[float], None] | None = None,
+) -> Lesson:
+    """Teach a network one digit.
+
+    Parameters
+    ----------
+    model : Sequential
+        Unchanged; the lesson works on a copy.
+    image : (28, 28), in [0, 1]
+    label : int
+        0 to 9.
+    known : Known
+    earlier : (images, labels), optional
+        Earlier corrections, so that the new one does not undo them.
+    anchor : Sequential, optional
+        The network before all lessons, which known digits are held to; default `model`. Without
+        it many lessons add up to a slow drift.
+    seed : int
+    report : callable, optional
+        Receives the progress in [0, 1] after every step; what it raises ends the lesson.
+
+    Raises
+    ------
+    ValueError
+        If the label is no digit or the image is empty.
+    """
+    from nn import losses, optimizers
+
+    start = time.perf_counter()
+    x = np.asarray(image, np.float32).reshape(28, 28)
+    if not 0 <= int(label) <= 9 or not x.any():
+        raise ValueError(
+            f"learn: expected an image with ink and a label from 0 to 9, received {label!r} and "
+            f"{'ink' if x.any() else 'an empty image'}. Draw the digit first."
+        )
+    rng = np.random.default_rng(seed)
+    old, new = (np.zeros((0, 28, 28, 1), np.float32), np.zeros(0, np.int64)), np.eye(10)
+    old = earlier if earlier is not None else old
+    personal = (np.concatenate([old[0], x[None, :, :, None]]), np.append(old[1], int(label)))
+    copy = copy_of(model)
+    copy.compile(optimizers.Adam(LEARNING_RATE), losses.CategoricalCrossentropy())
+    anchor = model if anchor is None else anchor
+    replay, truth = known.replay
+    floor = known.accuracy(anchor) - LOSS_ALLOWED
+    before = Scores(known.accuracy(model), accuracy(model, *personal))
+    probes = near_copies(x, COPIES, np.random.default_rng(seed + 1))
+    steps = 0
+    for steps in range(1, STEPS + 1):
+        some = rng.integers(0, len(replay), BATCH_KNOWN)
+        batch = [near_copies(x, BATCH_CORRECTION, rng), replay[some]]
+        held = 0.5 * np.asarray(anchor(replay[some]), np.float64) + 0.5 * new[truth[some]]
+        wanted = [np.tile(new[int(label)], (BATCH_CORRECTION, 1)), held]
+        if len(old[0]):
+            again = rng.integers(0, len(old[0]), BATCH_EARLIER)
+            batch += [near_copies(old[0][i], 2, rng)[1:] for i in again]
+            wanted.append(new[old[1][again]])
+        copy.train_on_batch(
+            np.concatenate(batch), np.ascontiguousarray(np.concatenate(wanted), np.float32)
+        )
+        if report is not None:
+            report(steps / STEPS)
+        if steps % 3 == 0 and _learned(copy, probes, int(label)):
+            break
+    after = Scores(accuracy(copy, *known.measure), accuracy(copy, *personal))
+    if after.known < min(floor, before.known):
+        after = _drawn_back(model, copy, probes, int(label), known, personal, floor)
+    right = int(np.asarray(copy(probes[:1])).argmax()) == int(label)
+    return Lesson(copy, before, after, right, steps, time.perf_counter() - start)
+
+
+def _learned(model: Any, probes: Images, label: int) -> bool:
+    """Whether the example (the first probe) and its copies are read with confidence."""
+    p = np.asarray(model(probes))[:, label]
+    return bool(p[0] >= GOAL and p.mean() >= GOAL)
+
+
+def _drawn_back(
+    model: Any,
+    copy: Any,
+    probes: Images,
+    label: int,
+    known: Known,
+    personal: tuple[Images, NDArray[np.int64]],
+    floor: float,
+) -> Scores:
+    """Go back towards the old weights as long as the example stays learned; returns the scores."""
+    old, new = model.get_weights(), copy.get_weights()
+    best = Scores(accuracy(copy, *known.measure), accuracy(copy, *personal))
+    kept = new
+    for share in (0.75, 0.5, 0.3):
+        copy.set_weights([a + share * (b - a) for a, b in zip(old, new, strict=True)])
+        p = np.asarray(copy(probes))
+        if p[0].argmax() != label or (p.argmax(axis=1) == label).mean() < 0.9:
+            break
+        scores = Scores(accuracy(copy, *known.measure), accuracy(copy, *personal))
+        if scores.personal < best.personal:
+            break
+        if scores.known > best.known:
+            best, kept = scores, copy.get_weights()
+        if scores.known >= floor:
+            break
+    copy.set_weights(kept)
+    return best

@@ -1,0 +1,223 @@
+"""The personal set: a user's corrections in an HDF5 file of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Images = NDArray[np.float32]
+
+FORMAT = "digits-personal-set"
+LARGEST_SET = 100_000
+LARGEST_FILE = 512 << 20
+
+
+class PersonalSetError(ValueError):
+    """A file is not a personal set, or damaged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One correction.
+
+    Parameters
+    ----------
+    image : (28, 28) float32
+        In [0, 1], ink = 1, as the network saw it.
+    label : int
+        What its writer says it is.
+    said : int
+        What the network had said.
+    time : float
+        Seconds since 1970.
+    strokes : list of (P, 2) arrays
+        The drawing, if it was one.
+    """
+
+    image: Images
+    label: int
+    said: int
+    time: float = 0.0
+    strokes: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+class PersonalSet:
+    """A user's corrections in an HDF5 file of their own.
+
+    Parameters
+    ----------
+    path : path
+        The file; made at the first `save`. A damaged one is moved aside, never deleted.
+
+    Attributes
+    ----------
+    examples : list of Example
+    kept_aside : Path or None
+        Where a damaged file was moved to when this set was opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.examples: list[Example] = []
+        self.kept_aside: Path | None = None
+        if self.path.exists():
+            try:
+                self.examples = read_set(self.path)
+            except PersonalSetError:
+                stamp = time.strftime("%Y%m%d-%H%M%S")
+                self.kept_aside = self.path.with_name(f"{self.path.stem}.damaged-{stamp}.h5")
+                os.replace(self.path, self.kept_aside)
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def add(self, example: Example) -> None:
+        """Add a correction and save; nothing is added if that fails."""
+        self._put([*self.examples, example])
+
+    def remove_last(self) -> Example | None:
+        """Take the newest correction out again; returns it."""
+        if not self.examples:
+            return None
+        last = self.examples[-1]
+        self._put(self.examples[:-1])
+        return last
+
+    def clear(self) -> None:
+        """Remove all corrections."""
+        self._put([])
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy of the set."""
+        write_set(Path(path), self.examples)
+
+    def import_from(self, path: str | os.PathLike[str]) -> int:
+        """Add another set's corrections that are not here yet; returns how many.
+
+        Raises
+        ------
+        PersonalSetError
+            If the file is none; nothing is added then.
+        """
+        known = {(e.label, e.image.tobytes()) for e in self.examples}
+        new = [e for e in read_set(Path(path)) if (e.label, e.image.tobytes()) not in known]
+        self._put([*self.examples, *new])
+        return len(new)
+
+    def arrays(self) -> tuple[Images, NDArray[np.int64]]:
+        """Return images (N, 28, 28, 1) and labels (N,)."""
+        if not self.examples:
+            return np.zeros((0, 28, 28, 1), np.float32), np.zeros(0, np.int64)
+        images = np.stack([e.image for e in self.examples])[..., None]
+        return images.astype(np.float32), np.array([e.label for e in self.examples], np.int64)
+
+    def contradiction(self, image: ArrayLike, label: int) -> Example | None:
+        """Return an earlier correction that calls nearly the same image something else."""
+        x = np.asarray(image, np.float32).reshape(28, 28)
+        for example in self.examples:
+            if example.label != label and float(np.abs(example.image - x).mean()) < 0.01:
+                return example
+        return None
+
+    def _put(self, examples: list[Example]) -> None:
+        write_set(self.path, examples)
+        self.examples = examples
+
+
+def write_set(path: Path, examples: Sequence[Example]) -> None:
+    """Write corrections atomically: a temporary file, fsync, rename.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is untouched.
+    """
+    import h5py
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            images = np.array([e.image for e in examples], np.float32).reshape(-1, 28, 28)
+            file["images"] = np.round(images * 255).astype(np.uint8)
+            file["labels"] = np.array([e.label for e in examples], np.uint8)
+            file["said"] = np.array([e.said for e in examples], np.int8)
+            file["times"] = np.array([e.time for e in examples], np.float64)
+            strokes = [
+                json.dumps([np.round(s, 2).tolist() for s in e.strokes], separators=(",", ":"))
+                for e in examples
+            ]
+            file.create_dataset("strokes", data=strokes, dtype=h5py.string_dtype())
+        with open(temporary, "r+b") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_set(path: Path) -> list[Example]:
+    """Read corrections.
+
+    Raises
+    ------
+    PersonalSetError
+        If the file is no personal set, or damaged.
+    """
+    import h5py
+
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{path.stat().st_size:,} bytes")
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise ValueError("another format")
+            arrays = {}
+            for name in ("images", "labels", "said", "times", "strokes"):
+                # Links could point into another file; a personal set has none.
+                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"no {name}")
+                data = file[name]
+                if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+                    raise ValueError(f"{name} is stored elsewhere")
+                if len(data.shape) < 1 or data.shape[0] > LARGEST_SET or data.size > LARGEST_FILE:
+                    raise ValueError(f"{name} of shape {data.shape}")
+                arrays[name] = data.asstr()[:] if name == "strokes" else data[:]
+        return _examples(arrays)
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, RecursionError) as error:
+        raise PersonalSetError(
+            f"{path.name}: expected a personal set saved by this program, received a file that "
+            f"is none or is damaged ({error}). Choose another file."
+        ) from error
+
+
+def _examples(arrays: dict[str, Any]) -> list[Example]:
+    images, labels = np.asarray(arrays["images"]), np.asarray(arrays["labels"])
+    N = len(labels)
+    if images.shape != (N, 28, 28) or images.dtype != np.uint8 or labels.shape != (N,):
+        raise ValueError(f"images of shape {images.shape} and labels of shape {labels.shape}")
+    if N and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9):
+        raise ValueError("labels that are no digits")
+    if any(len(arrays[name]) != N for name in ("said", "times", "strokes")):
+        raise ValueError("columns of different lengths")
+    return [
+        Example(
+            images[i].astype(np.float32) / 255,
+            int(labels[i]),
+            int(arrays["said"][i]),
+            float(arrays["times"][i]),
+            [np.asarray(s, np.float32).reshape(-1, 2) for s in json.loads(arrays["strokes"][i])],
+        )
+        for i in range(N)
+    ]
