@@ -63,3 +63,51 @@ def easy_digits():
         image[..., 0] = np.asarray(page, np.float32) / 255
     x += rng.uniform(0, 0.1, x.shape).astype(np.float32)
     return x.clip(0, 1), y
+
+
+@pytest.fixture(scope="session")
+def points():
+    """Three clouds of points, (x, y): float32 (90, 4) and int64; the smallest thing to learn."""
+    rng = np.random.default_rng(3)
+    y = rng.permutation(np.arange(90) % 3)
+    centres = np.array([[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0]])
+    return (centres[y] + rng.normal(0, 0.4, (90, 4))).astype(np.float32), y
+
+
+@pytest.fixture
+def small_model():
+    """Return a function that makes a compiled model for ``points``."""
+
+    def make(seed=0, optimizer="adam", metrics=("accuracy",), dropout=0.0, **arguments):
+        layers = [
+            nn.Input((4,)),
+            nn.layers.Dense(8, activation="relu"),
+            nn.layers.Dropout(dropout),
+            nn.layers.Dense(3, activation="softmax"),
+        ]
+        model = nn.Sequential(layers, seed=seed, **arguments)
+        model.compile(optimizer, "sparse_categorical_crossentropy", list(metrics))
+        return model
+
+    return make
+
+
+@pytest.fixture
+def digit_model():
+    """Return a function that makes a small compiled digit network."""
+
+    def make(seed=0, optimizer="adam"):
+        layers = [
+            nn.Input((28, 28, 1)),
+            nn.layers.Conv2D(8, 5, activation="relu"),
+            nn.layers.MaxPooling2D(2),
+            nn.layers.Flatten(),
+            nn.layers.Dense(32, activation="relu"),
+            nn.layers.Dropout(0.2),
+            nn.layers.Dense(10, activation="softmax"),
+        ]
+        model = nn.Sequential(layers, seed=seed)
+        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+        return model
+
+    return make

@@ -1,0 +1,268 @@
+"""Optimisers: five steps each, against the formulas of their papers and frozen to twelve digits.
+
+``tests/peers`` holds them against PyTorch and Keras themselves.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import nn
+from nn import optimizers
+from nn.optimizers import SGD, Adadelta, Adam, AdamW, schedules
+
+START = [1.0, -2.0, 0.5]
+GRADIENTS = [[0.1, -0.2, 3.0], [0.2, 0.0, -1.0], [-0.3, 0.5, 0.01], [0.0, 0.0, 0.0], [1.0, -1, 0.4]]
+
+
+def five_steps(optimizer, dtype=np.float64):
+    """Return the parameters after each of five steps, (5, 3)."""
+    p = np.array(START, dtype)
+    optimizer.build(p.size, dtype)
+    path = []
+    for g in GRADIENTS:
+        gradients = np.array(g, dtype)
+        optimizer.step(p, gradients)
+        assert_array_equal(gradients, np.array(g, dtype))  # the gradients are only read
+        path.append(p.copy())
+    assert optimizer.iterations == 5
+    return np.array(path)
+
+
+# --- the papers' formulas, one number at a time ---------------------------------------------------
+
+
+def scalar_path(step, **memory):
+    """Apply ``step(p, g, t, memory) -> p`` to each parameter by itself."""
+    columns = []
+    for index, p in enumerate(START):
+        own, column = dict(memory), []
+        for t, g in enumerate(GRADIENTS, 1):
+            p = step(p, g[index], t, own)
+            column.append(p)
+        columns.append(column)
+    return np.array(columns).T
+
+
+def sgd(p, g, t, m):
+    return p - 0.1 * g
+
+
+def momentum(p, g, t, m):
+    m["v"] = 0.9 * m["v"] - 0.1 * g
+    return p + m["v"]
+
+
+def nesterov(p, g, t, m):
+    m["v"] = 0.9 * m["v"] - 0.1 * g
+    return p + 0.9 * m["v"] - 0.1 * g
+
+
+def adadelta(p, g, t, m):
+    """Zeiler 2012, algorithm 1: RMS(x) = sqrt(E[x^2] + eps)."""
+    m["g2"] = 0.95 * m["g2"] + 0.05 * g**2
+    dx = -math.sqrt(m["d2"] + 1e-7) / math.sqrt(m["g2"] + 1e-7) * g
+    m["d2"] = 0.95 * m["d2"] + 0.05 * dx**2
+    return p + dx
+
+
+def adam(p, g, t, m, decay=0.0):
+    """Kingma and Ba 2015, the efficient form: epsilon beside the raw second moment's root."""
+    p -= 0.01 * decay * p
+    m["m"] = 0.9 * m["m"] + 0.1 * g
+    m["v"] = 0.999 * m["v"] + 0.001 * g**2
+    rate = 0.01 * math.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    return p - rate * m["m"] / (math.sqrt(m["v"]) + 1e-7)
+
+
+def adamw(p, g, t, m):
+    return adam(p, g, t, m, decay=0.1)
+
+
+CASES = [
+    (lambda: SGD(0.1), scalar_path(sgd)),
+    (lambda: SGD(0.1, momentum=0.9), scalar_path(momentum, v=0.0)),
+    (lambda: SGD(0.1, momentum=0.9, nesterov=True), scalar_path(nesterov, v=0.0)),
+    (lambda: Adadelta(1.0), scalar_path(adadelta, g2=0.0, d2=0.0)),
+    (lambda: Adam(0.01), scalar_path(adam, m=0.0, v=0.0)),
+    (lambda: AdamW(0.01, weight_decay=0.1), scalar_path(adamw, m=0.0, v=0.0)),
+]
+NAMES = ["sgd", "momentum", "nesterov", "adadelta", "adam", "adamw"]
+
+
+@pytest.mark.parametrize(("make", "expected"), CASES, ids=NAMES)
+def test_five_steps_of_the_paper(backend, make, expected):
+    assert_allclose(five_steps(make()), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("make", "expected"), CASES, ids=NAMES)
+def test_float32_stays_close(backend, make, expected):
+    path = five_steps(make(), np.float32)
+    assert path.dtype == np.float32
+    assert_allclose(path, expected, rtol=2e-5)
+
+
+# --- frozen: the last of the five steps -----------------------------------------------------------
+
+GOLDEN = {
+    "sgd": [0.9, -1.93, 0.259],
+    "momentum": [0.871569, -1.953598, -0.42734],
+    "nesterov": [0.7844121, -1.8882382, -0.575606],
+    "adadelta": [0.9958121503831, -1.998081230846, 0.4989459939799],
+    "adam": [0.9766118458722, -1.987105764146, 0.4775085232616],
+    "adamw": [0.971688823923, -1.977174464036, 0.4750742282157],
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "name"), [(c[0], n) for c, n in zip(CASES, NAMES, strict=True)], ids=NAMES
+)
+def test_golden_last_step(make, name):
+    """Whatever is rewritten, these numbers stay."""
+    assert_allclose(five_steps(make())[-1], GOLDEN[name], rtol=1e-11)
+
+
+# --- behaviour ------------------------------------------------------------------------------------
+
+
+def test_sgd_by_hand(backend):
+    # With momentum 0.5: v = -1, then v = -0.5 - 1 = -1.5; p = 10 - 1 - 1.5.
+    p, optimizer = np.array([10.0]), SGD(1.0, momentum=0.5)
+    optimizer.build(1, np.float64)
+    for _ in range(2):
+        optimizer.step(p, np.array([1.0]))
+    assert p.tolist() == [7.5]
+    assert optimizer.slots["momentum"].tolist() == [-1.5]
+
+
+def test_adams_first_step_has_the_length_of_the_learning_rate(backend):
+    for gradient in (1e-3, 5.0, -40.0):
+        p, optimizer = np.array([0.0]), Adam(0.01)
+        optimizer.build(1, np.float64)
+        optimizer.step(p, np.array([gradient]))
+        assert p[0] == pytest.approx(-0.01 * np.sign(gradient), rel=1e-2)
+
+
+def test_weight_decay_shrinks_without_a_gradient(backend):
+    p, optimizer = np.array([2.0]), AdamW(0.1, weight_decay=0.5)
+    optimizer.build(1, np.float64)
+    optimizer.step(p, np.zeros(1))
+    assert p.tolist() == [2.0 * (1 - 0.1 * 0.5)]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: SGD(0.1, 0.9), lambda: Adadelta(5.0), lambda: Adam(0.05), lambda: AdamW(0.05)]
+)
+def test_each_finds_the_bottom_of_a_bowl(backend, make):
+    optimizer, p = make(), np.array([3.0, -2.0])
+    optimizer.build(2, np.float64)
+    before = (p**2).sum()
+    for _ in range(300):
+        optimizer.step(p, 2 * p)
+    assert (p**2).sum() < before / 2
+
+
+def test_slots_are_flat_aligned_and_named_as_in_keras():
+    optimizer = Adam()
+    optimizer.build(10)
+    assert {name: slot.shape for name, slot in optimizer.slots.items()} == {
+        "momentum": (10,),
+        "velocity": (10,),
+    }
+    assert all(slot.ctypes.data % 64 == 0 for slot in optimizer.slots.values())
+    assert Adadelta.slot_names == ("accumulated_grad", "accumulated_delta_var")
+    assert SGD().slot_names == ()
+
+
+def test_defaults():
+    assert (Adadelta().learning_rate, Adadelta().rho, Adadelta().epsilon) == (1.0, 0.95, 1e-7)
+    assert (SGD().learning_rate, Adam().learning_rate) == (0.01, 0.001)
+    assert AdamW().weight_decay == 0.004
+
+
+def test_learning_rate_by_its_old_name():
+    assert Adam(lr=0.5).learning_rate == 0.5
+    optimizer = SGD(0.1)
+    optimizer.lr = 0.25
+    assert (optimizer.learning_rate, optimizer.lr) == (0.25, 0.25)
+
+
+def test_old_signatures_run():
+    # As Keras 2.2 printed them; epsilon=None meant the default, decay=0.0 none.
+    assert Adadelta(lr=1.0, rho=0.95, epsilon=None, decay=0.0).epsilon == 1e-7
+    Adam(lr=0.001, beta_1=0.9, beta_2=0.999, epsilon=None, decay=0.0, amsgrad=False)
+    SGD(lr=0.01, momentum=0.0, decay=0.0, nesterov=False)
+
+
+def test_a_schedule_is_asked_at_every_step():
+    optimizer = SGD(schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))
+    optimizer.build(1, np.float64)
+    p, seen = np.zeros(1), []
+    for _ in range(4):
+        seen.append(optimizer.learning_rate)
+        optimizer.step(p, np.ones(1))
+    assert seen == [1.0, 0.5, 0.25, 0.25]
+    assert p.tolist() == [-2.0]
+    optimizer.learning_rate = 0.125  # a number replaces the schedule
+    assert (optimizer.schedule, optimizer.learning_rate) == (None, 0.125)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        SGD(0.2, momentum=0.5, nesterov=True),
+        Adadelta(0.5, rho=0.9, epsilon=1e-6),
+        Adam(schedules.CosineDecay(0.1, 100, warmup_target=0.2, warmup_steps=5), beta_1=0.8),
+        AdamW(0.1, weight_decay=0.01),
+    ],
+)
+def test_configuration_round_trip(optimizer):
+    config = optimizer.get_config()
+    again = type(optimizer).from_config(config)
+    assert again.get_config() == config
+    assert again.learning_rate == optimizer.learning_rate
+
+
+@pytest.mark.parametrize("identifier", ["adam", "Adam", "ADAM", Adam, Adam()])
+def test_get_knows_names_classes_and_objects(identifier):
+    assert type(optimizers.get(identifier)) is Adam
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (
+            lambda: optimizers.get("rmsprop"),
+            ValueError,
+            r"optimizer: expected one of SGD, Adad.*'rm",
+        ),
+        (lambda: SGD(-1), ValueError, r"SGD: expected a learning_rate from 0, received -1"),
+        (lambda: SGD(math.nan), ValueError, r"expected a learning_rate from 0, received nan"),
+        (lambda: SGD(math.inf), ValueError, r"expected a learning_rate from 0, received inf"),
+        (lambda: SGD("fast"), ValueError, r"expected a learning_rate from 0, received 'fast'"),
+        (lambda: SGD(momentum=1.0), ValueError, r"SGD: expected momentum in \[0, 1\), received 1"),
+        (lambda: Adadelta(rho=-1), ValueError, r"Adadelta: expected rho in \[0, 1\), received -1"),
+        (lambda: AdamW(beta_2=2), ValueError, r"AdamW: expected beta_2 in \[0, 1\), received 2"),
+        (lambda: AdamW(weight_decay=-1), ValueError, r"expected weight_decay from 0, received -1"),
+        (lambda: Adam(clipnorm=1.0), TypeError, r"Adam: clipnorm=1\.0 is not supported\. Leave it"),
+        (lambda: SGD(decay=1e-6), TypeError, r"SGD: decay=1e-06 is not supported\. Leave it out"),
+        (lambda: Adam(amsgrad=True), TypeError, r"Adam: amsgrad=True is not supported"),
+        (lambda: Adam(alpha=1), TypeError, r"Adam: there is no argument 'alpha' here"),
+    ],
+)
+def test_refusals(make, error, sentence):
+    with pytest.raises(error, match=sentence):
+        make()
+
+
+def test_compiling_gives_fresh_slots():
+    model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2, activation="softmax")], seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.train_on_batch(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
+    assert model.optimizer.iterations == 1
+    assert model.optimizer.slots["velocity"].any()
+    model.compile(model.optimizer, "sparse_categorical_crossentropy")
+    assert model.optimizer.iterations == 0
+    assert not model.optimizer.slots["velocity"].any()
