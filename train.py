@@ -335,7 +335,6 @@ def train(args: argparse.Namespace) -> int:
             pass
     except KeyboardInterrupt:
         interrupted = True
-        run.save_checkpoint()
     finally:
         progress.end()
     done = run.course.epochs_done
@@ -360,7 +359,7 @@ def main(argv: list[str] | None = None) -> int:
     args.argv = sys.argv[1:] if argv is None else list(argv)
     # A terminated process ends as an interrupted one does: best weights saved.
     with contextlib.suppress(ValueError):  # not in the main thread: nothing to set
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         return train(args)
     except KeyboardInterrupt:

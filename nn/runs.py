@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import recipes, saving
+from nn import recipes, runtime, saving
 from nn.callbacks import WeightAveraging
 
 if TYPE_CHECKING:
@@ -176,7 +176,6 @@ class Run:
         self.course = Course()
         self.best_weights = self.model.get_weights()
         self._better = False
-        self._saved = 0
 
     def resume(self, path: Path, saved: Sequential, state: dict[str, Any]) -> None:
         """Go back to where the checkpoint at ``path``, as `read_checkpoint` gave it, was written.
@@ -208,7 +207,6 @@ class Run:
             ours.slots[name][...] = slot
         ours.iterations = theirs.iterations
         self.course = Course(**state["course"])
-        self._saved = self.course.epochs_done
 
         def other(ending: str) -> Sequential:
             return saving.load_model(path.with_name(path.name.removesuffix(CHECKPOINT) + ending))
@@ -265,11 +263,11 @@ class Run:
                 f"{self.settings.learning_rate:g}, say --lr {self.settings.learning_rate / 10:g}."
             )
         seconds = time.monotonic() - began
-        better = self.course.add(logs, seconds)
-        if better:
-            self.best_weights = self.model.get_weights()
-        self._better = better
-        self.save_checkpoint()
+        with runtime.uninterrupted():
+            better = self._better = self.course.add(logs, seconds)
+            if better:
+                self.best_weights = self.model.get_weights()
+            self.save_checkpoint()
         self.progress.epoch_done(epoch + 1, logs, seconds, "best so far" if better else "")
         if epoch == 0 and not beats_chance(logs["val_accuracy"], self.data.validation[1]):
             self.progress.say(
@@ -280,12 +278,14 @@ class Run:
         return logs
 
     def save_checkpoint(self) -> None:
-        """Write the state of the last finished epoch, unless that is done already.
+        """Write the state after an epoch; the model must not have gone on since.
 
-        Call it between epochs, or when one was interrupted: then the state is on disk, or the
-        model still has it.
+        Raises
+        ------
+        OSError
+            If a file cannot be written; the ones before are still there.
         """
-        if self.output is None or self._saved == self.course.epochs_done:
+        if self.output is None:
             return
         state: dict[str, Any] = {
             "settings": asdict(self.settings),
@@ -306,7 +306,6 @@ class Run:
                     w[...] = raw
             self.model.metadata = {**before, "checkpoint": state}
             saving.save_model(self.model, beside(self.output, CHECKPOINT))
-            self._saved = self.course.epochs_done
         finally:
             self.model.metadata = before
             for w, value in zip(live, shown, strict=True):

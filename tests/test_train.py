@@ -4,6 +4,7 @@ They run on whichever backend `NN_BACKEND` names; what they test does not depend
 """
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -193,6 +194,40 @@ def test_resuming_makes_the_same_bits_as_not_stopping(trained, tmp_path):
     assert kept["history"] == straight["history"]
     assert kept["best_epoch"] == straight["best_epoch"]
     np.testing.assert_array_equal(weights(output), weights(trained[0] / "digits.h5"))
+
+
+def test_averaged_weights_resume_to_the_same_bits(tmp_path, monkeypatch):
+    averaged = dataclasses.replace(recipes.ORIGINAL, averaging=0.9)
+    monkeypatch.setitem(recipes.RECIPES, "original", averaged)
+    straight, stopped = tmp_path / "a.h5", tmp_path / "b.h5"
+    run(*TINY, "--epochs", "3", "--output", straight)
+    run(*TINY, "--output", stopped)
+    run("--resume", "--epochs", "3", "--output", stopped)
+    for ending in (".checkpoint.h5", ".average.checkpoint.h5", ".best.checkpoint.h5", ".h5"):
+        one, other = (weights(path.with_name(path.stem + ending)) for path in (straight, stopped))
+        np.testing.assert_array_equal(one, other, err_msg=ending)
+    raw, average = (weights(tmp_path / f"a{kind}.checkpoint.h5") for kind in ("", ".average"))
+    assert (raw != average).any()
+
+
+def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeypatch):
+    class Described(recipes.Batches):
+        def describe(self):
+            return {"extra": "nothing"}
+
+    def finish(model, images, labels, folder):
+        model.metadata["temperature"] = 1.5
+        return {"validation images": len(labels), "folder": folder}
+
+    recipe = dataclasses.replace(
+        recipes.ORIGINAL, finish=finish, batches=lambda *told: Described(*told[:4])
+    )
+    monkeypatch.setitem(recipes.RECIPES, "original", recipe)
+    run(*TINY, "--epochs", "1", "--data-dir", "my folder", "--output", tmp_path / "x.h5")
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["finish"] == {"validation images": 20, "folder": "my folder"}
+    assert record["data"]["sources"] == {"extra": "nothing"}
+    assert nn.load_model(tmp_path / "x.h5").metadata["temperature"] == 1.5
 
 
 def interrupted(output, sign):
