@@ -31,27 +31,24 @@ def original_layers() -> list[Layer]:
 
 
 def large_layers() -> list[Layer]:
-    """Return a network for the record: 320,000 parameters, four times the original's arithmetic.
+    """Return a network for the record: some 500,000 parameters, five times the arithmetic.
 
-    Two 3x3 convolutions see as far as one 5x5, with a ReLU more between them and fewer weights;
-    batch normalisation lets them learn at a high rate (Simonyan and Zisserman 2015; Ioffe and
-    Szegedy 2015). The convolutions have no bias: the normalisation's beta is one.
+    A third convolution and half as many filters again, and batch normalisation (Ioffe and Szegedy
+    2015) after each pooling, where there is a quarter of the values to normalise.
     """
-    row: list[Layer] = []
-    for filters in (32, 64):
-        for index in range(2):
-            row.append(layers.Conv2D(filters, (3, 3), use_bias=False))
-            row.append(layers.BatchNormalization(momentum=0.9))
-            row.append(layers.Activation("relu"))
-            if index == 1:
-                row.append(layers.MaxPooling2D((2, 2)))
     return [
-        layers.Input((28, 28, 1)),
-        *row,
+        layers.Conv2D(48, (5, 5), activation="relu", input_shape=(28, 28, 1)),
+        layers.MaxPooling2D((2, 2)),
+        layers.BatchNormalization(momentum=0.9),
+        layers.Conv2D(96, (3, 3), activation="relu"),
+        layers.BatchNormalization(momentum=0.9),
+        layers.Conv2D(96, (3, 3), activation="relu"),
+        layers.MaxPooling2D((2, 2)),
+        layers.BatchNormalization(momentum=0.9),
         layers.Flatten(),
-        layers.Dropout(0.3),
+        layers.Dropout(0.5),
         layers.Dense(256, activation="relu"),
-        layers.Dropout(0.3),
+        layers.Dropout(0.5),
         layers.Dense(CLASSES, activation="softmax"),
     ]
 
