@@ -102,8 +102,7 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     for row in range(int(rows.max()) + 1):
         members = np.flatnonzero(rows == row)
         height = line_height(_padded(boxes[members], reach))
-        pieces: list[Stroke] = []  # smooth lines, and what they are inked from
-        sources: list[Stroke] = []
+        pieces: list[Stroke] = []
         parts: list[tuple[int, int]] = []  # (stroke, number of the part)
         for member in members:
             fragments = (
@@ -112,12 +111,12 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
                 else [lines[member]]
             )
             pieces += fragments
-            sources += fragments if len(fragments) > 1 else [clean[member]]
             parts += [(int(member), number) for number in range(len(fragments))]
-        for group in _solve_strokes(pieces, sources, parts, height, reach, score):
+        ink = _Ink(clean, pieces, parts)
+        for group in _solve_strokes(ink, height, reach, score):
             segments.append(
                 Segment(
-                    image=render_batch([[sources[i] for i in group]])[0],
+                    image=render_batch([ink.strokes_of(group)])[0],
                     box=_box_of(np.concatenate([pieces[i] for i in group])),
                     line=row,
                     strokes=tuple(sorted({owners[parts[i][0]] for i in group})),
@@ -209,14 +208,36 @@ def _cut_stroke(line: Stroke, height: float) -> list[Stroke]:
     return best
 
 
+@dataclass(frozen=True)
+class _Ink:
+    """Strokes, and the smooth pieces some of them were cut into."""
+
+    strokes: list[Stroke]
+    pieces: list[Stroke]
+    parts: list[tuple[int, int]]  # of each piece: (stroke, number of the part)
+
+    def strokes_of(self, members: Sequence[int]) -> list[Stroke]:
+        """Return what the pen drew for some pieces; what was not parted is one stroke again."""
+        inside = [self.parts[i] for i in members]
+        drawn: list[Stroke] = []
+        before = (-1, -1)
+        for i, (stroke, number) in zip(members, inside, strict=True):
+            of_stroke = sum(owner == stroke for owner, _ in self.parts)
+            if sum(owner == stroke for owner, _ in inside) == of_stroke:  # whole again
+                if number == 0:
+                    drawn.append(self.strokes[stroke])
+            elif before == (stroke, number - 1):
+                drawn[-1] = np.concatenate([drawn[-1], self.pieces[i]])
+            else:
+                drawn.append(self.pieces[i])
+            before = (stroke, number)
+        return drawn
+
+
 def _solve_strokes(
-    pieces: list[Stroke],
-    sources: list[Stroke],
-    parts: list[tuple[int, int]],
-    height: float,
-    reach: float,
-    score: Score | None,
+    ink: _Ink, height: float, reach: float, score: Score | None
 ) -> list[tuple[int, ...]]:
+    pieces, parts = ink.pieces, ink.parts
     boxes = _padded(np.array([_box_of(piece) for piece in pieces]), reach)
     touching = _touching(pieces, reach)
     cut = np.zeros(touching.shape)
@@ -229,7 +250,7 @@ def _solve_strokes(
     order = list(range(len(parts)))  # strokes come in the order of writing
 
     def images(sets: list[tuple[int, ...]]) -> Image:
-        drawn: Image = render_batch([[sources[i] for i in members] for members in sets])
+        drawn: Image = render_batch([ink.strokes_of(members) for members in sets])
         return drawn
 
     return _solve(_Pieces(boxes, touching, cut, order), height, images, score)

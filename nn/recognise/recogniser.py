@@ -25,7 +25,7 @@ DEFAULT_TEMPERATURE = 1.0
 DEFAULT_UNSURE_BELOW = 0.7
 BATCH = 256
 SMALLEST_PROBABILITY = 1e-30
-ODDNESS_WEIGHT = 0.3  # against the network's own certainty, when ink is divided into digits
+ODDNESS_WEIGHT = 0.6  # against the network's own certainty, when ink is divided into digits
 
 
 class Model(Protocol):
