@@ -65,6 +65,7 @@ class _Epoch:
     """One epoch: its parts one after another, and the order in which places are shown."""
 
     number: int
+    variation: int
     parts: list[_Part]
     starts: NDArray[np.int64]
     order: NDArray[np.int64]
@@ -85,6 +86,8 @@ class MixedBatches:
         With the epoch it decides the choice, the order and every distortion.
     classes : int
         How many there are.
+    variations : int, optional
+        Different epochs before the examples come again, in a new order; None: always new ones.
     epochs : int, optional
         How many epochs there will be. If given, callable sources make the examples of the next
         epoch in the background while one is learnt from.
@@ -101,6 +104,7 @@ class MixedBatches:
         batch_size: int,
         seed: int,
         classes: int = 10,
+        variations: int | None = None,
         epochs: int | None = None,
     ) -> None:
         if not sources or batch_size < 1:
@@ -109,7 +113,7 @@ class MixedBatches:
                 f"and {batch_size}. Give a source of training images."
             )
         self.sources, self.batch_size, self.seed = list(sources), batch_size, seed
-        self.classes, self.epochs = classes, epochs
+        self.classes, self.variations, self.epochs = classes, variations, epochs
         self._maker = ThreadPoolExecutor(1, "next-epoch")
         self._worker = ThreadPoolExecutor(1, "next-batches")
         self._made: _Epoch | None = None
@@ -158,6 +162,19 @@ class MixedBatches:
         rows = slice(within * self.batch_size, (within + 1) * self.batch_size)
         return x[rows], y[rows]
 
+    def places(self, index: int) -> NDArray[np.int64]:
+        """Return the place of each example of batch `index` in its variation, whatever the order.
+
+        A place in a variation always holds the same image and target.
+        """
+        order = self._current().order
+        return order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    @property
+    def variation(self) -> int:
+        """The variation that this epoch shows, counted from 0."""
+        return self._wanted if self.variations is None else self._wanted % self.variations
+
     def close(self) -> None:
         """End the threads; the batches cannot be used afterwards."""
         self._worker.shutdown(cancel_futures=True)
@@ -180,15 +197,18 @@ class MixedBatches:
         return self._made
 
     def _make(self, epoch: int) -> _Epoch:
-        rng = np.random.default_rng([self.seed, epoch])
-        parts = [self._part(source, epoch, rng) for source in self.sources]
+        variation = epoch if self.variations is None else epoch % self.variations
+        rng = np.random.default_rng([self.seed, variation])
+        parts = [self._part(source, variation, rng) for source in self.sources]
         if len({part.images.shape[1:] for part in parts}) > 1:
             raise ValueError(
                 "sources: expected images of one size, received "
                 f"{[part.images.shape[1:] for part in parts]}. Bring them to 28 × 28."
             )
         starts = np.cumsum([0] + [len(part.rows) for part in parts])
-        return _Epoch(epoch, parts, starts, rng.permutation(int(starts[-1])))
+        if variation != epoch:  # what was seen before comes in another order
+            rng = np.random.default_rng([self.seed, variation, epoch])
+        return _Epoch(epoch, variation, parts, starts, rng.permutation(int(starts[-1])))
 
     def _part(self, source: Source, epoch: int, rng: np.random.Generator) -> _Part:
         images, answers = (
@@ -233,7 +253,7 @@ class MixedBatches:
                 x[mine] = part.images[rows] * gain
             else:
                 x[mine] = distort(
-                    part.images, part.distortion, self.seed, epoch.number, places[mine], rows
+                    part.images, part.distortion, self.seed, epoch.variation, places[mine], rows
                 )
         return x[..., None], y
 

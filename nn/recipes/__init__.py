@@ -17,6 +17,7 @@ from nn.recipes.data import (
     reseed,
     to_network,
 )
+from nn.recipes.distil import Distilled
 from nn.recipes.presets import CLASSES, PRESETS, build, large_layers, original_layers
 from nn.recipes.strong import STRONG
 
@@ -32,6 +33,7 @@ __all__ = [
     "SHUFFLING",
     "STRONG",
     "Batches",
+    "Distilled",
     "Recipe",
     "build",
     "constant",
