@@ -163,7 +163,7 @@ class Run:
         )
         describe = getattr(self.batches, "describe", None)
         self.source = data.source if describe is None else {**data.source, "sources": describe()}
-        self.model = recipes.build(settings.preset, settings.seed)
+        self.model = recipes.build(settings.preset, settings.seed, recipe.dropout)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(
             optimizer=recipes.make_optimizer(settings.optimizer, rate),
