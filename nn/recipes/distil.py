@@ -85,5 +85,5 @@ class Distilled:
 
     def describe(self) -> dict[str, Any]:
         """Return what the batches say of themselves, and the teacher's part."""
-        known = getattr(self.batches, "describe", dict)()
+        known: dict[str, Any] = getattr(self.batches, "describe", dict)()
         return {**known, "teacher's share": self.share, "variations": self.batches.variations}
