@@ -1,0 +1,87 @@
+"""Several networks asked as one: their probabilities averaged.
+
+Networks that start from other random numbers make other mistakes; the average makes fewer than
+any of them (Hansen and Salamon 1990). It costs as many predictions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nn.models import Sequential
+from nn.reference import Array, Shape
+
+
+class Ensemble:
+    """Networks of one input and output shape, their outputs averaged.
+
+    Parameters
+    ----------
+    members : sequence of Sequential
+        At least one; each gives probabilities.
+    name : str
+
+    Attributes
+    ----------
+    members : list of Sequential
+    metadata : dict
+        Provenance, as a model's.
+
+    Raises
+    ------
+    ValueError
+        If there is no member, or their shapes differ.
+    """
+
+    def __init__(self, members: Sequence[Sequential], name: str = "ensemble") -> None:
+        if not members:
+            raise ValueError("members: expected at least one network, received none.")
+        shapes = {(member.input_shape, member.output_shape) for member in members}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"members: expected one input and output shape, received {sorted(shapes)}. "
+                "Train them with the same preset or at least on the same images."
+            )
+        self.members, self.name = list(members), name
+        self.metadata: dict[str, Any] = {}
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input, without the batch axis."""
+        return self.members[0].input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output, without the batch axis."""
+        return self.members[0].output_shape
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
+        """Return the mean of the members' outputs for all of ``x``, (N, K)."""
+        total = self.members[0].predict(x).copy()
+        for member in self.members[1:]:
+            total += member.predict(x)
+        total /= total.dtype.type(len(self.members))
+        return total
+
+    def __call__(self, x: Any) -> Array:
+        """Return the mean of the members' outputs for a few images."""
+        return np.mean([member(x) for member in self.members], axis=0)
+
+    def count_params(self) -> int:
+        """Return the number of weights of all members."""
+        return sum(member.count_params() for member in self.members)
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print one member, and how many there are."""
+        print_fn(f"Ensemble {self.name!r}: the mean of {len(self.members)} networks like this one:")
+        self.members[0].summary(print_fn)
+
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Save all members as one HDF5 file, which Keras opens as a model with an ``Average``."""
+        from nn import saving
+
+        saving.save_model(self, filepath)
