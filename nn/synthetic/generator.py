@@ -30,7 +30,7 @@ class Style:
     """
 
     warp: float = 0.045  # smooth displacement of the plane: what touches keeps touching
-    wobble: float = 0.022  # of each control point by itself: what touched may come apart
+    wobble: float = 0.022  # of the control points, neighbours alike: what touched may come apart
     overshoot: float = 0.05  # of the ends of strokes, along the stroke; negative: too short
     tremor: float = 0.006  # of the moving hand, a few swings a digit
     slant: float = 0.26  # horizontal shift per height
@@ -107,8 +107,10 @@ def _write(
     # drawn for all digits before they are sorted by allograph, so that the order does not matter
     K = max(len(skeleton.control) for skeleton in skeletons())
     E = max(len(skeleton.ends) for skeleton in skeletons())
-    careless = rng.gamma(4.0, 0.25, (BLOCK, 1, 1))  # some writers are careful, some are not
-    wobble = rng.normal(0, style.wobble, (BLOCK, K, 2)) * careless
+    careless = np.minimum(rng.gamma(4.0, 0.25, (BLOCK, 1, 1)), 2.0)  # some hands are, some not
+    wobble = rng.normal(0, style.wobble, (BLOCK, K + 2, 2)) * careless
+    # neighbours on the line stray together, or round digits would turn into polygons
+    wobble = (wobble[:, :-2] + 2 * wobble[:, 1:-1] + wobble[:, 2:]) / np.sqrt(6)
     overshoot = rng.normal(0, style.overshoot, (BLOCK, E)) * careless[:, :, 0]
     points = np.empty((BLOCK, POINTS, 2))
     stroke = np.empty((BLOCK, POINTS), np.int64)
@@ -186,19 +188,30 @@ def _sample(stroke: NDArray[np.int64], style: Style, rng: np.random.Generator) -
     return kept
 
 
+def _widths(labels: NDArray[np.uint8], style: Style, rng: np.random.Generator) -> Array:
+    """Return the pens' widths in pixels; a 1 is written small, so its pen is magnified more."""
+    median, up, down = style.width
+    z = rng.normal(size=BLOCK)
+    widths = median * np.exp(np.where(z > 0, up, down) * z)
+    widths *= np.where(labels == 1, np.sqrt(np.maximum(widths / 3, 1)), 1)
+    return np.clip(widths, 1.0, 7.5)
+
+
 def make_block(seed: int, number: int, style: Style) -> Block:
     """Return block `number` of the endless digits of `seed`."""
     rng = np.random.default_rng(np.random.SeedSequence((seed, number)))
     labels, chosen = _choose(rng)
     points, stroke = _write(chosen, style, rng)
-    points = _shape(points, style, rng) + _tremor(style, rng)
+    widths = _widths(labels, style, rng)
+    # thick pens do not write narrow digits, whose eyes they would fill; only a 1 has none
+    room = 1 + np.where(labels == 1, 0.1, 0.25) * np.clip(widths - 2.8, 0, None)
+    points = _shape(points, style, rng)
+    points[..., 0] *= room[:, None]
+    points += _tremor(style, rng)
     stroke = _sample(stroke, style, rng)
     backwards = rng.random((BLOCK, 1)) < style.reverse
     stroke = np.where(backwards, stroke[:, ::-1], stroke)
     points = np.where(backwards[:, :, None], points[:, ::-1], points)
     size = np.exp(rng.uniform(np.log(40), np.log(400), (BLOCK, 1, 1)))
-    points = points * size + rng.uniform(0, 300, (BLOCK, 1, 2))
-    median, up, down = style.width
-    z = rng.normal(size=BLOCK)
-    widths = np.clip(median * np.exp(np.where(z > 0, up, down) * z), 1.0, 7.0)
+    points = (points + 0.8) * size + rng.uniform(0, 300, (BLOCK, 1, 2))
     return Block(labels, chosen, points, stroke, widths)
