@@ -2,6 +2,8 @@
 
 `strokes` says what a drawing is, `normalise` holds the one normalisation (training data, console
 and image files all go through it), `curve` smooths and inks pen lines, `files` saves drawings.
+`picture`, `paper` and `ruling` find the ink on a photograph; `segment` and its neighbours divide
+a drawing or a picture into digits; `scribbles` draws what is none.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from .files import (
     save_strokes,
     strokes_to_svg,
 )
+from .ink_segments import segment_ink
 from .normalise import (
     STROKE_WIDTH,
     Image,
@@ -26,7 +29,8 @@ from .normalise import (
     strokes_to_mnist_steps,
 )
 from .picture import Picture, PictureError, open_picture, read_picture
-from .segment import Segment, segment_ink, segment_strokes
+from .segment import Segment
+from .stroke_segments import segment_strokes
 from .strokes import (
     PackedStrokes,
     Stroke,
