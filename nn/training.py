@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nn import ops, runtime
+from nn import ops
 from nn.callbacks import Callback, CallbackList, History, Logs
 from nn.layers.core import Activation
 from nn.layers.weighted import Weighted
@@ -94,8 +94,7 @@ class PlainEngine:
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above."""
         figures = self.loss_and_gradients(x, y)
-        with runtime.uninterrupted():
-            self.model.optimizer.step(self.model.parameters, self.model.gradients)
+        self.model.optimizer.step(self.model.parameters, self.model.gradients)
         return figures
 
     def describe(self) -> list[tuple[str, str]]:

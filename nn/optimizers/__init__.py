@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn import ops
+from nn import ops, runtime
 from nn.memory import aligned_zeros
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
@@ -109,14 +109,17 @@ class Optimizer:
         self.slots = {name: aligned_zeros(size, dtype) for name in self.slot_names}
 
     def step(self, parameters: Array, gradients: Array) -> None:
-        """Change ``parameters`` in place by one step along flat ``gradients``.
+        """Change ``parameters`` in place by one step along flat ``gradients``: all or none of it.
+
+        Ctrl-C takes effect after the step.
 
         Parameters
         ----------
         parameters, gradients : arrays (P,) of one dtype
         """
-        self._update(parameters, gradients, self.learning_rate)
-        self.iterations += 1
+        with runtime.uninterrupted():
+            self._update(parameters, gradients, self.learning_rate)
+            self.iterations += 1
 
     def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
         raise TypeError(f"{type(self).__name__} must define _update(parameters, gradients, lr).")
