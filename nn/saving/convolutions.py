@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nn.saving.architecture import LayerSpec
 from nn.saving.errors import MAX_PARAMETERS
-from nn.saving.translate import Chain, Weights, handles
+from nn.saving.translate import Chain, Weights, handles, rescale
 
 Kernel = NDArray[Any]
 
@@ -40,6 +40,11 @@ def _absorb(chain: Chain, spec: LayerSpec, kernel: Kernel, padding: str) -> tupl
     chain.affine = None
     chain.reordered = True
     # scale and offset are numbers, or one per channel: the kernel's axis but one.
+    with np.errstate(all="ignore"):  # a stranger's numbers may be infinite
+        return _fold(kernel, scale, offset)
+
+
+def _fold(kernel: Kernel, scale: Kernel, offset: Kernel) -> tuple[Kernel, Kernel]:
     columns = (kernel.astype(np.float64) * np.broadcast_to(offset, kernel.shape[-2])[:, None]).sum(
         axis=tuple(range(kernel.ndim - 1))
     )
@@ -370,8 +375,9 @@ def _normalization(chain: Chain, spec: LayerSpec) -> None:
         following = [spec.kind for spec in chain.specs[chain.position + 1 :]]
         if following[:1] not in (["Conv2D"], ["Dense"]):
             raise settings.refuse("a kernel right behind a normalisation by channel", following[:1])
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise settings.refuse("a finite mean and variance", "infinity or NaN")
     scale = 1.0 / np.maximum(np.sqrt(np.maximum(variance, 0)), 1e-7)
-    old_scale, old_offset = chain.affine or (np.ones(()), np.zeros(()))
     if mean.size == 1:
         scale, mean = scale[0], mean[0]
-    chain.affine = (scale * old_scale, scale * (old_offset - mean))
+    rescale(chain, scale, -scale * mean)

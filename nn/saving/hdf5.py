@@ -29,7 +29,7 @@ from nn.saving.errors import MAX_FILE_BYTES, FormatError
 
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_STEPS = 200_000
+_STEPS = 50_000
 _TEXT_BYTES = 16 << 20
 _RESAVE = "Open it with the Keras that wrote it and save it again as .h5."
 

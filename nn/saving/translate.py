@@ -120,8 +120,10 @@ class Chain:
         if len(shape) != 3:
             return False
         for spec in self.specs[position:]:
-            if spec.kind in ("Flatten", "Reshape", "Dense", "Permute"):
+            if spec.kind in ("Flatten", "Reshape", "Dense"):
                 return False
+            if spec.kind == "Permute":  # a program that changes the layout says what it had
+                return spec.settings.get("dims") == [2, 3, 1]
             layout = spec.settings.channels_first()
             if layout is not None:
                 return layout
@@ -309,7 +311,7 @@ def translate(
     return chain
 
 
-def _scalar_affine(chain: Chain, scale: Any, offset: Any) -> None:
+def rescale(chain: Chain, scale: Any, offset: Any) -> None:
     """Put y = scale * x + offset behind whatever already waits."""
     old_scale, old_offset = chain.affine or (np.ones(()), np.zeros(()))
     chain.affine = (np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset))
@@ -433,7 +435,7 @@ def _activation_classes(chain: Chain, spec: LayerSpec) -> None:
 @handles("Rescaling")
 def _rescaling(chain: Chain, spec: LayerSpec) -> None:
     scale = spec.settings.number("scale", default=1.0)
-    _scalar_affine(chain, scale, spec.settings.number("offset", default=0.0))
+    rescale(chain, scale, spec.settings.number("offset", default=0.0))
 
 
 @handles("TFOpLambda", "TrueDivide", "Divide", "Multiply", "Subtract", "Add", "Cast")
@@ -451,13 +453,13 @@ def _operator(chain: Chain, spec: LayerSpec) -> None:
         raise spec.settings.refuse("an operator with one constant", f"{name} {constants}")
     value = constants[0]
     if name in ("truediv", "truedivide", "divide", "__truediv__") and value:
-        _scalar_affine(chain, 1.0 / value, 0.0)
+        rescale(chain, 1.0 / value, 0.0)
     elif name in ("multiply", "mul"):
-        _scalar_affine(chain, value, 0.0)
+        rescale(chain, value, 0.0)
     elif name in ("subtract", "sub"):
-        _scalar_affine(chain, 1.0, -value)
+        rescale(chain, 1.0, -value)
     elif name in ("add", "__operators__.add"):
-        _scalar_affine(chain, 1.0, value)
+        rescale(chain, 1.0, value)
     else:
         raise spec.settings.refuse("division, multiplication, subtraction or addition", name)
 

@@ -178,7 +178,26 @@ def bind_tree(architecture: Architecture, root: Group) -> dict[int, Sequence[Sto
             inner = folder.group("vars")
             names = sorted((n for n in inner if n.isdecimal() and len(n) < 6), key=int)
             table[id(spec)] = [inner.dataset(name) for name in names]
+    found, used = _count(root.group(top), 0), sum(len(arrays) for arrays in table.values())
+    if found != used:
+        raise FormatError(
+            "weights", f"{used} arrays for these layers", f"{found} arrays",
+            "The file was saved from another architecture.",
+        )  # fmt: skip
     return table
+
+
+def _count(folder: Group, depth: int) -> int:
+    """Count the arrays below a folder of layers, but for the states of random generators."""
+    if depth > 16:
+        raise FormatError(folder.path, "at most 16 levels", "more")
+    total = 0
+    for name in folder:
+        if name == "vars":
+            total += sum(n.isdecimal() for n in folder.group(name))
+        elif name != "seed_generator" and folder.is_group(name):
+            total += _count(folder.group(name), depth + 1)
+    return total
 
 
 def _descend(root: Group, path: str) -> Group | None:
