@@ -287,6 +287,28 @@ def test_callables_are_asked_once_an_epoch_and_ahead_only_if_told_how_many(digit
     assert asked == [0, 1, 2]
 
 
+def test_variations_come_again_in_another_order(digits):
+    source = Source(digits[0], digits[1], distortion=Distortion())
+    batches = MixedBatches([source], batch_size=64, seed=3, variations=2)
+    epochs = []
+    for epoch in range(4):
+        batches.begin_epoch(epoch)
+        assert batches.variation == epoch % 2
+        x, y = collect(batches)
+        places = np.concatenate([batches.places(i) for i in range(len(batches))])
+        assert sorted(places) == list(range(300))
+        back = np.argsort(places)
+        epochs.append((x, x[back], y[back]))
+    for first, again in ((0, 2), (1, 3)):
+        np.testing.assert_array_equal(epochs[first][1], epochs[again][1])
+        np.testing.assert_array_equal(epochs[first][2], epochs[again][2])
+        assert (epochs[first][0] != epochs[again][0]).any()
+    assert (epochs[0][1] != epochs[1][1]).any()
+    # the first round is that of batches without an end
+    endless = MixedBatches([source], batch_size=64, seed=3)
+    np.testing.assert_array_equal(collect(endless)[0], epochs[0][0])
+
+
 def test_an_error_in_a_source_reaches_the_caller(digits):
     def broken(epoch):
         if epoch:

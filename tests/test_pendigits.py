@@ -195,7 +195,7 @@ def test_load_refuses_another_file(published):
 
 
 def test_load_says_what_is_missing(published, monkeypatch):
-    with pytest.raises(DataError, match=r"data_dir: expected pendigits-orig\.tra\.gz"):
+    with pytest.raises(MissingDataError, match=r"data_dir: expected pendigits-orig\.tra\.gz"):
         pendigits.load(published)
     with pytest.raises(MissingDataError, match="downloading was switched off"):
         pendigits.load(download=False)

@@ -76,9 +76,10 @@ def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) 
     Raises
     ------
     DataError
-        If `data_dir` does not hold the file, or a file is not the published one.
+        If a file is found that is not, byte for byte, the published one.
     MissingDataError
-        If it is in no place and could not be downloaded.
+        If `data_dir` does not hold the file; or, without it, no place does and it could not be
+        downloaded.
     """
     return read_unipen(_verify(_find(data_dir, download)))
 
@@ -99,7 +100,7 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
         given = Path(data_dir).expanduser()
         path = _in_folder(given)
         if path is None:
-            raise DataError(
+            raise MissingDataError(
                 f"data_dir: expected {NAME}.gz (or .Z, or unpacked) in {given} or its folder "
                 "strokes/, received a place without it. Put it there, or leave data_dir out."
             )
