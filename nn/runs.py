@@ -103,6 +103,16 @@ def beside(output: Path, ending: str) -> Path:
     return output.with_name(output.stem + ending)
 
 
+def without_folders(described: Any) -> Any:
+    """Return a description of data without the folders it lay in: those are nobody's business."""
+    if not isinstance(described, dict):
+        return described
+    return {
+        key: Path(value).name if key == "path" else without_folders(value)
+        for key, value in described.items()
+    }
+
+
 def beats_chance(accuracy: float, labels: NDArray[Any]) -> bool:
     """Return whether ``accuracy`` is 3 standard deviations above the best constant answer."""
     chance = float(np.bincount(labels).max()) / len(labels)
@@ -161,8 +171,13 @@ class Run:
         self.batches = recipe.batches(
             *data.train, settings.batch_size, settings.seed, data.folder
         )
-        describe = getattr(self.batches, "describe", None)
-        self.source = data.source if describe is None else {**data.source, "sources": describe()}
+        progress.images = getattr(self.batches, "samples", len(data.train[1]))
+        self.source = dict(data.source)
+        self.trained_on = str(data.source["name"])
+        if hasattr(self.batches, "describe"):
+            described = without_folders(self.batches.describe())
+            self.source["sources"] = described
+            self.trained_on = described.get("trained on", self.trained_on)
         self.model = recipes.build(settings.preset, settings.seed, recipe.dropout)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(

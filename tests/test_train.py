@@ -213,7 +213,7 @@ def test_averaged_weights_resume_to_the_same_bits(tmp_path, monkeypatch):
 def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeypatch):
     class Described(recipes.Batches):
         def describe(self):
-            return {"extra": "nothing"}
+            return {"extra": {"path": "/home/me/strokes.gz"}, "trained on": "digits and more"}
 
     def finish(model, images, labels, folder):
         model.metadata["temperature"] = 1.5
@@ -226,8 +226,10 @@ def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeyp
     run(*TINY, "--epochs", "1", "--data-dir", "my folder", "--output", tmp_path / "x.h5")
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["finish"] == {"validation images": 20, "folder": "my folder"}
-    assert record["data"]["sources"] == {"extra": "nothing"}
-    assert nn.load_model(tmp_path / "x.h5").metadata["temperature"] == 1.5
+    assert record["data"]["sources"]["extra"] == {"path": "strokes.gz"}
+    metadata = nn.load_model(tmp_path / "x.h5").metadata
+    assert metadata["temperature"] == 1.5
+    assert metadata["trained_on"] == "digits and more"
 
 
 def interrupted(output, sign):

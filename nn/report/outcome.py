@@ -138,7 +138,7 @@ def finish(
         "loss": course.best_loss,
     }
     run.model.metadata = {
-        "trained_on": source["name"],
+        "trained_on": run.trained_on,
         "data": source,
         "settings": asdict(run.settings),
         "epoch": course.best_epoch,
@@ -190,7 +190,7 @@ def finish(
         )
         print(f"Pictures  {drawn}")
     print(f"Record    {beside(path, '.json')}")
-    print(f"Weights   {path} (epoch {course.best_epoch}, trained on {source['name']})")
+    print(f"Weights   {path} (epoch {course.best_epoch}, trained on {run.trained_on})")
     if path != output:
         print(
             f"          {output} stands: it is better on the same validation images, or was "
