@@ -125,6 +125,8 @@ class StrongBatches(MixedBatches):
             "scribbles": SCRIBBLES,
             "pen strokes": 0 if pens is None else PEN_TIMES * len(pens[1]),
         }
+        kinds = ["MNIST", *(["pen strokes (UCI)"] if pens else []), "synthetic digits"]
+        self._described["trained on"] = ", ".join(kinds)
         if pens is not None:
             self._described["pen strokes from"] = pendigits.describe(pendigits.load(data_dir))
 
