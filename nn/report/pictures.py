@@ -45,6 +45,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> 
     best_epoch : int
         The epoch, counted from 1, whose weights were kept.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     figure = _figure(9, 3.6)
     loss_axes, error_axes = figure.subplots(1, 2)
     epochs = np.arange(1, len(history["loss"]) + 1)
@@ -64,6 +66,9 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> 
         )  # fmt: skip
         axes.set(xlabel="epoch", title="loss, nats" if key == "loss" else "error, %")
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3, which="both")
     loss_axes.legend(frameon=False)
