@@ -172,6 +172,7 @@ def published(monkeypatch, tmp_path):
     monkeypatch.setattr(pendigits, "SHA256", _files.sha256(ONE.encode()))
     monkeypatch.setattr(pendigits, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv("NN_DATA_DIR", raising=False)
+    monkeypatch.delenv("NN_MIRROR", raising=False)  # nothing is asked: see each test
     return tmp_path
 
 
