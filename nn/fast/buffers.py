@@ -18,7 +18,7 @@ NO_BORDER: Pads = ((0, 0), (0, 0))
 
 
 def shard_bounds(N: int) -> list[tuple[int, int]]:
-    """Cut ``range(N)`` into ``SHARDS`` ranges as equal as possible; of N < SHARDS some are empty."""
+    """Cut ``range(N)`` into ``SHARDS`` nearly equal ranges; some are empty if N is small."""
     cuts = [N * s // SHARDS for s in range(SHARDS + 1)]
     return list(itertools.pairwise(cuts))
 

@@ -49,7 +49,7 @@ def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
         for k in range(i, i + K):
             total += np.float32(math.exp(get(z, k) - top))
         log_total = np.float32(math.log(total))
-        loss = np.float32(0.0)
+        loss = top - top
         for k in range(i, i + K):
             shifted = get(z, k) - top
             t = get(targets, k)

@@ -20,59 +20,86 @@ import numpy as np
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
+    added,
     get,
+    greater,
+    load,
     load_tile,
     put,
     scaled_add,
+    select,
     splat,
+    store,
     store_tile,
+    zeros,
 )
 
 
 @jit
 def sparse_kernel_gradient(
     x, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, values, places, dkernel, dbias,
+    floor, scale, KH, vectors, form, values, places, counts, dkernel, dbias,
 ):  # fmt: skip
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
     ``strides`` = (elements from one row of outputs to the next, from one pixel to the next) in
     x. Rows of ``dkernel`` are padded to ``vectors`` x 8; what stands behind KW * C is not
     meant to be used. g = dy * scale where y > floor, at the winner; 0 elsewhere.
+
+    One walk over an image builds the lists of all channels side by side, because neighbouring
+    channels share cache lines; then each channel's list is worked off from registers.
     """
     down, step = strides
     R, Q = len(form[0]), len(form[1])
-    for i in range(F * KH * vectors * LANES):
-        put(dkernel, i, np.float32(0.0))
-    for f in range(F):
-        put(dbias, f, np.float32(0.0))
+    windows = PH * PW
+    low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
+    padded = (F + 7) // 8 * 8
+    for i in range(0, F * KH * vectors * LANES, LANES):
+        store(dkernel, i, nothing)
+    for f in range(0, padded, LANES):
+        store(dbias, f, nothing)
     for image in range(n):
+        for f in range(padded):
+            put(counts, f, f * windows)
+        for py in range(PH):
+            for px in range(PW):
+                at = y0 + image * y_image + py * y_row + px * F
+                pixel = ((image * PH + py) * PW + px) * winner_pixel
+                corner = image * x_image + 2 * (py * down + px * step)
+                for f in range(0, F, LANES):
+                    # The gradient behind ReLU and dropout, eight channels at a time.
+                    g = select(greater(load(y, at + f), low), load(dy, at + f) * factor, nothing)
+                    store(dbias, f, load(dbias, f) + g)
+                    store(values, windows * padded, g)
+                    for lane in range(min(LANES, F - f)):
+                        value = get(values, windows * padded + lane)
+                        slot = get(counts, f + lane)
+                        place = np.int64(get(winner, pixel + f + lane))
+                        put(values, slot, value)
+                        put(places, slot, corner + (place >> 1) * down + (place & 1) * step)
+                        put(counts, f + lane, slot + (value != np.float32(0.0)))
         for f in range(F):
-            length = 0
-            total = np.float32(0.0)
-            for py in range(PH):
-                at = y0 + image * y_image + py * y_row + f
-                pixel = (image * PH + py) * PW * winner_pixel + f
-                corner = image * x_image + 2 * py * down
-                for _ in range(PW):
-                    g = get(dy, at) * scale if get(y, at) > floor else np.float32(0.0)
-                    place = np.int64(get(winner, pixel))
-                    put(values, length, g)
-                    put(places, length, corner + (place >> 1) * down + (place & 1) * step)
-                    length += g != np.float32(0.0)
-                    total += g
-                    at += F
-                    pixel += winner_pixel
-                    corner += 2 * step
-            put(dbias, f, get(dbias, f) + total)
+            first, last = f * windows, get(counts, f)
             for kh in range(0, KH, R):
                 for q in range(0, vectors, Q):
                     out = ((f * KH + kh) * vectors + q) * LANES
                     acc = load_tile(dkernel, out, vectors * LANES, form[0], form[1])
                     offset = kh * x_row + q * LANES
-                    for i in range(length):
-                        value = splat(get(values, i))
-                        acc = scaled_add(acc, value, x, get(places, i) + offset, x_row, form)
+                    if R * Q <= 6:
+                        # Too few sums to fill the pipeline: a second set takes every other entry.
+                        other = zeros(form, x)
+                        for i in range(first + 1, last, 2):
+                            at, value = get(places, i) + offset, splat(get(values, i))
+                            other = scaled_add(other, value, x, at, x_row, form)
+                            at, value = get(places, i - 1) + offset, splat(get(values, i - 1))
+                            acc = scaled_add(acc, value, x, at, x_row, form)
+                        acc = added(acc, other)
+                        first_left = last - ((last - first) & 1)
+                    else:
+                        first_left = first
+                    for i in range(first_left, last):
+                        at, value = get(places, i) + offset, splat(get(values, i))
+                        acc = scaled_add(acc, value, x, at, x_row, form)
                     store_tile(dkernel, out, vectors * LANES, acc, form[1])
 
 
@@ -108,11 +135,11 @@ def sparse_input_gradient(
                 put(values, slot, g)
                 put(places, slot, f * vectors * LANES)
                 lengths += (one << shift) if g != np.float32(0.0) else np.uint64(0)
-            put(counts, window, lengths)
+            put(counts, window, np.int64(lengths))
         for kh in range(0, KH, R):
             for window in range(windows):
                 py, px = divmod(window, PW)
-                lengths = get(counts, window)
+                lengths = np.uint64(get(counts, window))
                 for place in range(4):
                     length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
                     out = image * x_image + (2 * py + (place >> 1)) * down + kh * x_row

@@ -26,8 +26,8 @@ import numpy as np
 from nn.fast.kernels_dense import matmul
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
+    equal,
     get,
-    greater,
     load,
     load_part,
     maximum,
@@ -155,13 +155,12 @@ def winograd_pool_forward(
                 end0, end1 = m0 + m1 + m2, m1 - m2 - m3
                 a0, a1 = top0 + s0 + t0, top1 + s1 + t1
                 a2, a3 = s0 - t0 - end0, s1 - t1 - end1
-                better = greater(a1, a0)
-                best, place = select(better, a1, a0), select(better, one, zero)
-                better = greater(a2, best)
-                best, place = select(better, a2, best), select(better, two, place)
-                better = greater(a3, best)
-                best, place = select(better, a3, best), select(better, three, place)
-                best = maximum(low, best + load_part(bias, f, count))
+                best = maximum(maximum(a0, a1), maximum(a2, a3))
+                place = select(equal(best, a2), two, three)
+                place = select(equal(best, a1), one, place)
+                place = select(equal(best, a0), zero, place)
+                b = load(bias, f) if count == 8 else load_part(bias, f, count)
+                best = maximum(low, best + b)
                 if count == 8:
                     store(y, out + f, best)
                 else:

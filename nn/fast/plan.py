@@ -163,7 +163,6 @@ def _convolution(
         form,
         dropout,
         border=layer.pads,
-        # Behind the last row a tile reads up to six pixels, a sparse kernel one padded row.
-        slack=row + 8 * C * max(layer.strides),
+        slack=row + 2 * LANES,  # behind the last row a sparse kernel reads up to whole vectors
         gap=row if row != KW * C else 0,
     )

@@ -178,7 +178,7 @@ class DenseBench(Bench):
         self.transposed = aligned_zeros(self.D * self.F + SLACK if dx is not None else 0)
         self.nbytes = self.transposed.nbytes + (self.right.nbytes if self.packed else 0)
 
-    def prepare(self, training: bool) -> list[Call]:  # noqa: D102
+    def prepare(self, training: bool) -> list[Call]:
         calls: list[Call] = []
         kernel, D, F = self.weights.kernel, self.D, self.F
         if self.packed:
@@ -187,7 +187,7 @@ class DenseBench(Bench):
             calls.append((transpose, (kernel, 0, D, F, F, self.transposed, 0, D)))
         return calls
 
-    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:  # noqa: D102
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         D, F = self.D, self.F
         x, y = self.x.part(shard, lo), self.y.part(shard, lo)
         calls: list[Call] = [
@@ -199,7 +199,7 @@ class DenseBench(Bench):
             calls.append(_dropout(self.stage.dropout, y, plane, lo, n, self.seed, self.scale))
         return calls
 
-    def backward(self, shard: int, lo: int, n: int) -> list[Call]:  # noqa: D102
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
         assert self.dy is not None
         D, F = self.D, self.F
         dy, y = self.dy.part(shard, lo), self.y.part(shard, lo)
@@ -211,7 +211,7 @@ class DenseBench(Bench):
             calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:  # noqa: D102
+    def gradients(self, part: int, N: int) -> list[Call]:
         assert self.dy is not None
         D, F = self.D, self.F
         lo, hi = D * part // SHARDS, D * (part + 1) // SHARDS
@@ -305,12 +305,14 @@ class ConvPoolBench(Bench):
             self.v = aligned_zeros((SHARDS, 16 * self.tiles * self.C + SLACK))
             self.m = aligned_zeros((SHARDS, 16 * self.tiles * self.padded + SLACK))
         else:
-            self.packed_kernel = aligned_zeros(self.KH * self.KWC * self.padded)
+            self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
-        vectors, places = stage.form.vectors, 4 * windows * self.F if dy is not None else 0
-        self.values = aligned_zeros((SHARDS, places))
+        # The lists of the sparse kernels, long enough for both of their orders.
+        vectors, places = stage.form.vectors, 4 * windows * self.padded if dy is not None else 0
+        self.values = aligned_zeros((SHARDS, places + LANES))
         self.places = aligned_zeros((SHARDS, places), np.int64)
-        self.counts = aligned_zeros((SHARDS, windows if dy is not None else 0), np.uint64)
+        lists = max(windows, self.padded) if dy is not None else 0
+        self.counts = aligned_zeros((SHARDS, lists), np.int64)
         rows = self.KH * self.F * vectors * LANES
         self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
         self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
@@ -323,7 +325,7 @@ class ConvPoolBench(Bench):
             )
         )  # fmt: skip
 
-    def prepare(self, training: bool) -> list[Call]:  # noqa: D102
+    def prepare(self, training: bool) -> list[Call]:
         kernel, C, F = self.weights.kernel, self.C, self.F
         if self.winograd:
             arguments = (kernel, 0, C, F, self.padded, self.packed_kernel)
@@ -339,7 +341,7 @@ class ConvPoolBench(Bench):
     def _winner(self, lo: int) -> Array:
         return self.winner[lo * self.PH * self.PW * self.padded :]
 
-    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:  # noqa: D102
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
         source, target, bias = self.x.plane, self.target, self.weights.bias
         out = (y, target.first, target.image, target.row, winner)
@@ -362,7 +364,7 @@ class ConvPoolBench(Bench):
             calls.append(_dropout(self.stage.dropout, y, target, lo, n, self.seed, self.scale))
         return calls
 
-    def backward(self, shard: int, lo: int, n: int) -> list[Call]:  # noqa: D102
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
         assert self.dy is not None
         source, target, layer = self.x.plane, self.target, self.stage.layer
         strides = layer.strides[0] * source.row, layer.strides[1] * self.C
@@ -372,18 +374,21 @@ class ConvPoolBench(Bench):
             y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
             self._winner(lo), self.padded, self.floor, self.scale, self.KH,
             self.stage.form.vectors, self.stage.form.tuples,
-            self.values[shard], self.places[shard],
+            self.values[shard], self.places[shard], self.counts[shard],
         )  # fmt: skip
         x = self.x.part(shard, lo)
         calls: list[Call] = [
-            (sparse_kernel_gradient, (x, *middle, self.dkernels[shard], self.dbiases[shard]))
+            (
+                sparse_kernel_gradient,
+                (x, *middle, self.dkernels[shard], self.dbiases[shard]),
+            )
         ]
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
-            calls.append((sparse_input_gradient, (dx, *middle, self.counts[shard], self.rows)))
+            calls.append((sparse_input_gradient, (dx, *middle, self.rows)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:  # noqa: D102
+    def gradients(self, part: int, N: int) -> list[Call]:
         rows = self.KH * self.KWC
         first, last = rows * part // SHARDS, rows * (part + 1) // SHARDS
         parts = self.dkernels.reshape(-1)

@@ -43,6 +43,7 @@ import math
 import operator
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
@@ -61,6 +62,8 @@ intrinsic: Any = numba_intrinsic
 
 __all__ = [
     "LANES",
+    "added",
+    "equal",
     "fma",
     "get",
     "greater",
@@ -175,8 +178,8 @@ def _literal(value: Any, name: str) -> int:
 
 def _extent(value: Any) -> int:
     if isinstance(value, types.UniTuple):
-        inner = _extent(value.dtype) if isinstance(value.dtype, types.BaseTuple) else 1
-        return int(value.count) * inner
+        nested = isinstance(value.dtype, types.BaseTuple)
+        return int(_extent(value.dtype) ** value.count if nested else value.count)
     if isinstance(value, types.Tuple):
         return math.prod([_extent(part) for part in value.types])
     return _literal(value, "count")
@@ -225,7 +228,7 @@ def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _intp(value: int) -> Any:
-    return ir.Constant(ir.IntType(tuple.__itemsize__ * 8), value)
+    return ir.Constant(ir.IntType(8 * np.dtype(np.intp).itemsize), value)
 
 
 # --- Loads and stores ---------------------------------------------------------------------------
@@ -393,6 +396,12 @@ def _comparison(operation: str) -> Any:
 def greater(typingctx: Any, a: Any, b: Any) -> Any:
     """Return the mask ``a > b``; False where either is NaN."""
     return _comparison(">")(typingctx, a, b)
+
+
+@intrinsic
+def equal(typingctx: Any, a: Any, b: Any) -> Any:
+    """Return the mask ``a == b``; False where either is NaN."""
+    return _comparison("==")(typingctx, a, b)
 
 
 @intrinsic
@@ -576,6 +585,22 @@ def scaled_add(
         return tile
 
     return acc(acc, scale, array, index, step, form), codegen
+
+
+@intrinsic
+def added(typingctx: Any, acc: Any, other: Any) -> Any:
+    """Return the sum of two tiles of one form."""
+    if not isinstance(acc, types.UniTuple) or acc != other:
+        raise TypingError(f"simd.added: expected two tiles of one form, received {acc}, {other}.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, second = args
+        for slot in range(acc.count):
+            pair = builder.extract_value(tile, slot), builder.extract_value(second, slot)
+            tile = builder.insert_value(tile, builder.fadd(*pair), slot)
+        return tile
+
+    return acc(acc, other), codegen
 
 
 @intrinsic(prefer_literal=True)

@@ -1,0 +1,454 @@
+"""The fast stage against the plain layers on the reference backend: same numbers, any form.
+
+The bound for float32: 5e-6 of the largest entry of a gradient, 2e-6 for probabilities. Sums are
+formed in another order, nothing else differs.
+"""
+
+import threading
+
+import numpy as np
+import pytest
+
+import nn
+from nn import fast, runtime
+from nn.fast import engine as engines
+from nn.fast.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.plan import make_plan
+from nn.fast.stages import Form
+from nn.layers import (
+    Activation,
+    AveragePooling2D,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePooling2D,
+    Input,
+    MaxPooling2D,
+    ReLU,
+    Reshape,
+    Softmax,
+)
+from nn.optimizers import SGD, Adadelta, Adam, AdamW
+
+GRADIENT_BOUND = 5e-6
+OUTPUT_BOUND = 2e-6
+
+
+def digits_net():
+    return [
+        Input((28, 28, 1)),
+        Conv2D(32, 5, activation="relu"),
+        MaxPooling2D(),
+        Conv2D(64, 3, activation="relu"),
+        MaxPooling2D(),
+        Flatten(),
+        Dense(128, activation="relu"),
+        Dropout(0.3),
+        Dense(64, activation="relu"),
+        Dropout(0.5),
+        Dense(10, activation="softmax"),
+    ]
+
+
+# What a stage can meet: (name, layers as a function, batch).
+NETS = {
+    "the digit network": (digits_net, 13),
+    "odd sizes, no multiple of eight": (
+        lambda: [
+            Input((11, 13, 3)),
+            Conv2D(5, 3, activation="relu"),
+            MaxPooling2D(),
+            Conv2D(11, (1, 2), activation="relu"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(7, activation="relu"),
+            Dense(3, activation="softmax"),
+        ],
+        6,
+    ),
+    "strides": (
+        lambda: [
+            Input((19, 17, 2)),
+            Conv2D(8, (5, 3), strides=(2, 1), activation="relu"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(4, activation="softmax"),
+        ],
+        5,
+    ),
+    "same padding twice": (
+        lambda: [
+            Input((8, 10, 1)),
+            Conv2D(9, 3, padding="same", activation="relu"),
+            MaxPooling2D(),
+            Conv2D(12, 3, padding="same", activation="relu"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        9,
+    ),
+    "winograd at the edges: C and F no multiple of eight": (
+        lambda: [
+            Input((10, 9, 9)),
+            Conv2D(17, 3, activation="relu"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        7,
+    ),
+    "linear convolution, ReLU as a layer, dropout between convolutions": (
+        lambda: [
+            Input((12, 12, 1)),
+            Conv2D(8, 3, use_bias=False),
+            ReLU(),
+            MaxPooling2D(),
+            Dropout(0.25),
+            Conv2D(8, 2, padding="same"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(16),
+            Activation("relu"),
+            Dropout(0.5),
+            Dense(4),
+            Softmax(),
+        ],
+        10,
+    ),
+    "batch normalisation, tanh and average pooling stay plain": (
+        lambda: [
+            Input((12, 12, 2)),
+            Conv2D(6, 3, use_bias=False),
+            BatchNormalization(),
+            Activation("relu"),
+            AveragePooling2D(),
+            Conv2D(8, 3, activation="tanh"),
+            GlobalAveragePooling2D(),
+            Dense(6, activation="relu"),
+            Dropout(0.2),
+            Dense(3, activation="softmax"),
+        ],
+        8,
+    ),
+    "plain between fused": (
+        lambda: [
+            Input((14, 14, 1)),
+            Conv2D(8, 3, activation="relu"),
+            MaxPooling2D(),
+            BatchNormalization(),
+            Conv2D(8, 3, padding="same", activation="relu"),
+            MaxPooling2D(),
+            Dropout(0.1),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        9,
+    ),
+    "no convolution": (
+        lambda: [Input((20,)), Dense(33, activation="relu"), Dense(5, activation="softmax")],
+        11,
+    ),
+    "pooling with overlap, reshape, a dense layer that is not relu": (
+        lambda: [
+            Input((81,)),
+            Reshape((9, 9, 1)),
+            Conv2D(4, 3, padding="same", activation="relu"),
+            MaxPooling2D(3, strides=2),
+            Flatten(),
+            Dense(5, activation="sigmoid"),
+            Dense(2, activation="softmax"),
+        ],
+        6,
+    ),
+    "one pooled pixel": (
+        lambda: [
+            Input((3, 3, 1)),
+            Conv2D(1, 2, activation="relu"),
+            MaxPooling2D(),
+            Flatten(),
+            Dense(2, activation="softmax"),
+        ],
+        4,
+    ),
+}
+
+
+def make(layers, loss="sparse_categorical_crossentropy", optimizer=None, seed=3):
+    model = nn.Sequential(layers, seed=seed)
+    model.compile(optimizer or Adadelta(), loss)
+    return model
+
+
+def data(model, N, seed=5):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(N, *model.input_shape)).astype(np.float32)
+    return x, rng.integers(0, model.output_shape[-1], N)
+
+
+def plain(method, model, *arguments):
+    """Call a method of the plain engine on the reference backend."""
+    with nn.use_backend("reference"), runtime.use_engine("plain"):
+        return getattr(model.engine, method)(*arguments)
+
+
+def relative(a, b):
+    return np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_gradients_and_predictions_are_those_of_the_plain_layers(name):
+    layers, N = NETS[name]
+    quick, slow = make(layers()), make(layers())
+    assert isinstance(quick.engine, fast.Engine)
+    for size in (N, 1, 3, N):  # a change of shape and back
+        x, y = data(quick, size)
+        expected = plain("loss_and_gradients", slow, x, y)
+        loss, correct = quick.engine.loss_and_gradients(x, y)
+        assert loss == pytest.approx(expected[0], rel=1e-5)
+        assert correct == expected[1]
+        assert relative(quick.gradients, slow.gradients) < GRADIENT_BOUND
+        for mine, theirs in zip(quick.weights, slow.weights, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+        expected = plain("predict", slow, x)
+        np.testing.assert_allclose(quick.engine.predict(x), expected, atol=OUTPUT_BOUND, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: SGD(0.1),
+        lambda: SGD(0.1, momentum=0.9),
+        lambda: SGD(0.1, momentum=0.9, nesterov=True),
+        lambda: Adadelta(),
+        lambda: Adam(0.01),
+        lambda: AdamW(0.01),
+        lambda: AdamW(nn.optimizers.schedules.CosineDecay(0.01, 5)),
+    ],
+)
+def test_every_optimiser_steps_as_the_plain_one(optimizer):
+    layers, N = NETS["no convolution"]
+    quick, slow = make(layers(), optimizer=optimizer()), make(layers(), optimizer=optimizer())
+    x, y = data(quick, N)
+    for _ in range(5):
+        plain("train_step", slow, x, y)
+        quick.engine.train_step(x, y)
+    assert quick.optimizer.iterations == 5
+    np.testing.assert_allclose(quick.parameters, slow.parameters, rtol=1e-4, atol=2e-6)
+
+
+def test_an_optimiser_of_somebody_else_is_stepped_as_it_is():
+    class Sign(SGD):
+        def _update(self, parameters, gradients, lr):
+            parameters -= lr * np.sign(gradients)
+
+    layers, N = NETS["no convolution"]
+    quick, slow = make(layers(), optimizer=Sign(0.5)), make(layers(), optimizer=Sign(0.5))
+    x, y = data(quick, N)
+    plain("train_step", slow, x, y)
+    quick.engine.train_step(x, y)
+    assert (quick.parameters == slow.parameters).mean() > 0.99  # a gradient of 0 has either sign
+
+
+@pytest.mark.parametrize(
+    ("loss", "head"),
+    [
+        (nn.losses.CategoricalCrossentropy(label_smoothing=0.1), "softmax"),
+        (nn.losses.CategoricalCrossentropy(from_logits=True), None),
+        (nn.losses.SparseCategoricalCrossentropy(from_logits=True), None),
+        (nn.losses.CategoricalCrossentropy(), "sigmoid"),
+    ],
+)
+def test_other_losses_and_heads(loss, head):
+    def layers():
+        return [Input((9,)), Dense(12, activation="relu"), Dense(4, activation=head)]
+
+    quick, slow = make(layers(), loss), make(layers(), loss)
+    x, y = data(quick, 10)
+    targets = y if loss.sparse else np.eye(4, dtype=np.float32)[y]
+    expected = plain("loss_and_gradients", slow, x, targets)
+    received = quick.engine.loss_and_gradients(x, targets)
+    assert received == pytest.approx(expected, rel=1e-5)
+    assert relative(quick.gradients, slow.gradients) < GRADIENT_BOUND
+
+
+def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads():
+    results = []
+    for threads in (1, 2, 4):
+        before = runtime.num_threads()
+        runtime.set_num_threads(threads)
+        try:
+            model = make(digits_net())
+            x, y = data(model, 22)
+            for _ in range(50):
+                model.engine.train_step(x, y)
+            results.append(model.get_weights())
+        finally:
+            runtime.set_num_threads(before)
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_prediction_does_not_depend_on_its_company():
+    model = make(digits_net())
+    x, _ = data(model, 150)
+    together = model.engine.predict(x)
+    alone = np.concatenate([model(x[i : i + 1]) for i in range(0, 150, 10)])
+    np.testing.assert_array_equal(together[::10], alone)
+    assert model.engine.predict(x[:0]).shape == (0, 10)
+
+
+def test_a_prediction_notices_changed_weights():
+    model = make(digits_net())
+    x, y = data(model, 4)
+    first = model(x)
+    model.engine.train_step(x, y)
+    assert not np.array_equal(model(x), first)
+    model.layers[2].params["kernel"][...] = 0
+    np.testing.assert_allclose(model(x), plain("predict", model, x), atol=OUTPUT_BOUND)
+
+
+def test_threads_may_predict_while_another_trains():
+    model = make(digits_net(), optimizer=SGD(0.0))
+    x, y = data(model, 40)
+    expected, wrong = model(x), []
+
+    def ask():
+        for i in range(20):
+            answer = model(x[i : i + 10])
+            if not np.array_equal(answer, expected[i : i + 10]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        model.engine.train_step(x, y)
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError("inside a shard"), KeyboardInterrupt()])
+def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatch, error):
+    model = make(digits_net())
+    x, y = data(model, 12)
+    model.engine.train_step(x, y)
+    before, slots = model.get_weights(), {k: v.copy() for k, v in model.optimizer.slots.items()}
+    original, calls = engines._run_shard, []
+
+    def fails(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        original(*arguments)
+
+    monkeypatch.setattr(engines, "_run_shard", fails)
+    with pytest.raises(type(error)):
+        model.engine.train_step(x, y)
+    monkeypatch.undo()
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, slot in slots.items():
+        np.testing.assert_array_equal(slot, model.optimizer.slots[name])
+    assert model.optimizer.iterations == 1
+    model.engine.train_step(x, y)
+    assert model.optimizer.iterations == 2
+
+
+def test_ctrl_c_during_the_update_finishes_it_first(monkeypatch):
+    model, twin = make(digits_net()), make(digits_net())
+    x, y = data(model, 12)
+    twin.engine.train_step(x, y)
+    original, calls = engines._run_one, []
+
+    def interrupted(call):
+        original(call)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(engines, "_run_one", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.engine.train_step(x, y)
+    np.testing.assert_array_equal(model.parameters, twin.parameters)
+    assert model.optimizer.iterations == 1
+
+
+def test_nan_reaches_the_loss_and_zero_gradients_change_nothing():
+    model = make(digits_net(), optimizer=Adam(0.1))
+    x, y = data(model, 8)
+    model.layers[0].params["kernel"][0, 0, 0, 0] = np.nan
+    loss, _ = model.engine.loss_and_gradients(x, y)
+    assert np.isnan(loss)
+    model = make([Input((4,)), Dense(2, activation="softmax")], optimizer=Adam(0.1))
+    model.set_weights([w * 0 for w in model.get_weights()])
+    model.engine.train_step(np.zeros((2, 4), np.float32), np.array([0, 1]))
+    assert (model.parameters == 0).all()
+
+
+def test_buffers_are_never_written_behind_their_end():
+    for name in NETS:
+        layers, N = NETS[name]
+        model = make(layers())
+        x, y = data(model, N)
+        model.engine.loss_and_gradients(x, y)
+        space = model.engine._training
+        canary = np.float32(-7.25)
+        ends = [b.data[-SLACK // 2 :] for b in (*space.y, *space.dy) if b is not None]
+        for end in ends:
+            end[:] = canary
+        gradients = model.gradients.copy()
+        plain_seeds = [la.rng.bit_generator.state for la in model.layers if isinstance(la, Dropout)]
+        model.engine.loss_and_gradients(x, y)
+        assert all((end == canary).all() for end in ends), name
+        if not plain_seeds and not any(isinstance(la, BatchNormalization) for la in model.layers):
+            # ... and what was read behind it did not matter.
+            np.testing.assert_array_equal(gradients, model.gradients)
+
+
+def test_the_plan_says_what_was_fused():
+    model = make(digits_net())
+    rows = model.engine.describe()
+    assert [row[2] for row in rows] == [
+        "direct", "winograd", "tiled product", "tiled product", "tiled product",
+        "softmax + cross-entropy",
+    ]  # fmt: skip
+    assert rows[0][1] == "conv2d + max_pooling2d"
+    assert all(row[3] > 0 for row in rows[:-1])
+    text = []
+    model.summary(print_fn=text.append, plan=True)
+    assert "winograd" in "\n".join(map(str, text))
+
+
+def test_what_has_nothing_to_fuse_stays_plain():
+    only_tanh = [Input((6,)), Dense(3, activation="tanh"), Dense(2, activation="sigmoid")]
+    assert make_plan(make(only_tanh)) is None
+    double = nn.Sequential(digits_net(), dtype="float64")
+    assert make_plan(double) is None
+
+
+@pytest.mark.parametrize("N", [1, 3, 4, 5, 128])
+def test_shards_cover_the_batch_in_order(N):
+    bounds = shard_bounds(N)
+    assert len(bounds) == SHARDS
+    assert [i for lo, hi in bounds for i in range(lo, hi)] == list(range(N))
+
+
+def test_a_plane_knows_its_border():
+    plane = Plane((4, 5, 3), ((1, 2), (3, 1)))
+    assert (plane.row, plane.image, plane.first) == (27, 7 * 27, 27 + 9)
+
+
+@pytest.mark.parametrize(
+    ("KH", "KWC"), [(5, 5), (3, 96), (3, 9), (7, 56), (1, 1), (3, 384), (11, 33)]
+)
+def test_the_form_of_a_sparse_tile_fits_the_registers(KH, KWC):
+    form = Form.best(KH, KWC)
+    assert form.rows * form.columns <= 12
+    assert KH % form.rows == 0
+    assert form.vectors % form.columns == 0
+    assert 8 * form.vectors >= KWC
