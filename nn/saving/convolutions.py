@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.initializers import INITIALIZERS
 from nn.saving.architecture import LayerSpec
 from nn.saving.errors import MAX_PARAMETERS
 from nn.saving.translate import Chain, Weights, handles, rescale
@@ -69,11 +70,18 @@ def _emit_weighted(
         arguments["padding"] = padding
     weights: Weights = [kernel] if bias is None else [kernel, bias]
     value = spec.settings.get("activation")
+    initializer = spec.settings.get("kernel_initializer")
     chain.emit(
-        spec, kind, shape, weights,
+        spec, kind, shape, weights, kernel_initializer=_initializer(initializer),
         use_bias=bias is not None, activation=chain.activate(spec, value), **arguments,
     )  # fmt: skip
     chain.activation_layer(spec, value)
+
+
+def _initializer(value: Any) -> str:
+    """Keep an initialiser that `nn` has, for whoever trains the model anew; else Keras's default."""
+    name = value.get("class_name") if isinstance(value, dict) else value
+    return name if isinstance(name, str) and name in INITIALIZERS else "GlorotUniform"
 
 
 @handles("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "AtrousConvolution2D")
@@ -380,4 +388,4 @@ def _normalization(chain: Chain, spec: LayerSpec) -> None:
     scale = 1.0 / np.maximum(np.sqrt(np.maximum(variance, 0)), 1e-7)
     if mean.size == 1:
         scale, mean = scale[0], mean[0]
-    rescale(chain, scale, -scale * mean)
+    rescale(chain, spec, scale, -scale * mean)

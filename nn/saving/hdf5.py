@@ -227,7 +227,7 @@ class _Attribute:
         if kind.kind == 3:
             words = [raw[i * kind.size : (i + 1) * kind.size] for i in range(count)]
             words = [word.split(b"\0", 1)[0] for word in words]
-        elif kind.kind == 9 and kind.is_text:
+        elif kind.kind == 9 and kind.is_text and kind.size == 16:
             words = []
             for i in range(count):
                 length, address, index = struct.unpack_from("<IQI", raw, 16 * i)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nn import initializers
-from nn.layers import LAYERS, InputLayer, Layer
+from nn.layers import LAYERS, Conv2D, Dense, InputLayer
 from nn.models import Sequential
 from nn.saving import archive, convolutions, training  # noqa: F401 - registers translations
 from nn.saving.architecture import Architecture, read_architecture
@@ -217,25 +217,22 @@ def _make(chain: Chain) -> Sequential:
     try:
         model.add(InputLayer(chain.start))
         for step in chain.steps:
-            layer = _make_layer(step)
+            arguments = dict(step.arguments)
+            # No random weights are drawn for what is overwritten at once.
+            kept = arguments.pop("kernel_initializer", None)
+            if kept is not None:
+                arguments["kernel_initializer"] = "zeros"
+            layer = LAYERS[step.kind](name=step.name, **arguments)
             model.add(layer)
             if step.weights:
                 layer.set_weights(step.weights)
-            if isinstance(layer, LAYERS["Conv2D"] | LAYERS["Dense"]):
-                layer.kernel_initializer = initializers.get("glorot_uniform")
+            if kept is not None and isinstance(layer, Conv2D | Dense):
+                layer.kernel_initializer = initializers.get(kept)
     except (TypeError, ValueError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"layer {step.name!r}", f"a valid {step.kind}", str(error)) from None
     return model
-
-
-def _make_layer(step: Step) -> Layer:
-    arguments = dict(step.arguments)
-    if step.kind in ("Conv2D", "Dense"):
-        # No random weights are drawn for what is overwritten at once.
-        arguments["kernel_initializer"] = "zeros"
-    return LAYERS[step.kind](name=step.name, **arguments)
 
 
 def _listed(value: Any) -> Any:

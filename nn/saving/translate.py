@@ -3,8 +3,8 @@
 `nn` has one data layout, (H, W, C), and few layers; Keras has two layouts and many. Whatever can
 be written *exactly* as one of ours is: channels-first networks become channels-last (their dense
 kernels' rows are reordered behind a `Flatten`), separable, depthwise, grouped and dilated
-convolutions become ordinary ones (see `nn.saving.convolutions`), a rescaling is folded into the
-next kernel, layers that do nothing at prediction are left out with a note. The rest is refused
+convolutions become ordinary ones (see `nn.saving.convolutions`), a normalisation of the inputs is
+folded into the next kernel, layers that do nothing at prediction are left out with a note. The rest is refused
 by name.
 """
 
@@ -72,7 +72,7 @@ class Chain:
         self.first = False
         # ours[j] = file's[permutation[j]] on a flat tensor whose order differs, else None.
         self.permutation: NDArray[np.intp] | None = None
-        # The file's tensor is scale * ours + offset: waits for the next kernel.
+        # The file's tensor is scale * ours + offset by channel: waits for the next kernel.
         self.affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         shape = self._input_shape(architecture)
         self.input_shape = shape
@@ -174,8 +174,8 @@ class Chain:
         """Refuse where a pending rescaling cannot pass."""
         if self.affine is not None:
             raise spec.settings.refuse(
-                "a convolution or dense layer behind a rescaling", spec.kind,
-                "Take the rescaling out and give input_scale instead.",
+                "a convolution or dense layer behind a normalisation", spec.kind,
+                "Take the normalisation out and apply it to the images.",
             )
 
     def image(self, spec: LayerSpec) -> tuple[int, int, int]:
@@ -223,14 +223,12 @@ def activation_name(value: Any) -> str:
 
 def _activation_object(spec: LayerSpec, value: Any, name: str) -> tuple[str, dict[str, Any]]:
     """Turn an activation that is a layer, or has one here, into that layer."""
-    if name == "leaky_relu":
-        return "LeakyReLU", {"negative_slope": 0.2}
     if isinstance(value, dict):
         kind, config = value.get("class_name"), value.get("config")
         if kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict):
             return kind, config
     raise spec.settings.refuse(
-        f"an activation out of {', '.join(activations.ACTIVATIONS)}, leaky_relu", name or value
+        f"an activation out of {', '.join(activations.ACTIVATIONS)}", name or value
     )
 
 
@@ -303,7 +301,7 @@ def translate(
             continue
         handler(spec)(chain, spec)
     if chain.affine is not None:
-        raise FormatError("model", "a kernel behind a rescaling", "none")
+        raise FormatError("model", "a kernel behind a normalisation", "none")
     if chain.permutation is not None:
         raise FormatError("model", "a Dense layer behind a channels_first Flatten", "none")
     if not chain.steps:
@@ -311,8 +309,13 @@ def translate(
     return chain
 
 
-def rescale(chain: Chain, scale: Any, offset: Any) -> None:
-    """Put y = scale * x + offset behind whatever already waits."""
+def rescale(chain: Chain, spec: LayerSpec, scale: Any, offset: Any) -> None:
+    """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
+    if chain.affine is None and np.ndim(scale) == 0:
+        chain.emit(
+            spec, "Rescaling", chain.shape, [], scale=float(scale), offset=float(offset)
+        )
+        return
     old_scale, old_offset = chain.affine or (np.ones(()), np.zeros(()))
     chain.affine = (np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset))
 
@@ -414,9 +417,10 @@ def _activation_classes(chain: Chain, spec: LayerSpec) -> None:
             raise settings.refuse("softmax over the last axis", axis)
         chain.emit(spec, "Softmax", chain.shape, [])
     elif spec.kind == "ELU":
-        if settings.number("alpha", default=1.0) != 1.0:
-            raise settings.refuse("alpha 1", settings.get("alpha"))
-        chain.emit(spec, "Activation", chain.shape, [], activation="elu")
+        alpha = settings.number("alpha", default=1.0)
+        if alpha < 0:
+            raise settings.refuse("alpha from 0", alpha)
+        chain.emit(spec, "ELU", chain.shape, [], alpha=alpha)
     else:
         slope = settings.number(
             "negative_slope", "alpha", default=0.3 if spec.kind == "LeakyReLU" else 0.0
@@ -435,7 +439,7 @@ def _activation_classes(chain: Chain, spec: LayerSpec) -> None:
 @handles("Rescaling")
 def _rescaling(chain: Chain, spec: LayerSpec) -> None:
     scale = spec.settings.number("scale", default=1.0)
-    rescale(chain, scale, spec.settings.number("offset", default=0.0))
+    rescale(chain, spec, scale, spec.settings.number("offset", default=0.0))
 
 
 @handles("TFOpLambda", "TrueDivide", "Divide", "Multiply", "Subtract", "Add", "Cast")
@@ -453,13 +457,13 @@ def _operator(chain: Chain, spec: LayerSpec) -> None:
         raise spec.settings.refuse("an operator with one constant", f"{name} {constants}")
     value = constants[0]
     if name in ("truediv", "truedivide", "divide", "__truediv__") and value:
-        rescale(chain, 1.0 / value, 0.0)
+        rescale(chain, spec, 1.0 / value, 0.0)
     elif name in ("multiply", "mul"):
-        rescale(chain, value, 0.0)
+        rescale(chain, spec, value, 0.0)
     elif name in ("subtract", "sub"):
-        rescale(chain, 1.0, -value)
+        rescale(chain, spec, 1.0, -value)
     elif name in ("add", "__operators__.add"):
-        rescale(chain, 1.0, value)
+        rescale(chain, spec, 1.0, value)
     else:
         raise spec.settings.refuse("division, multiplication, subtraction or addition", name)
 
