@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
+import zlib
+from pathlib import Path
 
 import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageDraw, ImageFilter
+
+import nn
+from nn import drawing
+from nn.drawing.ruling import remove_ruling
+from nn.recognise import Recogniser
+
+WEIGHTS = Path(__file__).parent.parent / "weights" / "mnist.h5"
 
 ORIENTATIONS = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90,
                 8: Image.Transpose.ROTATE_270}  # fmt: skip
@@ -32,7 +45,7 @@ def take_photo(digit, rng):
             y += spacing
         ink = np.maximum(ink, np.asarray(rules) / 255.0 * rng.uniform(0.12, 0.45))
     page = rng.uniform(0.75, 1.0) * (1 - ink)
-    y, x = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j]
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     angle, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5)
     slope = np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5)
     spot = np.exp(-((x - rng.random()) ** 2 + (y - rng.random()) ** 2) / rng.uniform(0.2, 1.0))
@@ -41,9 +54,7 @@ def take_photo(digit, rng):
     page = page * (1 - depth / 2 + depth * slope) * (1 - rng.uniform(0, 0.3) * (1 - spot))
     photo = Image.fromarray((np.clip(page, 0, 1) * 255).astype(np.uint8))
     photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0, size / 70)))
-    noisy = np.asarray(photo, dtype=np.float64) + rng.normal(
-        0, rng.uniform(0, 10), (height, width)
-    )
+    noisy = np.asarray(photo, dtype=np.float64) + rng.normal(0, rng.uniform(0, 10), (height, width))
     photo = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
     orientation = int(rng.choice(list(ORIENTATIONS)))
     if ORIENTATIONS[orientation] is not None:
@@ -56,3 +67,225 @@ def take_photo(digit, rng):
     else:
         photo.save(file, "PNG", exif=exif)
     return file.getvalue()
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def seven(size=120, pen=9):
+    """Return a drawn 7 as ink (size, size)."""
+    unit = size / 120
+    strokes = [np.array([(30, 25), (90, 25), (55, 100)]) * unit]
+    return drawing.render_ink(strokes, (size, size), pen * unit)
+
+
+def saved(array, mode=None, **options):
+    image = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
+    file = io.BytesIO()
+    image.save(file, **({"format": "PNG"} | options))
+    return file.getvalue()
+
+
+GREY = (255 * (1 - seven())).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "JPEG", "GIF", "PPM"])
+def test_every_format_gives_the_same_digit(kind, tmp_path):
+    options = {"quality": 90} if kind == "JPEG" else {}
+    options |= {"lossless": True} if kind == "WEBP" else {}
+    path = tmp_path / "seven"
+    path.write_bytes(saved(GREY, format=kind, **options))
+    image = drawing.image_to_mnist(drawing.read_picture(path))
+    assert np.abs(image - drawing.image_to_mnist(seven())).mean() < 0.02
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "I;16", "I", "F"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_every_mode_and_both_polarities(mode, inverted):
+    grey = 255 - GREY if inverted else GREY
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(grey.astype(np.uint16) * 257)
+        image = image.convert("I") if mode == "I" else image
+    elif mode == "F":
+        image = Image.fromarray(grey.astype(np.float32) / 3)
+    else:
+        image = Image.fromarray(grey).convert(mode)
+    ink = drawing.read_picture(image)
+    assert ink.dtype == np.float32
+    difference = drawing.image_to_mnist(ink) - drawing.image_to_mnist(seven())
+    assert np.abs(difference).mean() < 0.03
+
+
+def test_a_lossless_mnist_digit_comes_back_as_it_was(mnist):
+    images, _ = mnist
+    for image in images[:50]:
+        ink = drawing.read_picture(saved(image))
+        assert_allclose(ink, image / image.max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_ink_on_a_clear_sheet(colour):
+    rgba = np.full((120, 120, 4), colour, np.uint8)
+    rgba[..., 3] = 255 * seven()
+    ink = drawing.read_picture(saved(rgba))
+    difference = drawing.image_to_mnist(ink) - drawing.image_to_mnist(seven())
+    assert np.abs(difference).mean() < 0.02
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_the_picture_upright(orientation):
+    undo = {
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }
+    image = Image.fromarray(GREY[:, :110])
+    for step in undo.get(orientation, []):
+        image = image.transpose(step)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=exif)
+    picture = drawing.open_picture(file.getvalue())
+    assert picture.size == (110, 120)
+    assert_allclose(picture.ink, seven()[:, :110], atol=0.02)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_even_pictures_are_empty(value):
+    picture = drawing.open_picture(saved(np.full((80, 60), value, np.uint8)))
+    assert picture.state == "empty"
+    assert not picture.ink.any()
+
+
+@pytest.mark.parametrize("light", [12, 200])
+def test_noise_alone_is_empty(light):
+    rng = np.random.default_rng(4)
+    x = np.arange(300)
+    page = light + 0.1 * light * x / 300 + rng.normal(0, 3, (200, 300))
+    picture = drawing.open_picture(saved(np.clip(page, 0, 255).astype(np.uint8)))
+    assert picture.state == "empty"
+
+
+def test_large_pictures_are_shrunk_and_say_so():
+    large = np.full((1500, 3000), 255, np.uint8)
+    large[300:420, 600:720] = GREY
+    picture = drawing.open_picture(saved(large))
+    assert max(picture.ink.shape) == 1200
+    assert picture.size == (3000, 1500)
+    assert picture.scale == pytest.approx(2.5)
+    rows = np.flatnonzero(picture.ink.any(axis=1)) * picture.scale
+    assert rows[0] == pytest.approx(300 + 20, abs=6)
+
+
+def chunk(kind, content):
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def bomb(width, height):
+    """Return a PNG that promises width x height pixels in a few hundred bytes."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    content = zlib.compress(b"\0" * 100_000, 9)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", content)
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(20_000, 20_000), (60_000, 60_000), (1, 2**31 - 1)])
+def test_bombs_are_refused(size):
+    with pytest.raises(drawing.PictureError, match="120 million pixels, received"):
+        drawing.read_picture(bomb(*size))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", GREY.tobytes(), saved(GREY)[:300], saved(GREY, format="JPEG")[:400],
+     bomb(1000, 1000), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"],
+)  # fmt: skip
+def test_damaged_and_other_files_are_refused(content):
+    with pytest.raises(drawing.PictureError, match="the picture: expected a whole PNG") as caught:
+        drawing.read_picture(content)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path):
+    with pytest.raises(drawing.PictureError, match=r"gone\.png: expected a readable picture"):
+        drawing.read_picture(tmp_path / "gone.png")
+    with pytest.raises(drawing.PictureError, match="expected a picture file, received a folder"):
+        drawing.read_picture(tmp_path)
+
+
+# --- paper --------------------------------------------------------------------------------------
+
+
+def test_rules_go_and_strokes_across_them_stay():
+    ink = seven(200).astype(np.float64)
+    ruled = ink.copy()
+    for y in (20, 75, 120, 160):
+        ruled[y : y + 2] = np.maximum(ruled[y : y + 2], 0.4)
+    cleaned = remove_ruling(ruled, 1.0)
+    assert np.abs(cleaned - ink).mean() < 0.003
+    assert cleaned[:, :20].max() == 0
+    # The slanted stroke of the 7 is still in one piece.
+    assert (cleaned[60:150].max(axis=1) > 0.5).all()
+
+
+def test_without_rules_nothing_is_taken():
+    ink = seven(200).astype(np.float64)
+    assert_array_equal(remove_ruling(ink, 1.0), ink)
+
+
+@pytest.mark.parametrize("width", [1.2, 3.0, 26.0])
+def test_pens_of_all_widths_become_mnists(width):
+    ink = seven(200, pen=width * 0.6)
+    before = drawing.pen_width(ink)
+    image = drawing.image_to_mnist(drawing.normalise_width(ink))
+    assert before == pytest.approx(width, rel=0.25)
+    assert 1.4 <= drawing.pen_width(image) <= 5.2
+
+
+def test_usual_widths_are_left_alone(mnist):
+    images, _ = mnist
+    untouched = 0
+    for image in images[:200] / np.float32(255):
+        untouched += np.array_equal(drawing.normalise_width(image), image.astype(np.float64))
+    assert untouched >= 190
+
+
+# --- photographs --------------------------------------------------------------------------------
+
+
+def share_of_photos_right(recogniser, mnist, count):
+    # The last 5,000 training images are everybody's validation set: no weights saw them.
+    images, labels = mnist[0][55_000:] / np.float32(255), mnist[1][55_000:]
+    right = 0
+    for i in range(count):
+        photo = take_photo(images[i], np.random.default_rng([7, i]))
+        right += recogniser.read_image(drawing.read_picture(photo)).digit == labels[i]
+    return right / count
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """Return the recogniser with the shipped weights (or those NN_WEIGHTS names)."""
+    path = Path(os.environ.get("NN_WEIGHTS", WEIGHTS))
+    if not path.exists():
+        pytest.skip(f"there are no weights at {path}")
+    return Recogniser(nn.load_model(path))
+
+
+def test_photographs_of_digits(shipped, mnist):
+    assert share_of_photos_right(shipped, mnist, 40) >= 0.92
+
+
+@pytest.mark.slow
+def test_many_photographs_of_digits(shipped, mnist):
+    assert share_of_photos_right(shipped, mnist, 400) >= 0.97

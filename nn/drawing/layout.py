@@ -99,7 +99,7 @@ def parting_costs(boxes: Floats, touching: NDArray[np.bool_], height: float) -> 
     ink meets.
     """
     _, overlap, down = gaps(boxes)
-    width = np.maximum(boxes[:, 2] - boxes[:, 0], 0.12 * height)
+    width = np.maximum(boxes[:, 2] - boxes[:, 0], 0.25 * height)
     share = np.minimum(overlap / np.minimum(width[:, None], width), 1.0)
     near = np.maximum(1 - down / (0.5 * height), 0.0)
     cost: Floats = 2.5 * share**2 * near + 0.8 * touching

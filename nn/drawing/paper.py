@@ -58,10 +58,11 @@ def _drawn_picture(grey: Floats) -> Floats | None:
     if min(darker, lighter) > 0.05 * max(darker, lighter):
         return None
     ink = np.maximum(base - grey if darker > lighter else grey - base, 0)
-    # Compression, noise and shading leave ripples; a lossless drawing has few and stays itself.
+    # Compression, noise and shading leave ripples away from the ink; a lossless drawing has none
+    # beyond its soft edges and stays itself.
     peak = float(ink.max())
-    ripples = (ink > 0.5 / 255) & (ink < 0.06 * peak)
-    if ripples.sum() > 0.3 * (ink > 0.5 * peak).sum():
+    ripples = (ink > 0.5 / 255) & ~_grow(_grow(ink >= 0.06 * peak))
+    if ripples.sum() > 0.02 * (ink > 0.5 * peak).sum() + 2:
         return None
     return np.where(ink > 0.5 / 255, ink, 0.0) / peak
 

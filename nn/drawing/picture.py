@@ -19,7 +19,7 @@ from .paper import ink_of_paper
 
 PictureSource = str | os.PathLike[str] | bytes | bytearray | Image.Image
 
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 LARGEST_PIXELS = 120_000_000  # the largest cameras of telephones; their JPEGs open shrunk
 LARGEST_FILE = 256 * 1024 * 1024  # bytes
 WORK_SIDE = 1200  # longest side, in pixels, of the ink that is returned
