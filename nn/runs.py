@@ -177,7 +177,8 @@ class Run:
         if hasattr(self.batches, "describe"):
             described = without_folders(self.batches.describe())
             self.source["sources"] = described
-            self.trained_on = described.get("trained on", self.trained_on)
+            if "beside" in described:
+                self.trained_on += ", " + described["beside"]
         self.model = recipes.build(settings.preset, settings.seed, recipe.dropout)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(

@@ -125,13 +125,16 @@ class StrongBatches(MixedBatches):
             "scribbles": SCRIBBLES,
             "pen strokes": 0 if pens is None else PEN_TIMES * len(pens[1]),
         }
-        kinds = ["MNIST", *(["pen strokes (UCI)"] if pens else []), "synthetic digits"]
-        self._described["trained on"] = ", ".join(kinds)
+        kinds = [*(["pen strokes (UCI)"] if pens else []), "synthetic digits"]
+        self._described["beside"] = ", ".join(kinds)
         if pens is not None:
             self._described["pen strokes from"] = pendigits.describe(pendigits.load(data_dir))
 
     def describe(self) -> dict[str, Any]:
-        """Return how many examples of each kind an epoch holds, and where strokes came from."""
+        """Return how many examples of each kind an epoch holds, and where strokes came from.
+
+        ``"beside"`` names in words what was trained on beside the given images.
+        """
         return dict(self._described)
 
 
