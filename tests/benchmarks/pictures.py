@@ -1,0 +1,38 @@
+"""The roofline and the growth curves, where matplotlib is installed."""
+
+from pathlib import Path
+
+
+def draw(results, folder):
+    """Write roofline.png and growth.png into ``folder``; return their paths, or why not."""
+    try:
+        import matplotlib
+    except ImportError:
+        return ["no pictures: matplotlib is not installed"]
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    folder = Path(folder)
+    peak, gemm = results["machine"]["fma_gflops"], results["machine"]["sgemm_gflops"]
+    figure, axes = plt.subplots(figsize=(8, 5))
+    for row in results["kernels"]:
+        axes.scatter(row["intensity"], row["gflops"], color="tab:blue")
+        label = (row["intensity"], row["gflops"])
+        axes.annotate(row["kernel"], label, textcoords="offset points", xytext=(5, 4), fontsize=8)
+    axes.axhline(peak, color="black", label=f"multiply-adds of one core: {peak:.0f} GFLOP/s")
+    axes.axhline(gemm, color="gray", linestyle="--", label=f"NumPy's product: {gemm:.0f} GFLOP/s")
+    axes.set(xscale="log", yscale="log", xlabel="arithmetic of the direct algorithm / number moved",
+             ylabel="GFLOP/s of the direct algorithm")  # fmt: skip
+    axes.set_title("Above the line: Winograd and sparsity do the same with less arithmetic")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(folder / "roofline.png", dpi=130)
+    figure, all_axes = plt.subplots(1, 3, figsize=(12, 4))
+    for axes, (axis, data) in zip(all_axes, results["growth"].items(), strict=True):
+        values, times = zip(*data["points"], strict=True)
+        axes.plot(values, [1e3 * t for t in times], marker="o")
+        axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms a step")
+        axes.set_title(f"time ~ {axis}^{data['exponent']:.2f}")
+    figure.tight_layout()
+    figure.savefig(folder / "growth.png", dpi=130)
+    return [str(folder / "roofline.png"), str(folder / "growth.png")]

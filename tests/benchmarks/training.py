@@ -1,0 +1,123 @@
+"""Training and prediction against the peers, on a given number of threads (a process of its own).
+
+``python -m tests.benchmarks.training --threads 2`` prints JSON.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+
+from nn import runtime
+from tests.benchmarks.nets import NETS, digits, noise, ours
+from tests.benchmarks.peers import installed
+from tests.benchmarks.timing import interleave, raise_malloc_thresholds, summary
+
+BATCH = 128
+
+
+def compare(shape, net, threads, quick, x, y, seconds):
+    """Return the times of a training step, ours and theirs, and who is missing."""
+    model = ours(shape, net)
+    engine = model.engine
+    peers, missing = installed(shape, net, threads, quick)
+    bx, by = x[:BATCH], y[:BATCH]
+    contestants = {"ours": lambda: engine.train_step(bx, by)}
+    for name, peer in peers.items():
+        contestants[name] = _bound(peer.step, peer.tensor(bx), peer.labels(by))
+    return model, peers, missing, interleave(contestants, seconds)
+
+
+def _bound(function, *arguments):
+    return lambda: function(*arguments)
+
+
+def epoch(model, peers, x, y, rounds):
+    """Return the times of an epoch with shuffling, ours and theirs, taken in turns."""
+    rng = np.random.default_rng(0)
+
+    def of_ours():
+        model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0)
+
+    def of_peer(peer):
+        tensors, labels = peer.tensor(x), peer.labels(y)
+
+        def run():
+            order = rng.permutation(len(x))
+            for start in range(0, len(x), BATCH):
+                chosen = order[start : start + BATCH]
+                peer.step(tensors[chosen], labels[chosen])
+
+        return run
+
+    calls = {"ours": of_ours}
+    calls.update({name: of_peer(peer) for name, peer in peers.items() if "torch" in name})
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    return {name: summary(values) for name, values in times.items()}
+
+
+def prediction(model, peers, x, seconds):
+    """Return the times for one image and for ten thousand."""
+    one, many = np.ascontiguousarray(x[:1]), np.ascontiguousarray(x[:10_000])
+    single, bulk = {"ours": lambda: model(one)}, {"ours": lambda: model.engine.predict(many)}
+    for name, peer in peers.items():
+        single[name] = _bound(peer.predict, peer.tensor(one))
+        bulk[name] = _blocks(peer, peer.tensor(many))
+    return interleave(single, seconds / 2, 50), interleave(bulk, seconds, 1)
+
+
+def _blocks(peer, x, size=1000):
+    def run():
+        for start in range(0, len(x), size):
+            peer.predict(x[start : start + size])
+
+    return run
+
+
+def main():
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    raise_malloc_thresholds()
+    runtime.set_num_threads(options.threads)
+    seconds = 1.0 if options.quick else 4.0
+    x, y, source = digits(6_000 if options.quick else 60_000)
+    if len(x) < 10_000:
+        x, y = np.concatenate([x, x]), np.concatenate([y, y])
+    result = {"threads": options.threads, "data": source, "step": {}, "missing": {}}
+    for name, (shape, net) in NETS.items():
+        images, labels = (x, y) if shape == (28, 28, 1) else noise(shape, BATCH)
+        setting = (shape, net, options.threads, options.quick or name != "original")
+        model, peers, missing, times = compare(*setting, images, labels, seconds)
+        result["step"][name] = times
+        result["missing"].update(missing)
+        if name == "original":
+            rounds = 1 if options.quick else 3
+            result["epoch"] = {"images": len(x), **epoch(model, peers, x, y, rounds)}
+            result["one image"], result["10,000 images"] = prediction(model, peers, x, seconds)
+    json.dump(result, sys.stdout)
+
+
+def peak_memory():
+    """Return the peak resident memory of an epoch beyond what was there before it, in MB."""
+    x, y, _ = digits(60_000)
+    model = ours(*NETS["original"])
+    model.engine.train_step(x[:2], y[:2])  # compiled code is not the epoch's
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.fit(x, y, batch_size=BATCH, epochs=1, verbose=0)
+    unit = 1024 if sys.platform != "darwin" else 1024 * 1024
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / unit
+
+
+if __name__ == "__main__":
+    main()
