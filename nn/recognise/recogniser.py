@@ -25,6 +25,7 @@ DEFAULT_TEMPERATURE = 1.0
 DEFAULT_UNSURE_BELOW = 0.7
 BATCH = 256
 SMALLEST_PROBABILITY = 1e-30
+LEAST_LOG = -6.0  # of a probability, when ink is divided: all poor matches are equally poor
 ODDNESS_WEIGHT = 0.6  # against the network's own certainty, when ink is divided into digits
 
 
@@ -162,11 +163,7 @@ class Recogniser:
         seen = x[inked]
         logits, features = look(self.model, seen)
         probabilities = softmax(logits, self.temperature)
-        if self.rejection is None:
-            oddness, limit = plain_oddness(seen), 0.5
-        else:
-            oddness = self.rejection.oddness(seen, logits, features)
-            limit = self.rejection.limit
+        oddness, limit = self._judge(seen, logits, features)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         for row, index in enumerate(inked):
             best, second = int(order[row, 0]), int(order[row, 1])
@@ -219,13 +216,18 @@ class Recogniser:
         """Return (N,) log-probabilities that each image is one whole digit."""
         logits, features = look(self.model, images)
         best = softmax(logits, self.temperature).max(axis=1)
-        oddness = (
-            plain_oddness(images)
-            if self.rejection is None
-            else self.rejection.oddness(images, logits, features)
-        )
-        odd = np.log(np.maximum(1 - oddness, 1e-9))
-        return np.asarray(np.maximum(np.log(best), -6.0) + ODDNESS_WEIGHT * np.maximum(odd, -9.0))
+        oddness, _ = self._judge(images, logits, features)
+        odd = np.maximum(np.log(np.maximum(1 - oddness, 1e-9)), LEAST_LOG)
+        worth = np.maximum(np.log(best), LEAST_LOG) + ODDNESS_WEIGHT * odd
+        return np.asarray(np.nan_to_num(worth, nan=2 * LEAST_LOG))
+
+    def _judge(
+        self, images: NDArray[np.float32], logits: Floats, features: Floats | None
+    ) -> tuple[Floats, float]:
+        """Return how odd each image is (N,), and above which limit it is no digit."""
+        if self.rejection is None or not self.rejection.suits(features):
+            return plain_oddness(images), 0.5
+        return self.rejection.oddness(images, logits, features), self.rejection.limit
 
     def _reading(self, segments: list[Segment]) -> Reading:
         if not segments:

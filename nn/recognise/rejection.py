@@ -128,6 +128,12 @@ class Rejection:
             return None
         return found if usable else None
 
+    def suits(self, features: Floats | None) -> bool:
+        """Return whether this judge was fitted on a network with such hidden features."""
+        if not self.feature_basis:
+            return True
+        return features is not None and features.shape[1] == len(self.feature_mean)
+
     def evidence(
         self, images: NDArray[np.float32], logits: Floats, features: Floats | None
     ) -> Floats:
@@ -137,7 +143,7 @@ class Rejection:
         shape = (shape_of(images) - np.asarray(self.shape_mean)[digits]) / deviation
         shape = np.clip(shape, -FARTHEST, FARTHEST)
         columns = [doubt_of(logits), np.abs(shape), np.maximum(shape[:, [0, 2]], 0) ** 2]
-        if self.feature_basis and features is not None:
+        if self.feature_basis and features is not None:  # see `suits`
             basis = np.asarray(self.feature_basis)
             centred = features - np.asarray(self.feature_mean)
             along = centred @ basis
