@@ -146,9 +146,9 @@ class SparseCategoricalCrossentropy(Loss):
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
-            hint = (
-                " For one-hot rows use loss='categorical_crossentropy'." if labels.ndim == 2 else ""
-            )
+            hint = " Convert them: y.astype(np.int64)." if labels.dtype.kind in "bf" else ""
+            if labels.ndim == 2:
+                hint = " For one-hot rows use loss='categorical_crossentropy'."
             raise ValueError(
                 "sparse_categorical_crossentropy: expected whole-number y of shape (N,), received "
                 f"{labels.dtype} {labels.shape}.{hint}"

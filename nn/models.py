@@ -81,6 +81,10 @@ class Sequential(Network):
         self._engine_parameters: Array | None = None
         super().__init__(layers, name, seed, dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the engine out of copies; each model makes its own."""
+        return {**self.__dict__, "_engine": None}
+
     # -- the direct call ------------------------------------------------------------------------
 
     def __call__(self, x: Any, training: bool = False) -> Array:
@@ -225,12 +229,15 @@ class Sequential(Network):
         images = as_examples(f"{prefix}x", x)
         if y is None:
             raise ValueError(f"{prefix}y: expected labels, received None.")
+        if images.dtype.kind == "f":
+            with np.errstate(over="ignore"):  # what is too large becomes infinite
+                extremes = np.array([images.min(), images.max()]).astype(self.dtype)
+            if not np.isfinite(extremes).all():
+                raise ValueError(
+                    f"{prefix}x: expected finite {self.dtype} numbers, received NaN or infinity. "
+                    "Find them with np.isfinite(x)."
+                )
         self._as_input(images[:1], f"{prefix}x")
-        if images.dtype.kind == "f" and not np.isfinite([images.min(), images.max()]).all():
-            raise ValueError(
-                f"{prefix}x: expected finite numbers, received NaN or infinity. "
-                "Find them with np.isfinite(x)."
-            )
         return images, self.as_labels(y, len(images), f"{prefix}y")
 
     def fit(
@@ -286,7 +293,7 @@ class Sequential(Network):
         for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise TypeError(f"fit: {argument} is not supported. Leave it out.")
-        if not 0 <= validation_split < 1:
+        if not isinstance(validation_split, int | float) or not 0 <= validation_split < 1:
             raise ValueError(
                 f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
             )

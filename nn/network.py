@@ -38,6 +38,8 @@ class Network:
         self._order_rng = np.random.default_rng(order)
         self._input_shape: Shape | None = None
         self._flat: tuple[Array, Array] | None = None  # parameters, gradients
+        if isinstance(layers, Layer | Network):
+            raise TypeError(f"Sequential: expected a list of layers, received {layers!r}.")
         for layer in layers or ():
             self.add(layer)
 
@@ -153,7 +155,7 @@ class Network:
         if self._flat is not None:
             home = self._flat[0].base
             weights = (w for layer in self.layers for w in layer.params.values())
-            if all(w.base is home for w in weights):
+            if home is not None and all(w.base is home for w in weights):
                 return self._flat
         self._flat = self._flatten()
         return self._flat
@@ -268,6 +270,11 @@ class Network:
         if config.get("input_shape"):
             model.add(InputLayer(config["input_shape"]))
         for entry in config["layers"]:
+            if entry["class_name"] not in LAYERS:
+                raise ValueError(
+                    f"from_config: expected layers of {', '.join(LAYERS)}, "
+                    f"received {entry['class_name']!r}."
+                )
             model.add(LAYERS[entry["class_name"]].from_config(entry["config"]))
         return model
 

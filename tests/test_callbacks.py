@@ -415,6 +415,15 @@ def test_averaging_goes_on_where_it_was(points, small_model):
     assert_array_equal(whole.parameters, parts.parameters)
 
 
+def test_an_average_is_of_one_model(points, small_model):
+    averaging, fresh = WeightAveraging(0.9), WeightAveraging(0.9)
+    small_model(seed=1).fit(*points, callbacks=averaging, verbose=0)
+    one, other = small_model(), small_model()
+    one.fit(*points, callbacks=averaging, verbose=0)
+    other.fit(*points, callbacks=fresh, verbose=0)
+    assert_array_equal(one.parameters, other.parameters)
+
+
 def test_early_stopping_restores_averaged_weights(points, small_model):
     model = small_model()
     stopping = EarlyStopping("val_loss", mode="max", restore_best_weights=True, patience=9)

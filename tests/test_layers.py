@@ -287,6 +287,18 @@ def test_wrong_shapes(input_shape, received, sentence):
         layer.forward(np.zeros(received, np.float32))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "bool", "float16", ">f4"])
+def test_other_dtypes_are_refused(backend, dtype):
+    """A kernel would answer in them, with numbers that make no sense."""
+    layer = built(Conv2D(2, 3), (4, 4, 1))
+    with pytest.raises(
+        ValueError,
+        match=r"conv2d: expected x of float32 or float64, received .*"
+        r"Use x\.astype\(np\.float32\)",
+    ):
+        layer.forward(np.ones((1, 4, 4, 1), dtype))
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -348,6 +360,7 @@ def test_what_changes_nothing_is_accepted():
     Dense(2, kernel_regularizer=None, bias_constraint=None, dtype="float32")
     Dropout(0.5, noise_shape=None, seed=None)
     assert LeakyReLU(alpha=0.1).negative_slope == 0.1  # its name up to Keras 2
+    assert Dense(3, input_dim=4).given_input_shape == (4,)
 
 
 @pytest.mark.parametrize(

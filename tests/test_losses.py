@@ -87,7 +87,8 @@ def test_gradient_by_hand(backend):
     [
         ([0, 3], r"expected labels from 0 to 2, received 0 to 3"),
         ([-1, 0], r"expected labels from 0 to 2, received -1 to 0"),
-        ([0.0, 1.0], r"expected whole-number y of shape \(N,\), received float64 \(2,\)"),
+        ([0.0, 1.0], r"expected whole-number y of shape \(N,\), received float64 \(2,\)\. Convert"),
+        ([True, False], r"received bool \(2,\)\. Convert them: y\.astype\(np\.int64\)\."),
         (["a", "b"], r"expected whole-number y of shape \(N,\), received <U1"),
         (
             [[1, 0, 0], [0, 1, 0]],

@@ -1,11 +1,14 @@
 """``Sequential``: building, weights in one vector, describing itself, asking it."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nn
 from nn.layers import (
+    Activation,
     BatchNormalization,
     Conv2D,
     Dense,
@@ -14,6 +17,7 @@ from nn.layers import (
     Input,
     MaxPooling2D,
     ReLU,
+    Softmax,
 )
 from nn.models import Sequential
 
@@ -79,6 +83,16 @@ def test_a_model_inside_a_model_is_its_layers():
     ("act", "error", "sentence"),
     [
         (lambda: Sequential(["relu"]), TypeError, r"add: expected a layer, received 'relu'"),
+        (
+            lambda: Sequential(Dense(3)),
+            TypeError,
+            r"Sequential: expected a list of layers, received",
+        ),
+        (
+            lambda: Sequential.from_config({"layers": [{"class_name": "Lambda", "config": {}}]}),
+            ValueError,
+            r"from_config: expected layers of Activation, .*received 'Lambda'",
+        ),
         (lambda: Sequential([Dense]), TypeError, r"add: expected a layer, received <class"),
         (
             lambda: Sequential([Dense(3)]).count_params(),
@@ -193,6 +207,20 @@ def test_arrays_put_into_a_layer_are_taken_up():
     model.layers[0].params["kernel"] = np.array([[3.0], [4.0]], np.float32)
     assert model.parameters.tolist() == [3, 4, 0]
     assert model(np.ones((1, 2))).tolist() == [[7]]
+
+
+def test_a_copy_is_a_model_of_its_own(backend, points, small_model):
+    x, y = points
+    model = small_model()
+    model.fit(x, y, verbose=0)
+    before = model.parameters.copy()
+    twin = copy.deepcopy(model)
+    model.fit(x, y, epochs=2, verbose=0)
+    assert_array_equal(twin.parameters, before)
+    twin.fit(x, y, epochs=2, verbose=0)  # it trains its own layers, in its own memory
+    assert_array_equal(twin.parameters, model.parameters)
+    assert_array_equal(twin.predict(x), model.predict(x))
+    assert not np.shares_memory(twin.parameters, model.parameters)
 
 
 # --- describing -----------------------------------------------------------------------------------
@@ -379,6 +407,33 @@ def test_heads_of_other_kinds_train_too(backend, points, head):
     before = model.evaluate(x, y)
     model.fit(x, y, epochs=5, verbose=0)
     assert model.evaluate(x, y) < before
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        [Dense(3, "softmax")],
+        [Dense(3), Activation("softmax")],
+        [Dense(3), Softmax()],
+        [Dense(3, "relu"), Softmax()],
+        [Dense(3, "softmax"), Softmax()],
+        [Dense(3, "softmax"), Activation("softmax")],
+        [Dense(3, "sigmoid")],
+        [Dense(3, "relu"), Dropout(0.0), Softmax()],
+        [Dense(3), BatchNormalization(), Softmax()],
+    ],
+    ids=lambda head: "-".join(getattr(h, "activation", h.name) for h in head),
+)
+def test_engines_agree_on_every_kind_of_head(points, head):
+    x, y = points
+    figures = []
+    for engine in nn.runtime.ENGINES:
+        with nn.use_backend("numba"), nn.use_engine(engine):
+            model = Sequential([Input((4,)), Dense(8, "relu"), *copy.deepcopy(head)], seed=4)
+            model.compile(nn.optimizers.SGD(0.05), "sparse_categorical_crossentropy")
+            figures.append([model.train_on_batch(x, y) for _ in range(3)])
+            figures[-1] += model.predict(x).ravel().tolist()
+    assert_allclose(*figures, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

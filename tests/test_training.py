@@ -283,9 +283,12 @@ NAN = np.where(np.arange(40).reshape(10, 4) == 17, np.nan, 0)
             NAN,
             Y,
             {},
-            r"^x: expected finite numbers, received NaN or infinity\. Find them with np\.",
+            r"^x: expected finite float32 numbers, received NaN or infinity\. Find them with np\.",
         ),
-        (np.where(np.isnan(NAN), np.inf, 0), Y, {}, r"^x: expected finite numbers"),
+        (np.where(np.isnan(NAN), np.inf, 0), Y, {}, r"^x: expected finite float32 numbers"),
+        (np.full((10, 4), 1e300), Y, {}, r"^x: expected finite float32 numbers"),
+        (X, Y, {"validation_split": "0.1"}, r"^validation_split: expected a fraction in \[0, 1\)"),
+        (X, Y, {"validation_split": None}, r"^validation_split: expected a fraction in \[0, 1\)"),
         (X, Y + 1, {}, r"expected labels from 0 to 2, received 1 to 3"),
         (X, Y - 1, {}, r"expected labels from 0 to 2, received -1 to 1"),
         (X, Y + 0.5, {}, r"expected whole-number y of shape \(N,\), received float64 \(10,\)"),
@@ -308,7 +311,7 @@ NAN = np.where(np.arange(40).reshape(10, 4) == 17, np.nan, 0)
         ),
         (X, Y, {"validation_data": (X, Y[:3])}, r"^validation_y: expected 10 labels"),
         (X, Y, {"validation_data": (X[:0], Y[:0])}, r"^validation_x: expected at least one exam"),
-        (X, Y, {"validation_data": (NAN, Y)}, r"^validation_x: expected finite numbers"),
+        (X, Y, {"validation_data": (NAN, Y)}, r"^validation_x: expected finite float32 numbers"),
         (X, Y, {"validation_data": (X, Y + 9)}, r"expected labels from 0 to 2, received 9 to 11"),
     ],
 )
@@ -374,7 +377,7 @@ def test_train_on_batch_refuses(small_model, x, y, sentence):
 
 
 def test_evaluate_refuses(small_model):
-    with pytest.raises(ValueError, match=r"x: expected finite numbers, received NaN"):
+    with pytest.raises(ValueError, match=r"x: expected finite float32 numbers, received NaN"):
         small_model().evaluate(NAN, Y)
     with pytest.raises(ValueError, match=r"y: expected labels, received None"):
         small_model().evaluate(X)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.callbacks.base import Callback, Logs
 from nn.reference import Array
+
+if TYPE_CHECKING:
+    from nn.models import Sequential
 
 
 class LearningRateScheduler(Callback):
@@ -76,9 +79,17 @@ class WeightAveraging(Callback):
                 f"WeightAveraging: expected momentum in [0, 1), received {momentum!r}."
             )
         self.momentum = momentum
+        self._forget()
+
+    def _forget(self) -> None:
         self.steps = 0
         self.average: list[Array] | None = None
         self.raw: list[Array] | None = None
+
+    def set_model(self, model: Sequential) -> None:
+        if getattr(self, "model", model) is not model:
+            self._forget()
+        super().set_model(model)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if self.average is None:

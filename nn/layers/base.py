@@ -78,6 +78,8 @@ class Layer:
         self, *, name: str | None = None, input_shape: Shape | None = None, **neutral: Any
     ) -> None:
         kind = type(self).__name__
+        width = neutral.pop("input_dim", None)  # of a first layer that takes rows
+        input_shape = (width,) if width is not None else input_shape
         batch_shape = neutral.pop("batch_input_shape", None) or neutral.pop("batch_shape", None)
         if batch_shape is not None:
             input_shape = tuple(batch_shape[1:])
@@ -153,7 +155,7 @@ class Layer:
         Raises
         ------
         ValueError
-            If ``x`` has another shape.
+            If ``x`` has another shape, or is neither float32 nor float64.
         RuntimeError
             If the layer has not been built.
         """
@@ -216,6 +218,11 @@ class Layer:
             raise ValueError(
                 f"{self.name}: expected x of shape ({expected}), received {x.shape}."
                 f"{shape_remedy(x.shape, self.input_shape)}"
+            )
+        if x.dtype not in (np.float32, np.float64):
+            raise ValueError(
+                f"{self.name}: expected x of float32 or float64, received {x.dtype}. "
+                "Use x.astype(np.float32)."
             )
 
     def _take(self, dy: Array) -> Any:
