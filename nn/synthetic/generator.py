@@ -133,8 +133,12 @@ def _warp(points: Array, style: Style, rng: np.random.Generator) -> Array:
     frequency = rng.normal(0, 0.75, (BLOCK, 1, waves, 2)) * 2 * np.pi
     phase = rng.uniform(0, 2 * np.pi, (BLOCK, 1, waves))
     amplitude = rng.normal(0, style.warp / np.sqrt(waves / 2), (BLOCK, 1, waves, 2))
-    angle = (points[:, :, None] * frequency).sum(axis=3) + phase
-    moved: Array = (np.sin(angle)[..., None] * amplitude).sum(axis=2)
+    moved = np.zeros_like(points)
+    for k in range(waves):
+        f, a = frequency[:, :, k], amplitude[:, :, k]
+        swing = np.sin(points[..., 0] * f[..., 0] + points[..., 1] * f[..., 1] + phase[..., k])
+        moved[..., 0] += swing * a[..., 0]
+        moved[..., 1] += swing * a[..., 1]
     return moved
 
 
@@ -193,7 +197,7 @@ def _widths(labels: NDArray[np.uint8], style: Style, rng: np.random.Generator) -
     median, up, down = style.width
     z = rng.normal(size=BLOCK)
     widths = median * np.exp(np.where(z > 0, up, down) * z)
-    widths *= np.where(labels == 1, np.sqrt(np.maximum(widths / 3, 1)), 1)
+    widths *= np.where(labels == 1, np.maximum(widths / 3, 1) ** 0.75, 1)
     return np.clip(widths, 1.0, 7.5)
 
 
