@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import math
 import shlex
 import signal
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the library is imported after the arguments are parsed: --help is instant
-    from nn.runs import Data, Settings
+    from nn.models import Sequential
+    from nn.runs import Data, Run, Settings
 
 HERE = Path(__file__).resolve().parent
 # Installed as a package, the folder beside this file is not the place for results.
@@ -34,6 +36,7 @@ examples:
   python train.py --limit 6000 --epochs 3      a quick look on a tenth of the images
   python train.py --data synthetic             digits drawn by a program: no files, no network
   python train.py --optimizer adam --seed 7 --output weights/adam.h5
+  python train.py --recipe strong              distortions, pen strokes, averaged weights
   python train.py --resume                     go on where Ctrl-C stopped the last training
   python train.py --resume --epochs 20         ten epochs more
 
@@ -112,6 +115,11 @@ def parser() -> argparse.ArgumentParser:
                       help="how to train (default: original)")
     what.add_argument("--preset", choices=("original", "large"),
                       help="which network (default: original)")
+    what.add_argument("--teacher", type=Path, metavar="FILE",
+                      help="a better network, whose answers the new one learns beside the labels")
+    what.add_argument("--ensemble", type=whole(2), metavar="N",
+                      help="train N networks with seeds that follow each other, saved as one file "
+                      "that averages their answers")
     how = make.add_argument_group("how to train it (defaults: as the recipe says)")
     how.add_argument("--epochs", type=whole(1), metavar="N")
     how.add_argument("--batch-size", type=whole(1), metavar="N")
@@ -176,7 +184,7 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
 
     settings = Settings(**recorded)
     given = {"learning_rate": args.lr} | {
-        name: getattr(args, name) for name in recorded if hasattr(args, name)
+        name: getattr(args, name) for name in recorded if hasattr(args, name) and name != "teacher"
     }
     for name, value in given.items():
         if value is not None and value != recorded[name] and name != "epochs":
@@ -216,6 +224,28 @@ def check_output(output: Path) -> None:
 
 
 # --- data ----------------------------------------------------------------------------------------
+
+
+def find_teacher(args: argparse.Namespace, settings: Settings) -> Sequential | None:
+    """Return the network to learn from, if any; note in the settings which it is."""
+    if args.teacher is None and settings.teacher is None:
+        return None
+    import hashlib
+
+    import nn
+
+    # A resumed run knows the name only, so that no record holds anybody's folders.
+    path = args.teacher or args.output.with_name(settings.teacher or "")
+    if not path.is_file():
+        raise Refused(f"--teacher: expected a model file, received {path} (not there).")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if settings.teacher_sha256 not in (None, digest):
+        raise Refused(
+            f"--teacher: expected the file the training began with, SHA-256 "
+            f"{settings.teacher_sha256}, received {path} with {digest}."
+        )
+    settings.teacher, settings.teacher_sha256 = path.name, digest
+    return nn.load_model(path)
 
 
 def synthetic_digits(count: int, seed: int, start: int = 0) -> tuple[Any, Any]:
@@ -293,6 +323,8 @@ def train(args: argparse.Namespace) -> int:
         runtime.set_num_threads(args.threads)
     saved = None
     if args.resume is not None:
+        if args.ensemble:
+            raise Refused("--resume: expected one network, received --ensemble. Leave one out.")
         checkpoint = args.resume if args.resume.name else runs.beside(args.output, runs.CHECKPOINT)
         if not checkpoint.is_file():
             raise Refused(
@@ -303,15 +335,21 @@ def train(args: argparse.Namespace) -> int:
         settings = resumed(args, state["settings"])
     else:
         settings = resolve(args)
+    teacher = find_teacher(args, settings)
     data = load(args, settings, say)
-    progress = reporter(
-        args.quiet,
-        epochs=settings.epochs,
-        images=len(data.train[1]),
-        batch_size=settings.batch_size,
-    )
-    output = None if args.dry_run else args.output
-    run = runs.Run(settings, data, output, progress)
+
+    def new_run(number: int) -> Run:
+        progress = reporter(
+            args.quiet,
+            epochs=settings.epochs,
+            images=len(data.train[1]),
+            batch_size=settings.batch_size,
+        )
+        alone = not (args.dry_run or args.ensemble)
+        own = dataclasses.replace(settings, seed=settings.seed + number)
+        return runs.Run(own, data, args.output if alone else None, progress, teacher)
+
+    run = new_run(0)
     say(
         f"{data.source['name']}: {len(data.train[1]):,} images to train on, "
         f"{len(data.validation[1]):,} to choose the epoch by. {run.model.count_params():,} "
@@ -320,37 +358,50 @@ def train(args: argparse.Namespace) -> int:
         f"{runtime.num_threads()} threads."
     )
     if args.dry_run:
-        progress.begin(0)
+        run.progress.begin(0)
         loss = run.model.train_on_batch(*run.batches[0])[0]
-        progress.end()
+        run.progress.end()
         print(f"Dry run: a batch was trained, loss {float(loss):.4f}. Nothing was written.")
         return 0
     if saved is not None:
         run.resume(checkpoint, saved, state)
         say(f"Going on after epoch {run.course.epochs_done} of {settings.epochs}.")
-    interrupted = False
-    progress.begin(run.course.epochs_done)
+    done = []
+    for number in range(args.ensemble or 1):
+        if args.ensemble:
+            run = new_run(number) if number else run
+            say(f"\nNetwork {number + 1} of {args.ensemble}, seed {run.settings.seed}")
+        interrupted = not completed(run, args.patience)
+        if not interrupted or (run.course.epochs_done and not args.ensemble):
+            done.append(run)
+        if interrupted:
+            break
+        run.release()
+    if not done:
+        print("Interrupted before there was anything to save.")
+        return 130
+    if interrupted:
+        print(f"\nInterrupted in epoch {run.course.epochs_done + 1}: its part is left out.")
+    finish(done, args.output, args.force, args.argv, interrupted, args.quiet)
+    if not interrupted:
+        return 0
+    if not args.ensemble:
+        place = [] if args.output == DEFAULT_OUTPUT else ["--output", str(args.output)]
+        print(f"Resume    {shlex.join(['python', 'train.py', '--resume', *place])}")
+    return 130
+
+
+def completed(run: Run, patience: int | None) -> bool:
+    """Train the epochs of a run; return whether it came to its end without being interrupted."""
+    run.progress.begin(run.course.epochs_done)
     try:
-        for _ in run.epochs(args.patience):
+        for _ in run.epochs(patience):
             pass
     except KeyboardInterrupt:
-        interrupted = True
+        return False
     finally:
-        progress.end()
-    done = run.course.epochs_done
-    if interrupted and done == 0:
-        print("Interrupted in the first epoch: there is nothing to save yet.")
-        return 130
-    if interrupted:
-        print(f"\nInterrupted in epoch {done + 1}: its part is left out.")
-    finish(run, args.output, args.force, args.argv, interrupted, args.quiet)
-    if interrupted:
-        again = ["python", "train.py", "--resume"]
-        if args.output != DEFAULT_OUTPUT:
-            again += ["--output", str(args.output)]
-        print(f"Resume    {shlex.join(again)}")
-        return 130
-    return 0
+        run.progress.end()
+    return True
 
 
 def main(argv: list[str] | None = None) -> int:

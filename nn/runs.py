@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import recipes, runtime, saving
+from nn.augment import MixedBatches
 from nn.callbacks import WeightAveraging
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class DivergedError(ArithmeticError):
     """The loss of a training is no longer a finite number."""
 
 
-class ResumeError(ValueError):
-    """A checkpoint is none, or of another training."""
+class SettingsError(ValueError):
+    """What a run was given does not fit together: a checkpoint of another training, say."""
 
 
-REFUSALS = (DivergedError, ResumeError)
+REFUSALS = (DivergedError, SettingsError)
 """What a user may be told without a traceback."""
 
 
@@ -54,6 +55,8 @@ class Settings:
     seed: int
     validation_split: float
     limit: int | None
+    teacher: str | None = None
+    teacher_sha256: str | None = None
 
 
 @dataclass
@@ -124,7 +127,7 @@ def read_checkpoint(path: Path) -> tuple[Sequential, dict[str, Any]]:
 
     Raises
     ------
-    ResumeError
+    SettingsError
         If ``path`` is a model without a training's state.
     nn.saving.FormatError
         If it is no model.
@@ -134,7 +137,7 @@ def read_checkpoint(path: Path) -> tuple[Sequential, dict[str, Any]]:
     saved = saving.load_model(path)
     state = saved.metadata.get("checkpoint")
     if not isinstance(state, dict):
-        raise ResumeError(
+        raise SettingsError(
             f"checkpoint: expected a file that a training wrote to be resumed, received {path}, a "
             f"model without a training's state. Give the file that ends in {CHECKPOINT}, or start "
             "anew without --resume."
@@ -153,6 +156,13 @@ class Run:
         Where the weights will go; the checkpoint gets a name beside it. None: write nothing.
     progress : EpochLines
         Whom to tell.
+    teacher : Sequential, optional
+        A better network, whose probabilities are part of the targets.
+
+    Raises
+    ------
+    SettingsError
+        If there is a teacher and the recipe's batches cannot be told by one.
     """
 
     def __init__(
@@ -161,6 +171,7 @@ class Run:
         data: Data,
         output: Path | None,
         progress: EpochLines,
+        teacher: Sequential | None = None,
     ) -> None:
         recipe = recipes.RECIPES[settings.recipe]
         self.recipe = recipe
@@ -168,9 +179,17 @@ class Run:
         self.data = data
         self.output = output
         self.progress = progress
-        self.batches = recipe.batches(
+        self.batches: Any = recipe.batches(
             *data.train, settings.batch_size, settings.seed, data.folder
         )
+        if teacher is not None:
+            if not isinstance(self.batches, MixedBatches):
+                raise SettingsError(
+                    f"--teacher: expected a recipe of many variations, received "
+                    f"{settings.recipe}, which shows the same images each epoch. Add --recipe "
+                    "strong."
+                )
+            self.batches = recipes.Distilled(self.batches, teacher)
         progress.images = getattr(self.batches, "samples", len(data.train[1]))
         self.source = dict(data.source)
         self.trained_on = str(data.source["name"])
@@ -198,12 +217,12 @@ class Run:
 
         Raises
         ------
-        ResumeError
+        SettingsError
             If it is of other data, another network or another optimiser.
         """
         model, ours, theirs = self.model, self.model.optimizer, saved.optimizer
         if state["source"] != self.source:
-            raise ResumeError(
+            raise SettingsError(
                 f"--resume: expected the data the training began with ({state['source']}), "
                 f"received {self.source}. Give the same --data-dir and --limit."
             )
@@ -213,7 +232,7 @@ class Run:
             or set(ours.slots) != set(theirs.slots)
             or model.parameters.shape != saved.parameters.shape
         ):
-            raise ResumeError(
+            raise SettingsError(
                 f"--resume: expected {model.count_params():,} parameters and the state of "
                 f"{type(ours).__name__}, received {saved.count_params():,} and "
                 f"{type(theirs).__name__} in {path}. Start anew without --resume."
@@ -234,6 +253,10 @@ class Run:
             average = [w.copy() for w in self._live()]
             self.averaging.set_model(model)
             self.averaging.restore({**state["averaging"], "average": average, "raw": raw})
+
+    def release(self) -> None:
+        """Let go of what only the training needs: the batches."""
+        self.batches = None
 
     def epochs(self, patience: int | None = None) -> Iterator[dict[str, float]]:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.

@@ -271,6 +271,39 @@ def test_an_interrupted_training_keeps_the_best_and_can_go_on(tmp_path, sign):
     assert resumed["history"]["loss"][:done] == record["history"]["loss"]
 
 
+# --- teachers and ensembles -------------------------------------------------------------------
+
+
+def test_a_teacher_needs_a_recipe_of_many_variations(trained, tmp_path):
+    teacher = trained[0] / "digits.h5"
+    said = refused(*TINY, "--teacher", teacher, "--output", tmp_path / "x.h5")
+    assert "--teacher: expected a recipe of many variations, received original" in said
+
+
+def test_a_teacher_that_is_not_there_or_is_none(tmp_path):
+    said = refused(*TINY, "--teacher", tmp_path / "none.h5", "--output", tmp_path / "x.h5")
+    assert "--teacher: expected a model file" in said
+    (tmp_path / "text.h5").write_text("not a model")
+    refused(*TINY, "--teacher", tmp_path / "text.h5", "--output", tmp_path / "x.h5")
+
+
+def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
+    output = tmp_path / "x.h5"
+    process = run(*TINY, "--ensemble", "2", "--output", output)
+    assert "Network 2 of 2, seed 2" in process.stdout
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert [member["seed"] for member in record["members"]] == [1, 2]
+    single = json.loads((trained[0] / "digits.json").read_text())
+    assert record["members"][0]["test"]["loss"] == pytest.approx(single["test"]["loss"], rel=1e-4)
+    model = nn.load_model(output)
+    images, labels = train.synthetic_digits(240, seed=0, start=10**9)
+    told = model.predict(recipes.to_network(images)).argmax(axis=1)
+    assert (told == labels).sum() == record["test"]["right"]
+    assert sorted(os.listdir(tmp_path))[-2:] == ["x.h5", "x.json"]
+    said = refused(*TINY, "--ensemble", "2", "--resume", "--output", output)
+    assert "--resume: expected one network" in said
+
+
 # --- nothing is lost --------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import recipes, runtime, saving
+from nn.ensemble import Ensemble
+from nn.models import Sequential
 from nn.report import pictures, record, scores
-from nn.runs import Run, beside
+from nn.runs import Data, Run, beside
 
 
 class Verdict(NamedTuple):
@@ -27,24 +30,29 @@ class Verdict(NamedTuple):
     probabilities: NDArray[np.float32]
 
 
-def judge(run: Run) -> Verdict:
-    """Open the test images and let the network of ``run`` read them."""
-    images, labels = run.data.test()
-    probabilities = run.model.predict(recipes.to_network(images), verbose=0)
-    predicted = probabilities.argmax(axis=1)
-    right = int((predicted == labels).sum())
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    confusion = scores.confusion_matrix(labels, predicted)
+def judge(model: Sequential | Ensemble, data: Data) -> Verdict:
+    """Open the test images and let ``model`` read them."""
+    images, labels = data.test()
+    probabilities = model.predict(recipes.to_network(images))
+    confusion = scores.confusion_matrix(labels, probabilities.argmax(axis=1))
     figures = {
+        **_figures(probabilities, labels),
+        "confusion": confusion.tolist(),
+        "digits": [row._asdict() for row in scores.class_scores(confusion)],
+    }
+    return Verdict(figures, confusion, images, labels, probabilities)
+
+
+def _figures(probabilities: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, Any]:
+    right = int((probabilities.argmax(axis=1) == labels).sum())
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return {
         "images": len(labels),
         "right": right,
         "accuracy": right / len(labels),
         "interval_95": list(scores.wilson_interval(right, len(labels))),
         "loss": float(-np.log(np.maximum(of_truth, 1e-7)).mean()),
-        "confusion": confusion.tolist(),
-        "digits": [row._asdict() for row in scores.class_scores(confusion)],
     }
-    return Verdict(figures, confusion, images, labels, probabilities)
 
 
 def destination(output: Path, judged: dict[str, Any], force: bool) -> Path:
@@ -94,19 +102,19 @@ def draw_pictures(output: Path, run: Run, verdict: Verdict) -> str:
 
 
 def finish(
-    run: Run,
+    runs: Sequence[Run],
     output: Path,
     force: bool = False,
     arguments: list[str] | None = None,
     interrupted: bool = False,
     quiet: bool = False,
 ) -> Path:
-    """Write the best weights of a run and what stands beside them; print what it came to.
+    """Write the best weights of a training and what stands beside them; print what it came to.
 
     Parameters
     ----------
-    run : Run
-        At least one epoch of it is done.
+    runs : sequence of Run
+        One, or the members of an ensemble; of each at least one epoch is done.
     output : Path
         The weights; record and pictures get its name with another ending. Weights that stand
         there are not replaced by worse ones, see `destination`.
@@ -115,7 +123,7 @@ def finish(
     arguments : list of str, optional
         The command line, for the record.
     interrupted : bool
-        The run is not over: the test images stay closed.
+        The training is not over: the test images stay closed.
     quiet : bool
         Leave out the table of digits.
 
@@ -129,71 +137,100 @@ def finish(
     OSError
         If a file cannot be written; what stood in its place before is still there.
     """
-    course, source = run.course, run.source
-    run.model.set_weights(run.best_weights)
+    first = runs[0]
+    data, course = first.data, first.course
+    for run in runs:
+        run.model.set_weights(run.best_weights)
+    model = first.model if len(runs) == 1 else Ensemble([run.model for run in runs])
     judged = {
-        "images": len(run.data.validation[1]),
-        "sha256": record.digest(*run.data.validation),
+        "images": len(data.validation[1]),
+        "sha256": record.digest(*data.validation),
         "accuracy": course.best_accuracy,
         "loss": course.best_loss,
     }
-    run.model.metadata = {
-        "trained_on": run.trained_on,
-        "data": source,
-        "settings": asdict(run.settings),
+    if len(runs) > 1:
+        told = _figures(model.predict(recipes.to_network(data.validation[0])), data.validation[1])
+        judged.update(accuracy=told["accuracy"], loss=told["loss"])
+    model.metadata = {
+        "trained_on": first.trained_on,
+        "data": first.source,
+        "settings": asdict(first.settings),
         "epoch": course.best_epoch,
+        "members": len(runs),
         "validation": judged,
     }
     more: dict[str, Any] = {}
-    if run.recipe.finish is not None and not interrupted:
-        more = run.recipe.finish(run.model, *run.data.validation, run.data.folder)
-    verdict = None if interrupted else judge(run)
+    if first.recipe.finish is not None and not interrupted:
+        more = first.recipe.finish(model, *data.validation, data.folder)
+    verdict = None if interrupted else judge(model, data)
     if verdict is not None:
         kept = ("images", "accuracy", "interval_95", "loss")
-        run.model.metadata["test"] = {name: verdict.figures[name] for name in kept}
+        model.metadata["test"] = {name: verdict.figures[name] for name in kept}
+    members = [_member(run, verdict) for run in runs] if len(runs) > 1 else []
     path = destination(output, judged, force)
-    saving.save_model(run.model, path)
+    saving.save_model(model, path)
     record.write_json(
         beside(path, ".json"),
         {
             "program": "train.py",
             "arguments": arguments,
-            "settings": asdict(run.settings),
+            "settings": asdict(first.settings),
             "finished": not interrupted,
             "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "backend": runtime.backend(),
             "threads": runtime.num_threads(),
             "versions": record.describe_versions(),
             "machine": record.describe_machine(),
-            "data": source,
-            "training_images": len(run.data.train[1]),
-            "parameters": run.model.count_params(),
+            "data": first.source,
+            "training_images": len(data.train[1]),
+            "parameters": model.count_params(),
             "history": course.history,
             "best_epoch": course.best_epoch,
-            "seconds": course.seconds,
+            "seconds": sum(run.course.seconds for run in runs),
             "peak_memory_bytes": peak_memory(),
+            "members": members,
             "validation": judged,
             "finish": more,
             "test": verdict and verdict.figures,
         },
     )
     if verdict is not None:
-        drawn = draw_pictures(path, run, verdict)
+        drawn = draw_pictures(path, first, verdict)
         if not quiet:
             print(f"\n{scores.scores_table(verdict.confusion)}\n")
-        figures = verdict.figures
-        low, high = figures["interval_95"]
-        print(
-            f"Test      loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
-            f"{figures['images']} test images ({source['name']}) right"
-        )
+        for number, member in enumerate(members, 1):
+            _print_test(f"Network {number}", member["test"], data.source["name"])
+        _print_test("Test", verdict.figures, data.source["name"])
         print(f"Pictures  {drawn}")
     print(f"Record    {beside(path, '.json')}")
-    print(f"Weights   {path} (epoch {course.best_epoch}, trained on {run.trained_on})")
+    what = f"epoch {course.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
+    print(f"Weights   {path} ({what}, trained on {first.trained_on})")
     if path != output:
         print(
             f"          {output} stands: it is better on the same validation images, or was "
             "judged on others. --force replaces it."
         )
     return path
+
+
+def _member(run: Run, verdict: Verdict | None) -> dict[str, Any]:
+    """Return what the record says of one network of an ensemble."""
+    told = {
+        "seed": run.settings.seed,
+        "best_epoch": run.course.best_epoch,
+        "validation": {"accuracy": run.course.best_accuracy, "loss": run.course.best_loss},
+        "history": run.course.history,
+    }
+    if verdict is None:
+        return told
+    probabilities = run.model.predict(recipes.to_network(verdict.images))
+    return {**told, "test": _figures(probabilities, verdict.labels)}
+
+
+def _print_test(head: str, figures: dict[str, Any], name: str) -> None:
+    low, high = figures["interval_95"]
+    print(
+        f"{head:<9} loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
+        f"{figures['images']} test images ({name}) right"
+    )
