@@ -69,7 +69,8 @@ class Ensemble:
 
     def __call__(self, x: Any) -> Array:
         """Return the mean of the members' outputs for a few images."""
-        return np.mean([member(x) for member in self.members], axis=0)
+        mean: Array = np.mean([member(x) for member in self.members], axis=0)
+        return mean
 
     def count_params(self) -> int:
         """Return the number of weights of all members."""
