@@ -13,7 +13,9 @@ import pytest
 
 import nn
 from nn import saving
+from nn.datasets.mnist import load_test
 from nn.layers import (
+    ELU,
     LAYERS,
     Activation,
     AveragePooling2D,
@@ -24,7 +26,6 @@ from nn.layers import (
     Flatten,
     GlobalAveragePooling2D,
     Input,
-    ELU,
     LeakyReLU,
     MaxPooling2D,
     ReLU,
@@ -33,7 +34,6 @@ from nn.layers import (
     Softmax,
     ZeroPadding2D,
 )
-from nn.datasets.mnist import load_test
 from nn.saving import DigitInput, FormatError, atomic
 
 KERAS_FILE = (
@@ -53,7 +53,8 @@ def every_layer():
     """Return a model with every layer there is."""
     return nn.Sequential(
         [
-            Input((784,)), Rescaling(2.0, -1.0), Reshape((28, 28, 1)), ZeroPadding2D(((1, 0), (0, 2))),
+            Input((784,)), Rescaling(2.0, -1.0), Reshape((28, 28, 1)),
+            ZeroPadding2D(((1, 0), (0, 2))),
             Conv2D(3, (3, 5), strides=(2, 1), padding="same", activation="elu", use_bias=False,
                    kernel_initializer="he_normal"),
             BatchNormalization(momentum=0.9, epsilon=1e-4), MaxPooling2D((2, 3), 2, "same"),
@@ -179,7 +180,7 @@ def test_weights_of_another_architecture_change_nothing(tmp_path, name):
     every_layer().save_weights(tmp_path / name)
     other = nn.Sequential([Input((784,)), Dense(6), Dense(10)], seed=0)
     before = other.get_weights()
-    with pytest.raises(FormatError, match="another architecture|expected kernel of shape"):
+    with pytest.raises(FormatError, match=r"another architecture|expected kernel of shape"):
         other.load_weights(tmp_path / name)
     assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
 
@@ -346,11 +347,13 @@ def test_probing_finds_the_convention(easy_digits, truth):
     kernel = kernel / truth.scale
     model.layers[0].set_weights([kernel, bias - truth.offset * kernel.sum(axis=0)])
     evidence = saving.probe_input(model, x[400:], y[400:])
-    assert evidence.best == truth
+    equal = [t.convention for t in evidence.trials if t.accuracy == evidence.trials[0].accuracy]
+    assert truth in equal
+    assert {(c.transpose, c.invert) for c in equal} == {(truth.transpose, truth.invert)}
     assert evidence.convincing
     assert len(evidence.trials) == 20
     table = str(evidence).splitlines()
-    assert truth.describe() in table[1]
+    assert evidence.best.describe() in table[1]
     assert "right of 200" in table[0]
     model.metadata["input"] = dataclasses.asdict(evidence.best)
     found = saving.digit_probabilities(model, x[400:]).argmax(axis=1)

@@ -203,7 +203,8 @@ def test_keras_2_lists_dicts_and_split_names(tmp_path, network, rng, as_list, sp
     for layer in network.layers:
         names = [f"elsewhere/{name}:0" for name in layer.weight_names]  # another prefix
         groups.append((layer.name, list(zip(names, layer.weights, strict=True))))
-    write_legacy(tmp_path / "x.h5", config, groups, keras="2.1.5", backend="tensorflow", split=split)
+    version = {"keras": "2.1.5", "backend": "tensorflow"}
+    write_legacy(tmp_path / "x.h5", config, groups, **version, split=split)
     model = saving.load_model(tmp_path / "x.h5")
     x = rng.random((4, 10, 10, 1), np.float32)
     assert np.array_equal(model.predict(x), network.predict(x))

@@ -8,6 +8,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
+from typing import IO, cast
 
 from nn.saving.errors import MAX_JSON_BYTES, FormatError
 
@@ -36,7 +37,7 @@ def read_archive(data: bytes | mmap.mmap, name: str) -> dict[str, bytes]:
     wanted = {CONFIG: MAX_JSON_BYTES, METADATA: MAX_JSON_BYTES, WEIGHTS: _MAX_WEIGHTS}
     found: dict[str, bytes] = {}
     try:
-        stream = io.BytesIO(data) if isinstance(data, bytes) else data
+        stream = cast(IO[bytes], io.BytesIO(data) if isinstance(data, bytes) else data)
         with zipfile.ZipFile(stream) as archive:
             for entry in archive.infolist():
                 _check_entry(entry, name)

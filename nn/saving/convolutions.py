@@ -79,7 +79,7 @@ def _emit_weighted(
 
 
 def _initializer(value: Any) -> str:
-    """Keep an initialiser that `nn` has, for whoever trains the model anew; else Keras's default."""
+    """Keep an initialiser that `nn` has, for whoever trains anew; else give Keras's default."""
     name = value.get("class_name") if isinstance(value, dict) else value
     return name if isinstance(name, str) and name in INITIALIZERS else "GlorotUniform"
 
@@ -164,7 +164,7 @@ def _channelwise_kernel(
     separable = spec.kind == "SeparableConv2D"
     F = spec.settings.count("filters", "nb_filter") if separable else C * M
     _bounded(spec, (*size, C, F))
-    slots = [("depthwise_kernel", (*size, C, M))]
+    slots: list[tuple[str, tuple[int, ...]]] = [("depthwise_kernel", (*size, C, M))]
     if separable:
         slots.append(("pointwise_kernel", (1, 1, C * M, F)))
     if use_bias:

@@ -18,7 +18,7 @@ from nn import activations
 from nn.models import Sequential
 from nn.saving.errors import FormatError
 
-_FORMS = "(28, 28, 1), (28, 28), (784,), (784, 1), (1, 784), (28, 28, 3), (28, 28, 4) or (32, 32, …)"
+_FORMS = "(28, 28, 1), (28, 28), (784,), (784, 1), (1, 784), (28, 28, 3) or (32, 32, 1)"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,9 @@ def remember_input(
     invert: bool | None,
 ) -> None:
     """Put what the user says about a model's inputs into its metadata, over what it held."""
-    given = {"scale": scale, "offset": offset, "transpose": transpose, "invert": invert}
+    given: dict[str, Any] = {
+        "scale": scale, "offset": offset, "transpose": transpose, "invert": invert,
+    }  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
     for name in ("scale", "offset"):
         value = given.get(name, 1.0)

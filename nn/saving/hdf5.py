@@ -336,7 +336,7 @@ class Group:
         return None if found is None else found.value()
 
     def attribute_list(self, name: str) -> list[str] | None:
-        """Give a list of names, joined when Keras split it into name0, name1, …"""
+        """Give a list of names, joined when Keras split it into name0, name1 and so on."""
         if name in self._attributes:
             value = self.attribute(name)
         elif f"{name}0" in self._attributes:

@@ -17,7 +17,7 @@ from nn.saving.digits import remember_input
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
 from nn.saving.settings import parse_json
-from nn.saving.translate import Chain, Dialect, Step, Stored, check_known, translate
+from nn.saving.translate import Chain, Dialect, Stored, check_known, translate
 from nn.saving.weights import bind_legacy, bind_tree, is_legacy, legacy_dialect
 
 METADATA_ATTRIBUTE = "nn_metadata"

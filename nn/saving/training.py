@@ -86,7 +86,8 @@ def make_optimizer(config: Any) -> Optimizer:
         When `nn` does not have it.
     """
     if isinstance(config, str):
-        config = {"class_name": {n.lower(): n for n in OPTIMIZERS}.get(config, config), "config": {}}
+        kind = {name.lower(): name for name in OPTIMIZERS}.get(config, config)
+        config = {"class_name": kind, "config": {}}
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ValueError(f"optimizer: expected a class_name, received {str(config)[:80]}.")
     kind = config["class_name"].rsplit(">", 1)[-1]

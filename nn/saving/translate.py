@@ -4,8 +4,8 @@
 be written *exactly* as one of ours is: channels-first networks become channels-last (their dense
 kernels' rows are reordered behind a `Flatten`), separable, depthwise, grouped and dilated
 convolutions become ordinary ones (see `nn.saving.convolutions`), a normalisation of the inputs is
-folded into the next kernel, layers that do nothing at prediction are left out with a note. The rest is refused
-by name.
+folded into the next kernel, layers that do nothing at prediction are left out with a note. The
+rest is refused by name.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Chain:
             if spec.kind in ("Flatten", "Reshape", "Dense"):
                 return False
             if spec.kind == "Permute":  # a program that changes the layout says what it had
-                return spec.settings.get("dims") == [2, 3, 1]
+                return bool(spec.settings.get("dims") == [2, 3, 1])
             layout = spec.settings.channels_first()
             if layout is not None:
                 return layout

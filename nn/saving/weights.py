@@ -43,9 +43,15 @@ def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
     if spec.kind in ("Conv2D", "Conv1D", "Dense", "DepthwiseConv2D", "AtrousConvolution2D"):
         return ["kernel"] + bias * settings.flag("use_bias", "bias", default=True), []
     if spec.kind == "SeparableConv2D":
-        names = ["kernel", "pointwise_kernel"]
-        return names + bias * settings.flag("use_bias", "bias", default=True), []
+        kernels = ["kernel", "pointwise_kernel"]
+        return kernels + bias * settings.flag("use_bias", "bias", default=True), []
     return [], []
+
+
+def names(spec: LayerSpec) -> list[str]:
+    """Name all arrays of a layer in Keras's order."""
+    trained, others = slots(spec)
+    return trained + others
 
 
 def is_legacy(root: Group) -> bool:
@@ -72,13 +78,13 @@ def legacy_dialect(root: Group) -> Dialect:
 
 def read_groups(group: Group) -> list[Named]:
     """List the groups that hold weights, in the order of `layer_names`."""
-    names = group.attribute_list("layer_names")
-    if names is None:
+    listed = group.attribute_list("layer_names")
+    if listed is None:
         raise FormatError(group.path, "an attribute layer_names", "none", "It is no Keras file.")
-    if len(names) > MAX_LAYERS:
-        raise FormatError(group.path, f"at most {MAX_LAYERS} layers", len(names))
+    if len(listed) > MAX_LAYERS:
+        raise FormatError(group.path, f"at most {MAX_LAYERS} layers", len(listed))
     found = []
-    for name in names:
+    for name in listed:
         inner = group.group(name)
         weights = inner.attribute_list("weight_names") or []
         if weights:
@@ -96,24 +102,26 @@ def bind_legacy(architecture: Architecture, root: Group) -> dict[int, Sequence[S
     """
     group = root.group("model_weights") if "model_weights" in root else root
     groups = read_groups(group)
-    blocks = [b for b in architecture.blocks if any(sum(slots(s), []) for s in b.layers)]
+    blocks = [b for b in architecture.blocks if any(any(slots(s)) for s in b.layers)]
     table: dict[int, Sequence[Stored]] = {}
     by_name = {g.name: g for g in groups}
     if len(by_name) == len(groups) and all(b.name in by_name for b in blocks):
         pairs = [(b, by_name[b.name]) for b in blocks]
     elif len(blocks) == len(groups):
         pairs = list(zip(blocks, groups, strict=True))
-    elif len(groups) == 1 or any(b.nested for b in blocks):
-        # One side is nested, the other flat: compare them flat.
-        everything = Named("model", [w for g in groups for w in g.weights])
-        pairs = [(Block("model", architecture.layers, nested=True), everything)]
     else:
-        raise FormatError(
-            "weights",
-            f"{len(blocks)} layers with weights ({', '.join(b.name for b in blocks[:8])})",
-            f"{len(groups)} ({', '.join(g.name for g in groups[:8])})",
-            "The file was saved from another architecture.",
-        )
+        # Perhaps one side is nested and the other flat: compare them flat.
+        everything = Named("model", [w for g in groups for w in g.weights])
+        try:
+            _share(Block("model", architecture.layers, nested=True), everything, table)
+        except FormatError:
+            raise FormatError(
+                "weights",
+                f"{len(blocks)} layers with weights ({', '.join(b.name for b in blocks[:8])})",
+                f"{len(groups)} ({', '.join(g.name for g in groups[:8])})",
+                "The file was saved from another architecture.",
+            ) from None
+        return table
     for block, named in pairs:
         if block.nested:
             _share(block, named, table)
@@ -143,13 +151,13 @@ def _share(block: Block, named: Named, table: dict[int, Sequence[Stored]]) -> No
     specs = [spec for spec in block.layers if any(slots(spec))]
     taken = {id(spec): _of(spec, named) for spec in specs}
     if sum(len(t) for t in taken.values()) == len(named.weights) and all(
-        len(taken[id(spec)]) == len(sum(slots(spec), [])) for spec in specs
+        len(taken[id(spec)]) == len(names(spec)) for spec in specs
     ):
         table.update(taken)
         return
     first = [(s, n) for s in specs if s.trainable for n in slots(s)[0]]
-    last = [(s, n) for s in specs for n in (slots(s)[1] if s.trainable else sum(slots(s), []))]
-    in_turn = [(s, n) for s in specs for n in sum(slots(s), [])]
+    last = [(s, n) for s in specs for n in (slots(s)[1] if s.trainable else names(s))]
+    in_turn = [(s, n) for s in specs for n in names(s)]
     leaves = [_leaf(name) for name, _ in named.weights]
     for order in (first + last, in_turn):
         if [name for _, name in order] == leaves:
@@ -176,8 +184,8 @@ def bind_tree(architecture: Architecture, root: Group) -> dict[int, Sequence[Sto
         folder = _descend(root, spec.path.replace("layers", top))
         if folder is not None and "vars" in folder:
             inner = folder.group("vars")
-            names = sorted((n for n in inner if n.isdecimal() and len(n) < 6), key=int)
-            table[id(spec)] = [inner.dataset(name) for name in names]
+            numbers = sorted((n for n in inner if n.isdecimal() and len(n) < 6), key=int)
+            table[id(spec)] = [inner.dataset(number) for number in numbers]
     found, used = _count(root.group(top), 0), sum(len(arrays) for arrays in table.values())
     if found != used:
         raise FormatError(

@@ -82,8 +82,8 @@ def row(*layers):
 ARCHITECTURES = {
     "lenet": row(
         lambda L: L.Input((28, 28, 1)), lambda L: L.Conv2D(4, 5, activation="tanh", padding="same"),
-        lambda L: L.AveragePooling2D(), lambda L: L.Conv2D(6, 5, activation="tanh"),
-        lambda L: L.AveragePooling2D(), lambda L: L.Flatten(),
+        lambda L: L.AveragePooling2D(2), lambda L: L.Conv2D(6, 5, activation="tanh"),
+        lambda L: L.AveragePooling2D(2), lambda L: L.Flatten(),
         lambda L: L.Dense(12, activation="tanh"), lambda L: L.Dense(10, activation="softmax"),
     ),
     "strided": row(
@@ -172,8 +172,8 @@ def digit_network(optimizer, dropout=0.0):
     model = nn.Sequential(
         [
             Input((28, 28, 1)), Conv2D(4, 5, activation="relu"), MaxPooling2D(2),
-            Conv2D(6, 3, activation="relu"), MaxPooling2D(2), Flatten(), Dense(8, activation="relu"),
-            Dropout(dropout), Dense(10, activation="softmax"),
+            Conv2D(6, 3, activation="relu"), MaxPooling2D(2), Flatten(),
+            Dense(8, activation="relu"), Dropout(dropout), Dense(10, activation="softmax"),
         ],
         seed=0,
     )  # fmt: skip
