@@ -88,9 +88,9 @@ def positive(text: str) -> float:
 def split(text: str) -> float:
     """Return ``text`` as a share in (0, 1) or a count from 1; an argparse type."""
     value = positive(text)
-    if value >= 1 and value != int(value):
+    if value >= 1 and not text.strip().isdecimal():
         raise argparse.ArgumentTypeError(
-            f"expected a share between 0 and 1 or a whole number of images, received {text!r}"
+            f"expected a share below 1 or a whole number of images, received {text!r}"
         )
     return value
 

@@ -370,7 +370,7 @@ def test_a_full_disk_loses_nothing(trained, tmp_path):
         (["--lr", "0"], "argument --lr: expected a number above 0, received '0'"),
         (["--lr", "nan"], "expected a number above 0, received 'nan'"),
         (["--seed", "-1"], "argument --seed: expected a whole number from 0"),
-        (["--validation-split", "1.5"], "expected a share between 0 and 1 or a whole number"),
+        (["--validation-split", "1.0"], "expected a share below 1 or a whole number of images"),
         (["--optimizer", "lion"], "argument --optimizer: invalid choice: 'lion'"),
         (["--data-dri", "x"], "unrecognized arguments: --data-dri x"),
         ([*TINY, "--validation-split", "240"], "expected from 1 to 239 of 240 images"),
