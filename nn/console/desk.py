@@ -96,6 +96,7 @@ class Desk:
     _read_state: tuple[Sheet, int] | None = None
     _page: tuple[float, float] | None = None
     _erasing: Tool | None = None
+    _erased_to: tuple[float, float] = (0.0, 0.0)
     _keyboard_pen: bool = False
 
     # ------------------------------------------------------------------ the page
@@ -129,15 +130,25 @@ class Desk:
         else:
             self._erasing = "eraser" if self.tool == "pen" else self.tool
             self.sketch.begin_erasing()
+            self._erased_to = (x, y)
             self.move(x, y)
 
     def move(self, x: float, y: float) -> bool:
         """Draw or erase on to (x, y); returns whether the sheet changed."""
-        if self._erasing == "eraser":
-            return self.sketch.erase_strokes(x, y, self.eraser_radius)
-        if self._erasing == "rubber":
-            return self.sketch.erase_area(x, y, self.eraser_radius)
-        return self.sketch.extend(x, y, self.clock())
+        if self._erasing is None:
+            return self.sketch.extend(x, y, self.clock())
+        erase = (
+            self.sketch.erase_area if self._erasing == "rubber" else self.sketch.erase_strokes
+        )
+        # A fast sweep reports few places: the eraser passes over everything between them.
+        x0, y0 = self._erased_to
+        self._erased_to = (x, y)
+        count = max(math.ceil(math.hypot(x - x0, y - y0) / self.eraser_radius), 1)
+        changed = False
+        for i in range(1, count + 1):
+            t = i / count
+            changed |= erase(x0 + t * (x - x0), y0 + t * (y - y0), self.eraser_radius)
+        return changed
 
     def release(self) -> bool:
         """Lift the tool; returns whether the sheet changed."""

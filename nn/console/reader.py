@@ -112,19 +112,11 @@ class NetworkReader:
 
     def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
         """Return the digits drawn, in reading order."""
-        return _read(self.recogniser, strokes)
+        return _found(self.recogniser.read_number(strokes))
 
     def read_picture(self, picture: Picture) -> tuple[Found, ...]:
         """Return the digits in a picture, in reading order."""
-        return _read(self.recogniser, picture.ink)
-
-
-def _read(recogniser: Any, ink: Any) -> tuple[Found, ...]:
-    if hasattr(recogniser, "read_number"):
-        return _found(recogniser.read_number(ink))
-    single = recogniser.read_image if isinstance(ink, np.ndarray) else recogniser.read_strokes
-    answer = single(ink)
-    return () if answer.state == "empty" else (Found(answer, answer.image, None),)
+        return _found(self.recogniser.read_number(picture.ink))
 
 
 def _found(reading: Any) -> tuple[Found, ...]:

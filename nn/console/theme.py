@@ -7,6 +7,7 @@ ordinary one, and the same on every desktop.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tkinter as tk
 from tkinter import font as tkfont
@@ -23,6 +24,9 @@ FAMILIES = {
 }
 FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "DejaVu Sans")
 OVERSAMPLING = 4
+
+
+_NUMBERS = itertools.count(1)
 
 
 class Theme:
@@ -65,7 +69,7 @@ class Theme:
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []
-        self._built: set[str] = set()
+        self._built: dict[str, str] = {}
         self.palette = THEMES[name]
         self.use(name)
 
@@ -77,15 +81,17 @@ class Theme:
         """Switch to "light" or "dark"; every widget hears `<<ThemeChanged>>`."""
         self.palette = THEMES[name]
         if name not in self._built:
-            self.style.theme_create(f"digits-{name}", parent="clam")
-            self._built.add(name)
-            self.style.theme_use(f"digits-{name}")
+            # Elements cannot be redefined, so every window has themes of its own.
+            own = f"digits-{name}-{next(_NUMBERS)}"
+            self.style.theme_create(own, parent="clam")
+            self._built[name] = own
+            self.style.theme_use(own)
             self._elements(self.palette)
             self._configure(self.palette)
         # The window's own colours first: <<ThemeChanged>> arrives when Tk is idle.
         self.root.configure(background=self.palette.window)
         self._options(self.palette)
-        self.style.theme_use(f"digits-{name}")
+        self.style.theme_use(self._built[name])
 
     def _family(self) -> str:
         known = set(tkfont.families(self.root))

@@ -98,7 +98,7 @@ def known_digits(
     chosen = rng.permutation(len(images))[:total]
     return Known(
         np.ascontiguousarray(images[chosen][..., None]),
-        labels[chosen],
+        digits[chosen],
         held_out,
         " and ".join(names),
     )

@@ -1,0 +1,328 @@
+"""The console's decisions: answers in words, several digits, history, keys, colours, workers."""
+
+from __future__ import annotations
+
+import string
+import threading
+import time
+
+import numpy as np
+import pytest
+from console_helpers import ScriptedReader, answer
+
+from nn.console import answers, keys, texts
+from nn.console.desk import Desk
+from nn.console.history import LENGTH, Entry, History
+from nn.console.palette import DARK, LIGHT, contrast
+from nn.console.sketch import Picture, Sheet, Stroke
+from nn.console.worker import CancelledError, Job, Workshop
+
+
+def draw(desk: Desk, x: float = 100, y: float = 100) -> None:
+    desk.press(x, y)
+    desk.move(x + 10, y + 80)
+    desk.release()
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk(reader=ScriptedReader(), warming=False)
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_an_empty_sheet_names_no_digit(desk):
+    desk.read()
+    shown = desk.shown()
+    assert shown.headline == texts.EMPTY
+    assert shown.number == ""
+    assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
+
+
+def test_a_sure_answer():
+    shown = answers.show([answer(7, 0.973)], 0)
+    assert (shown.large, shown.headline, shown.number) == ("7", "This is a 7", "7")
+    assert shown.detail == "97.3 % sure"
+    assert [bar.digit for bar in shown.bars if bar.winner] == [7]
+
+
+def test_eight_has_its_article():
+    assert answers.show([answer(8)], 0).headline == "This is an 8"
+
+
+def test_not_sure_names_both():
+    shown = answers.show([answer(4, 0.5, state="unsure", second=9)], 0)
+    assert shown.headline == "Not sure: 4 or 9"
+    assert shown.large == "4 / 9"
+    assert shown.tone == "unsure"
+
+
+def test_a_scribble_is_refused_without_a_winner():
+    shown = answers.show([answer(3, state="not a digit")], 0)
+    assert shown.headline == texts.NOT_A_DIGIT
+    assert shown.large == "?"
+    assert not any(bar.winner for bar in shown.bars)
+
+
+def test_several_digits_show_the_number_and_the_chosen_one():
+    found = [answer(1), answer(9), answer(8, state="not a digit"), answer(4)]
+    shown = answers.show(found, 1)
+    assert shown.number == "19?4"
+    assert shown.large == "19?4"
+    assert shown.detail.startswith("Digit 2 of 4")
+    assert [bar.digit for bar in shown.bars if bar.winner] == [9]
+
+
+def test_bars_can_be_sorted():
+    bars = answers.show([answer(4, 0.6, second=9)], 0, "probability").bars
+    assert [bar.digit for bar in bars][:2] == [4, 9]
+    values = [bar.value for bar in bars]
+    assert values == sorted(values, reverse=True)
+    assert [b.digit for b in answers.show([answer(4)], 0, "digit").bars] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
+)
+def test_percentages_never_claim_certainty(value, text):
+    assert texts.percent(value) == text
+
+
+# ------------------------------------------------------------------ the desk
+
+
+def test_states_before_there_is_a_network():
+    desk = Desk()
+    assert desk.shown().headline == texts.WARMING
+    draw(desk)  # one can draw at once
+    assert not desk.read()
+    assert len(desk.sketch.strokes) == 1
+    desk.warming = False
+    assert desk.shown().headline == texts.NO_NETWORK
+    desk.reader = ScriptedReader()
+    assert desk.read()
+    assert desk.shown().number == "2"
+
+
+def test_reading_happens_once_for_each_state_of_the_sheet(desk):
+    draw(desk)
+    assert desk.read()
+    assert not desk.read()
+    desk.undo()
+    assert desk.read()
+    assert desk.shown().headline == texts.EMPTY
+
+
+def test_live_can_be_switched_off(desk):
+    desk.live = False
+    draw(desk)
+    assert not desk.read()
+    assert desk.shown().headline == texts.PAUSED
+    desk.recognise()
+    assert desk.shown().number == "2"
+
+
+def test_the_last_drawn_digit_is_looked_at():
+    reader = ScriptedReader([(answer(1), (0, 0, 50, 100)), (answer(9), (200, 0, 260, 100))])
+    desk = Desk(reader=reader, warming=False)
+    draw(desk, 10, 10)
+    draw(desk, 210, 10)
+    desk.read()
+    assert desk.selected == 1
+    desk.undo()
+    desk.undo()
+    draw(desk, 210, 10)
+    draw(desk, 10, 10)
+    desk.read()
+    assert desk.selected == 0
+    desk.select(desk.selected - 1)
+    assert desk.selected == 1  # round at the end
+    assert desk.found_at(25, 50) == 0
+    assert desk.found_at(120, 50) is None
+
+
+def test_clear_and_recognise_fill_the_history_without_doubles(desk):
+    draw(desk)
+    desk.recognise()
+    desk.recognise()
+    assert len(desk.history) == 1
+    desk.clear()
+    assert len(desk.history) == 1
+    draw(desk, 200)
+    desk.clear()
+    assert len(desk.history) == 2
+    assert desk.recall(1)
+    desk.read()
+    assert len(desk.sketch.strokes) == 1
+    assert desk.undo()  # going back is one more step, not a loss
+    assert desk.sketch.empty
+
+
+def test_history_is_bounded():
+    history = History()
+    stroke = Stroke(np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
+    for _ in range(LENGTH + 20):
+        history.add(Entry(Sheet((stroke,)), "1", (9, 9)))
+    assert len(history) == LENGTH
+    assert not history.add(Entry(Sheet(), "1", (9, 9)))
+    assert not history.add(Entry(Sheet((stroke,)), "", (9, 9)))
+
+
+def test_drawing_by_keys(desk):
+    start = desk.cursor
+    assert desk.toggle_pen()
+    assert desk.step(1, 0)
+    assert desk.step(0, 1, large=True)
+    assert not desk.toggle_pen()
+    (stroke,) = desk.sketch.strokes
+    np.testing.assert_allclose(stroke.points[0], start)
+    np.testing.assert_allclose(stroke.points[-1] - stroke.points[0], [8, 32])
+    assert not desk.step(-1, 0)  # pen up: moves, does not draw
+    for _ in range(200):
+        desk.step(1, 0, large=True)
+    assert desk.cursor[0] == desk.page[2]  # stays on the sheet
+
+
+def test_the_right_button_erases_whatever_the_tool(desk):
+    draw(desk)
+    desk.press(105, 140, erase=True)
+    assert desk.release()
+    assert desk.sketch.empty
+    desk.undo()
+    assert len(desk.sketch.strokes) == 1
+    assert desk.tool == "pen"
+
+
+def test_pen_widths_have_ends(desk):
+    for _ in range(20):
+        thin = desk.change_width(-1)
+    for _ in range(20):
+        thick = desk.change_width(1)
+    assert thin < thick
+    draw(desk)
+    assert desk.sketch.strokes[0].width == thick
+
+
+def test_the_sheet_keeps_its_place_when_the_window_changes(desk):
+    desk.resize(500, 500)
+    draw(desk)
+    points = desk.sketch.strokes[0].points
+    before = desk.page
+    desk.resize(900, 400)
+    assert desk.page == before
+    np.testing.assert_array_equal(desk.sketch.strokes[0].points, points)
+
+
+def test_a_picture_is_read_as_a_picture(desk):
+    desk.show_sheet(Sheet((), Picture(np.ones((20, 30), np.float32))), (30.0, 20.0))
+    desk.read()
+    assert desk.reader.pictures == 1
+    assert desk.page == (0, 0, 30, 20)
+
+
+def test_the_film_runs_from_the_sheet_to_28_pixels(desk):
+    from nn.console.animation import journey
+
+    draw(desk)
+    desk.read()
+    steps = desk.steps()
+    film = journey(steps, desk.page)
+    sheet = film.camera(0)
+    assert sheet[2] - sheet[0] == pytest.approx(560)
+    end = film.camera(film.seconds)
+    assert end[2] - end[0] == pytest.approx(28 / steps.scale)
+    assert end[:2] == pytest.approx(steps.to_drawing(0, 0))
+    assert film.pixels(0) == 0
+    assert film.pixels(film.seconds) == 1
+    assert [film.stage(t) for t in (0, 1.2, 3)] == [0, 1, 2]
+
+
+# ------------------------------------------------------------------ keys, words, colours
+
+
+def test_every_action_has_a_name_and_is_in_a_menu():
+    listed = {a for actions in keys.MENU.values() for a in actions if a != "-"}
+    assert listed == set(texts.ACTIONS)
+    assert set(keys.BY_ACTION) <= listed
+
+
+def test_no_key_is_taken_twice_and_digits_stay_free():
+    taken = [s for shortcut in keys.SHORTCUTS for s in shortcut.sequences]
+    assert len(taken) == len(set(taken))
+    assert not set(taken) & set(string.digits)
+
+
+def test_the_cheat_sheet_lists_every_key():
+    listed = [action for _title, actions in texts.SECTIONS for action in actions]
+    assert sorted(listed) == sorted(keys.BY_ACTION)
+
+
+def test_macs_use_the_command_key():
+    assert keys.shown("open", "darwin") == "Command-O"
+    assert keys.sequences("open", "darwin") == ("<Command-o>",)
+    assert keys.sequences("open", "linux") == ("<Control-o>",)
+    assert keys.shown("about") == ""
+
+
+@pytest.mark.parametrize("p", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_is_readable(p):
+    for text, ground in (
+        (p.text, p.window),
+        (p.text, p.card),
+        (p.muted, p.window),
+        (p.muted, p.card),
+        (p.accent_text, p.accent),
+        (p.accent, p.accent_soft),
+        (p.warn, p.card),
+        (p.refuse, p.card),
+        (p.good, p.card),
+        (p.ink, p.paper),
+    ):
+        assert contrast(text, ground) >= 4.5, (text, ground)
+
+
+# ------------------------------------------------------------------ workers
+
+
+def collected(shop: Workshop) -> None:
+    end = time.monotonic() + 5
+    while shop.deliver() and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def test_a_job_reports_progress_and_its_result_on_the_delivering_thread():
+    shop, seen, threads = Workshop(), [], set()
+
+    def note(value):
+        seen.append(value)
+        threads.add(threading.get_ident())
+
+    def work(report):
+        report(0.5)
+        return "done"
+
+    shop.start(Job("x", note, note, note), work)
+    assert shop.busy
+    collected(shop)
+    assert seen == [0.5, "done"]
+    assert threads == {threading.get_ident()}
+    assert not shop.busy
+
+
+def test_errors_and_cancelling_arrive_as_errors():
+    shop, errors = Workshop(), []
+
+    def broken(_report):
+        raise KeyError("x")
+
+    def endless(report):
+        while True:
+            report(0)
+            time.sleep(0.001)
+
+    shop.start(Job("a", print, errors.append), broken)
+    shop.start(Job("b", print, errors.append), endless).cancel()
+    collected(shop)
+    assert {type(e) for e in errors} == {KeyError, CancelledError}

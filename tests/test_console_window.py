@@ -1,0 +1,579 @@
+"""The window itself: real pointer events for the main path, generated ones for the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+
+import numpy as np
+import pytest
+from console_helpers import TWO, ScriptedReader, Window, answer, display, real_weights
+from PIL import Image
+
+from nn.console import texts
+
+pytestmark = pytest.mark.console
+
+
+@pytest.fixture(scope="session")
+def root():
+    """One Tk for the whole process: more than one is not stable."""
+    with display():
+        import tkinter as tk
+
+        root = tk.Tk(className="Digits")
+        yield root
+        root.destroy()
+
+
+@pytest.fixture
+def window(root, tmp_path):
+    window = Window(root, ScriptedReader(), tmp_path)
+    yield window
+    problems = window.app.problems
+    window.close()
+    assert problems == []
+
+
+@pytest.fixture(scope="session")
+def network():
+    """A reader with a trained network, loaded once."""
+    path = real_weights()
+    if path is None:
+        pytest.skip("no trained network: neither weights/mnist.h5 nor the shared Keras file")
+    from nn.console.reader import load
+
+    return load(path)
+
+
+@pytest.fixture
+def real(root, tmp_path, network):
+    base = network.model
+    window = Window(root, network, tmp_path)
+    yield window
+    problems = window.app.problems
+    window.close()
+    network.use(base, "")
+    assert problems == []
+
+
+def ink(window) -> np.ndarray:
+    return np.asarray(window.app.paper.surface.image)
+
+
+# ------------------------------------------------------------------ the main path, real pointer
+
+
+def test_draw_with_the_pointer_read_undo_clear(real):
+    """A 2 drawn by real pointer events is read as a 2 while the pen moves."""
+    seen = []
+    show = real.app.show
+    real.app.show = lambda: (seen.append(len(real.app.desk.sketch.strokes)), show())
+    real.drag()
+    desk = real.app.desk
+    assert len(desk.sketch.strokes) == 1
+    assert len(desk.sketch.strokes[0].points) >= 6
+    assert desk.shown().number == "2", desk.shown()
+    assert len(seen) > 2  # answers came while the pen moved
+    # One solid line: every place between two points has ink.
+    for (x0, y0), (x1, y1) in zip(TWO[:-1], TWO[1:], strict=True):
+        x, y = round((x0 + x1) / 2) - 2, round((y0 + y1) / 2) - 2
+        assert ink(real)[y - 8 : y + 8, x - 8 : x + 8].max() == 255
+    real.shot("drawn")
+
+    real.click(real.app.recognise_button)
+    assert len(desk.history) == 1
+    undo = next(b for b, action in real.app._icon_buttons if action == "undo")
+    real.click(undo)
+    assert desk.sketch.empty
+    assert ink(real).max() == 0
+    assert desk.shown().headline == texts.EMPTY
+    redo = next(b for b, action in real.app._icon_buttons if action == "redo")
+    real.click(redo)
+    assert desk.shown().number == "2"
+    clear = next(b for b, action in real.app._icon_buttons if action == "clear")
+    real.click(clear)
+    assert desk.sketch.empty
+    real.click(real.app.strip, 30, 30)  # back from the history
+    assert desk.shown().number == "2"
+
+
+def test_erase_with_the_right_button(window):
+    window.drag([(100, 100), (300, 100)])
+    window.drag([(100, 300), (300, 300)])
+    assert len(window.app.desk.sketch.strokes) == 2
+    window.drag([(200, 60), (200, 140)], button=3)
+    assert len(window.app.desk.sketch.strokes) == 1
+    assert ink(window)[100 - 2, 200].max() == 0
+    window.key("<Control-z>")
+    assert len(window.app.desk.sketch.strokes) == 2
+
+
+def test_save_and_open_again(real, tmp_path):
+    real.drag()
+    points = real.app.desk.sketch.strokes[0].points
+    for name in ("two.json", "two.svg", "two.png"):
+        real.app.save(tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 100
+    assert "<svg" in (tmp_path / "two.svg").read_text()[:200]
+    real.app.do_clear()
+    real.app.open_file(tmp_path / "two.json")
+    real.settle()
+    np.testing.assert_allclose(real.app.desk.sketch.strokes[0].points, points, atol=2e-3)
+    assert real.app.desk.shown().number == "2"
+    real.app.open_file(tmp_path / "two.png")
+    real.settle()
+    assert real.app.desk.sketch.picture is not None
+    assert real.app.desk.shown().number == "2"
+    real.shot("picture")
+    real.app.do_undo()
+    real.settle()
+    assert real.app.desk.sketch.strokes
+
+
+def test_teach_with_the_pointer(real):
+    """A drawing taught as 7 is read as 7 at once; undo brings the 2 back."""
+    real.drag()
+    assert real.app.desk.shown().number == "2"
+    real.app.do_teach()
+    real.settle()
+    panel = real.app.panel("teach")
+    real.shot("teach")
+    real.click(panel.buttons[7])
+    assert real.app.dialog is not None  # the network is sure of 2: it asks first
+    assert real.app.dialog.winfo_exists()
+    real.shot("teach-question")
+    ask = real.app.dialog
+    yes = next(w for w in _all(ask) if _text(w) == texts.TEACH_ANYWAY)
+    real.click(yes)
+    real.settle(limit=240)
+    assert real.app.desk.shown().number == "7", panel._line.cget("text")
+    assert len(real.app.teacher.personal) == 1
+    assert "1 lesson" in real.root.title()
+    real.shot("taught")
+    real.app.panel("teach").undo()
+    real.settle()
+    assert real.app.desk.shown().number == "2"
+    assert len(real.app.teacher.personal) == 0
+
+
+def _all(widget):
+    yield widget
+    for child in widget.winfo_children():
+        yield from _all(child)
+
+
+def _text(widget):
+    try:
+        return widget.cget("text")
+    except Exception:
+        return ""
+
+
+# ------------------------------------------------------------------ generated events
+
+
+def test_one_can_draw_before_the_network_is_there(root, tmp_path):
+    import threading
+
+    gate = threading.Event()
+
+    def slow():
+        gate.wait(30)
+        return ScriptedReader()
+
+    window = Window.__new__(Window)
+    from nn.console.app import App, Options
+
+    window.root = root
+    window.app = App(root, Options(scale=1, data_folder=tmp_path), slow)
+    for _ in range(60):
+        root.update()
+    paper = window.app.paper
+    paper.event_generate("<ButtonPress-1>", x=100, y=100)
+    paper.event_generate("<B1-Motion>", x=200, y=200)
+    paper.event_generate("<ButtonRelease-1>", x=200, y=200)
+    root.update()
+    assert len(window.app.desk.sketch.strokes) == 1
+    assert ink(window).max() == 255
+    assert window.app.desk.shown().headline == texts.WARMING
+    gate.set()
+    window.settle(0.3)
+    assert window.app.desk.shown().number == "2"
+    window.close()
+
+
+def test_importing_the_window_imports_no_numba():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, nn.console.app, nn.console.launch; "
+        "bad = {'numba', 'h5py', 'matplotlib', 'rich', 'pooch'} & set(sys.modules); "
+        "sys.exit(f'imported {bad}' if bad else 0)"
+    )
+    pytest.importorskip("tkinter")
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_keys_do_what_the_cheat_sheet_says(window):
+    app = window.app
+    window.draw()
+    window.key("<Key-u>")
+    assert app.desk.sketch.empty
+    window.key("<Key-r>")
+    assert not app.desk.sketch.empty
+    window.key("<Return>")
+    assert len(app.desk.history) == 1
+    window.key("<Key-c>")
+    assert app.desk.sketch.empty
+    window.key("<Key-e>")
+    assert app.desk.tool == app.tool.get() == "eraser"
+    window.key("<Key-a>")
+    assert app.desk.tool == "rubber"
+    window.key("<Key-p>")
+    assert app.desk.tool == "pen"
+    width = app.desk.sketch.width
+    window.key("<bracketright>")
+    assert app.desk.sketch.width > width
+    window.key("<bracketleft>")
+    assert app.desk.sketch.width == width
+    window.key("<Key-b>")
+    assert app.desk.order == "probability"
+    window.key("<Key-l>")
+    assert app.desk.live is False
+    window.key("<Key-l>")
+    window.key("<Key-d>")
+    assert app.theme.palette.name == "dark"
+    window.key("<question>")
+    assert app.dialog.winfo_exists()
+    window.shot("keys")
+    app.dialog.event_generate("<Escape>")
+    window.settle()
+    assert not app.dialog.winfo_exists()
+
+
+def test_drawing_with_arrows_and_space(window):
+    window.key("<space>")
+    for _ in range(5):
+        window.key("<Shift-Right>")
+    window.key("<space>")
+    (stroke,) = window.app.desk.sketch.strokes
+    assert stroke.points[-1, 0] - stroke.points[0, 0] == pytest.approx(5 * 32)
+    window.shot("keyboard")
+    assert window.app.desk.shown().number == "2"
+
+
+def test_tab_reaches_everything_visibly(window):
+    """Every control takes the focus by Tab, and the canvas shows a ring when it does."""
+    window.root.focus_force()
+    window.app.paper.focus_force()
+    window.root.update()
+    reached, widget = [], window.app.paper
+    for _ in range(40):
+        widget = widget.tk_focusNext()
+        reached.append(widget)
+        if widget is window.app.paper:
+            break
+    assert window.app.recognise_button in reached
+    assert window.app.strip in reached
+    assert window.app.card.steps_button in reached
+    assert all(button in reached for button, _ in window.app._icon_buttons)
+    window.app.paper.event_generate("<<TraverseIn>>")
+    window.root.update()
+    assert window.app.paper.cget("highlightcolor") == window.app.theme.palette.accent
+
+
+def test_several_digits_are_boxed_and_copied(root, tmp_path):
+    found = [(answer(d), (90 * i + 10, 60, 90 * i + 80, 200)) for i, d in enumerate((1, 9, 8, 4))]
+    window = Window(root, ScriptedReader(found), tmp_path)
+    window.draw([(20, 70), (60, 180)])
+    assert window.app.desk.shown().number == "1984"
+    paper = window.app.paper
+    frames = [f for f, _t, _l in paper._frames if paper.itemcget(f, "state") == "normal"]
+    assert len(frames) == 4
+    window.key("<period>")
+    assert window.app.desk.selected == 1
+    window.key("<Control-c>")
+    assert window.root.clipboard_get() == "1984"
+    window.shot("number")
+    window.app.do_clear()
+    window.settle()
+    assert all(paper.itemcget(f, "state") == "hidden" for f, _t, _l in paper._frames)
+    window.close()
+
+
+def test_the_drawing_scales_with_the_window(window):
+    window.draw()
+    before = ink(window).shape
+    points = window.app.desk.sketch.strokes[0].points.copy()
+    window.root.geometry("1500x1100")
+    window.settle(0.2)
+    after = ink(window)
+    assert after.shape[0] > before[0]
+    rows = np.flatnonzero(after.max(axis=1))
+    assert np.ptp(rows) > (np.ptp(points[:, 1]) + 10) * 1.2
+    np.testing.assert_array_equal(window.app.desk.sketch.strokes[0].points, points)
+    window.root.geometry("")
+    window.settle(0.2)
+
+
+@pytest.mark.parametrize("name", ["steps", "inside", "why", "teach"])
+def test_panels_open_tear_off_and_close(real, name):
+    real.draw()
+    real.app.act(name)()
+    real.settle(0.4)
+    assert real.app.panel(name) is not None
+    if name == "inside":
+        panel = real.app.panel("inside")
+        for index, row in enumerate(panel.rows):
+            unit = np.unravel_index(int(np.argmax(row.stage.values)), row.stage.values.shape)
+            panel.choose(index, tuple(int(i) for i in unit))
+            real.root.update()
+            assert panel.detail.find_all()
+        panel.choose(1, (8, 10, 3))
+    if name == "why":
+        for mode in ("occlusion", "towards", "gradient"):
+            real.app.panel("why").mode.set(mode)
+            real.app.panel("why").overlay.set(True)
+            real.app.panel("why").refresh()
+            real.settle(0.3)
+            assert real.app.panel("why")._heat is not None
+            real.shot(f"why-{mode}")
+    real.shot(name)
+    real.app.do_tear_off()
+    real.settle(0.2)
+    assert name in real.app.torn
+    real.app.desk.select(0)
+    real.app.show()
+    real.app.torn[name].close()
+    real.app.act(name)()
+    real.app.do_close_panel()
+    real.settle()
+    assert real.app.panel(name) is None
+    assert real.app.paper.overlay is None
+
+
+def test_bad_files_end_in_one_sentence(real, tmp_path):
+    real.draw()
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "strokes.json").write_text("{")
+    (tmp_path / "net.h5").write_text("not a network")
+    Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
+    Image.new("L", (40, 40), 0).save(tmp_path / "black.png")
+    opened = [tmp_path / n for n in ("text.png", "strokes.json", "white.png", "black.png", "no.png")]
+    for path in opened:
+        real.app.open_file(path)
+        real.settle()
+    real.app.choose_weights(tmp_path / "net.h5")
+    real.settle()
+    real.app.save(tmp_path / "no-such-folder" / "x.png")
+    real.app.save(tmp_path / "x.doc")
+    problems = real.app.problems
+    assert len(problems) == 8
+    assert all("Traceback" not in p and len(p) < 500 for p in problems), problems
+    assert len(real.app.desk.sketch.strokes) == 1  # nothing is lost
+    assert real.app.desk.shown().number == "2"
+    real.shot("error")
+    real.app.dialog.destroy()
+    problems.clear()
+
+
+def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):
+    def broken():
+        raise ZeroDivisionError("on purpose")
+
+    window.root.after(1, broken)
+    window.settle(0.1)
+    assert len(window.app.problems) == 1
+    assert "ZeroDivisionError: on purpose" in window.app.problems[0]
+    assert "on purpose" in caplog.text
+    window.app.dialog.destroy()
+    window.draw()  # the window lives on
+    assert window.app.desk.shown().number == "2"
+    window.app.problems.clear()
+
+
+def test_missing_weights_are_said_and_drawing_goes_on(root, tmp_path):
+    from nn.console.reader import load
+
+    window = Window(root, lambda: load(tmp_path / "none.h5"), tmp_path)
+    assert "python train.py" in window.app.problems[0]
+    window.app.dialog.destroy()
+    window.draw()
+    assert window.app.desk.shown().headline == texts.NO_NETWORK
+    window.close()
+
+
+def test_a_damaged_personal_set_is_kept_aside(root, tmp_path, network):
+    (tmp_path / "personal-set.h5").write_bytes(b"damaged")
+    window = Window(root, network, tmp_path)
+    kept = list(tmp_path.glob("personal-set.damaged-*.h5"))
+    assert [k.read_bytes() for k in kept] == [b"damaged"]
+    assert kept[0].name in window.app.problems[0]
+    window.close()
+
+
+@pytest.mark.parametrize(("theme", "scale"), [("light", 1), ("dark", 1), ("light", 2), ("dark", 2)])
+def test_screens_in_both_themes_and_scales(root, tmp_path, network, theme, scale):
+    """Nothing is cut off: every widget has the room it asked for."""
+    window = Window(root, network, tmp_path, scale=scale, theme=theme)
+    root.geometry("")
+    window.settle(0.1)
+    window.shot("empty")
+    window.draw()
+    window.app.do_recognise()
+    window.settle()
+    window.shot("answer")
+    for name in ("inside", "teach"):
+        window.app.act(name)()
+        window.settle(0.4)
+        window.shot(f"panel-{name}")
+        for widget in _all(window.app.outer):
+            if widget.winfo_ismapped() and widget.winfo_class() in ("TLabel", "TButton", "Label"):
+                assert widget.winfo_width() >= widget.winfo_reqwidth() - 1, str(widget)
+                assert widget.winfo_height() >= widget.winfo_reqheight() - 1, str(widget)
+    assert window.app.problems == []
+    window.close()
+    root.geometry("")
+
+
+# ------------------------------------------------------------------ monkeys
+
+
+def monkey(window, events, seed, tmp_path):
+    """Send random events; returns the slowest one in seconds."""
+    import time
+
+    rng = random.Random(seed)
+    app, paper = window.app, window.app.paper
+    junk = tmp_path / "junk.png"
+    junk.write_bytes(os.urandom(300))
+    sequences = [s for s in _sequences() if s not in ("<Control-q>",)]
+    slowest = 0.0
+    down = None
+    for count in range(events):
+        start = time.perf_counter()
+        kind = rng.random()
+        x, y = rng.randrange(-20, 640), rng.randrange(-20, 620)
+        if kind < 0.55:
+            if down is None:
+                down = rng.choice((1, 1, 1, 3))
+                paper.event_generate(f"<ButtonPress-{down}>", x=x, y=y)
+            elif rng.random() < 0.85:
+                paper.event_generate(f"<B{down}-Motion>", x=x, y=y)
+            else:
+                paper.event_generate(f"<ButtonRelease-{down}>", x=x, y=y)
+                down = None
+        elif kind < 0.85:
+            target = rng.choice((paper, app.strip, app.recognise_button))
+            target.focus_force()
+            target.event_generate(rng.choice(sequences))
+        elif kind < 0.9:
+            window.root.geometry(f"{rng.randrange(300, 1700)}x{rng.randrange(200, 1200)}")
+        elif kind < 0.93:
+            paper.event_generate(rng.choice(("<Leave>", "<Enter>")), x=x, y=y)
+        elif kind < 0.95:
+            app.open_file(junk)
+        else:
+            app.strip.event_generate("<Button-1>", x=x, y=20)
+        window.root.update()
+        slowest = max(slowest, time.perf_counter() - start)
+        if app.dialog is not None and app.dialog.winfo_exists() and count % 7 == 0:
+            app.dialog.destroy()
+    return slowest
+
+
+def _sequences():
+    from nn.console import keys
+
+    found = []
+    for shortcut in keys.SHORTCUTS:
+        for s in shortcut.sequences:
+            found.append(s if s.startswith("<") else f"<Key-{NAMES.get(s, s)}>")
+    return [*found, "<space>", "<Left>", "<Right>", "<Up>", "<Down>", "<Key-7>", "<Tab>"]
+
+
+NAMES = {"[": "bracketleft", "]": "bracketright", ".": "period", ",": "comma"}
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path):
+    """Close the system's dialogs at once: they wait for a person."""
+    for name in ("askopenfilename", "asksaveasfilename"):
+        monkeypatch.setattr(f"tkinter.filedialog.{name}", lambda **_: "")
+    monkeypatch.setattr("nn.console.files.clipboard_picture", lambda _root: None)
+
+
+def survives(window, events, seed, tmp_path):
+    monkey(window, events, seed, tmp_path)
+    window.settle(limit=300)
+    unexpected = [p for p in window.app.problems if "junk.png" not in p]
+    assert unexpected == []
+    window.app.problems.clear()
+    if window.app.dialog is not None and window.app.dialog.winfo_exists():
+        window.app.dialog.destroy()
+    window.app.close_drawer()
+    window.root.geometry("1100x800")
+    window.app.desk.choose("pen")
+    window.app.do_clear()
+    window.settle()
+    window.draw()
+    assert window.app.desk.sketch.strokes
+    window.root.geometry("")
+
+
+def test_a_short_monkey(window, tmp_path, nobody):
+    survives(window, 250, 1, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_long_monkey(real, tmp_path, nobody):
+    events = int(os.environ.get("NN_MONKEY", "20000"))
+    survives(real, events, 2, tmp_path)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_an_hour_of_drawing(window):
+    """100,000 points and 1,000 undo steps: after the first tenth, memory grows by little."""
+    resource = pytest.importorskip("resource")
+
+    rng = np.random.default_rng(0)
+    app = window.app
+    used = []
+    for stroke in range(1000):
+        app.desk.press(*rng.uniform(50, 500, 2))
+        for point in rng.uniform(50, 500, (100, 2)):
+            app.desk.move(*point)
+        app.desk.release()
+        if stroke % 10 == 9:
+            app.desk.clear()
+        if stroke % 50 == 0:
+            app.refresh()
+            window.root.update()
+        if stroke % 100 == 99:
+            used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    for _ in range(1000):
+        app.desk.undo()
+    app.refresh()
+    window.root.update()
+    used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    assert used[-1] - used[0] < 30, used  # MiB; the points themselves take 1.2
+
+
+def test_idle_means_idle(window):
+    """With nothing to do, no timer runs but those of Tk itself."""
+    window.draw()
+    window.settle(0.3)
+    assert window.root.tk.splitlist(window.root.tk.call("after", "info")) == ()
+
+
+def test_json_of_saved_strokes_keeps_times(window, tmp_path):
+    window.draw()
+    window.app.save(tmp_path / "x.json")
+    saved = json.loads((tmp_path / "x.json").read_text())
+    assert len(saved["strokes"][0][0]) == 3
+    assert saved["strokes"][0][0][2] == 0
