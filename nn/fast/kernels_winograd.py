@@ -112,7 +112,7 @@ def winograd_pool_forward(
 ):  # fmt: skip
     """Write ``y = max(floor, max over each 2 x 2 window of (x * kernel) + bias)`` for n images.
 
-    Works through the windows of all images ``tiles`` (a multiple of 12) at a time, so that the
+    Works through the windows of all images ``tiles`` (at least 3) at a time, so that the
     transformed patches v (16, tiles, C) and products m (16, tiles, padded) stay in the cache.
     """
     low = splat(floor)
@@ -127,7 +127,7 @@ def winograd_pool_forward(
             at = image * x_image + 2 * py * x_row + 2 * px * C
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
-        rows = min(tiles, (here + 11) // 12 * 12)
+        rows = max(here, 3)  # the product's tile; rows behind the last window go unused
         for e in range(16):
             matmul(
                 v, e * tiles * C, C, 1, u, e * C * padded, padded,

@@ -40,6 +40,7 @@ from nn.reference import Array, Pads, Shape
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 LANES = 8
+TILE_ELEMENTS = 60_000  # of Winograd's patches and products: a quarter of a second-level cache
 REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
 
 
@@ -300,7 +301,7 @@ class ConvPoolBench(Bench):
         self.winner = aligned_zeros(capacity * windows * self.padded + SLACK, np.uint8)
         self.winograd = stage.kernel == "winograd"
         if self.winograd:
-            self.tiles = max(12, min(48, 40_000 // (16 * (self.C + self.padded)) // 12 * 12))
+            self.tiles = max(12, min(48, TILE_ELEMENTS // (16 * (self.C + self.padded)) // 3 * 3))
             self.packed_kernel = aligned_zeros(16 * self.C * self.padded + SLACK)
             self.v = aligned_zeros((SHARDS, 16 * self.tiles * self.C + SLACK))
             self.m = aligned_zeros((SHARDS, 16 * self.tiles * self.padded + SLACK))
