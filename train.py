@@ -102,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # fmt: off
     what = make.add_argument_group("what to train")
     what.add_argument("--data", choices=("mnist", "synthetic"),
                       help="training data (default: mnist)")
@@ -142,7 +143,8 @@ def parser() -> argparse.ArgumentParser:
     out.add_argument("--dry-run", action="store_true",
                      help="train one batch, write nothing")
     out.add_argument("--quiet", action="store_true", help="print errors and the result only")
-    return make  # fmt: skip
+    # fmt: on
+    return make
 
 
 # --- what is to be done --------------------------------------------------------------------------

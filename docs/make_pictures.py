@@ -163,9 +163,7 @@ def normalise() -> None:
         xlim=(square_left - margin, square_left + side + 2 * margin),
         ylim=(square_top + side + margin, square_top - 2 * margin),
     )
-    box.add_patch(
-        Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=BLUE)
-    )
+    box.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=BLUE))
     box.add_patch(
         Rectangle((square_left, square_top), side, side, fill=False, edgecolor=ORANGE, ls="--")
     )

@@ -177,9 +177,7 @@ def test_quiet_prints_the_result_only(tmp_path):
 
 def test_two_processes_make_the_same_bits_whatever_the_threads(trained, tmp_path):
     run_process(*TINY, "--threads", "1", "--output", tmp_path / "again.h5")
-    np.testing.assert_array_equal(
-        weights(tmp_path / "again.h5"), weights(trained[0] / "digits.h5")
-    )
+    np.testing.assert_array_equal(weights(tmp_path / "again.h5"), weights(trained[0] / "digits.h5"))
     run(*TINY, "--seed", "2", "--output", tmp_path / "other.h5")
     assert (weights(tmp_path / "other.h5") != weights(tmp_path / "again.h5")).any()
 
