@@ -180,6 +180,22 @@ def test_arguments_may_be_read_only_or_strided(rng):
         )
 
 
+@pytest.mark.parametrize("first", [np.uint8, np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("second", [np.float32, np.float64])
+def test_mixed_dtypes_are_promoted_as_numpy_does(rng, first, second):
+    x, kernel = (20 * rng.random((2, 5, 5, 2))).astype(first), normal(rng, (2, 2, 2, 9), second)
+    bias = normal(rng, 9, np.float32)
+    weights = normal(rng, (50, 9), second)
+    for call in (
+        lambda backend: backend.conv2d_forward(x, kernel, bias, (1, 1), NONE),
+        lambda backend: backend.dense_forward(x.reshape(2, 50), weights, bias),
+        lambda backend: backend.dense_backward_kernel(x.reshape(2, 50), weights[:2]),
+    ):
+        ours, theirs = call(kernels), call(reference)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
 # ---------------------------------------------------------------- pooling
 
 

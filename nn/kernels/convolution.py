@@ -36,6 +36,14 @@ def prepare(x: Array) -> Array:
     return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
+def _alike(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a and b prepared, in one floating dtype: NumPy's promotion, at least float32."""
+    if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
+        dtype = np.result_type(a, b, np.float32)
+        a, b = a.astype(dtype), b.astype(dtype)
+    return prepare(a), prepare(b)
+
+
 @functools.lru_cache(maxsize=128)
 def _grid(rows: int, row_step: int, columns: int, column_step: int, start: int) -> Array:
     """Return start + i * row_step + j * column_step for every (i, j), row by row."""
@@ -74,7 +82,7 @@ def _gather_matmul(
 ) -> None:
     """Run `gather_matmul` over x (N, H*W*C) and y (N, Q) in pieces."""
     N, P, (K, F) = x.shape[0], pixels.shape[0], b.shape
-    offset = np.zeros(F, x.dtype) if bias is None else prepare(bias)
+    offset = np.zeros(F, x.dtype) if bias is None else prepare(bias).astype(x.dtype, copy=False)
     pieces = _pieces(N, P, N * P * K * F)
     if x.dtype != np.float32:
         fixed = (x, padding, pixels, runs, length, b, offset, y, places)
@@ -134,6 +142,7 @@ def _at_least_8(array: Array) -> Array:
 
 def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, pads: Pads) -> Array:
     """Slide `kernel` over `x`; see `nn.reference.conv2d_forward`."""
+    x, kernel = _alike(x, kernel)
     N, H, W, C = x.shape
     KH, KW, _, F = kernel.shape
     SH, SW = strides
@@ -143,12 +152,12 @@ def conv2d_forward(x: Array, kernel: Array, bias: Array | None, strides: Pair, p
     OW = (W + sum(pads[1]) - KW) // SW + 1
     y = np.empty((N, OH, OW, F), x.dtype)
     _gather_matmul(
-        prepare(x).reshape(N, H * W * C),
+        x.reshape(N, H * W * C),
         padding,
         _grid(OH, SH * padded_row, OW, SW * C, 0),
         _grid(KH, padded_row, 1, 0, 0),
         KW * C,
-        prepare(kernel).reshape(KH * KW * C, F),
+        kernel.reshape(KH * KW * C, F),
         bias,
         y.reshape(N, OH * OW * F),
         _grid(OH, OW * F, OW, F, 0),
@@ -163,6 +172,7 @@ def conv2d_backward_input(
 
     Pixel p of the output hands dy[p] @ kernel.T back to the stretches of x it was made from.
     """
+    dy, kernel = _alike(dy, kernel)
     N, H, W, C = x_shape
     _, OH, OW, F = dy.shape
     KH, KW, _, _ = kernel.shape
@@ -176,7 +186,7 @@ def conv2d_backward_input(
     b[:, :, :length] = kernel.reshape(KH, length, F).transpose(2, 0, 1)
     dx = np.empty(x_shape, dy.dtype)
     fixed = (
-        prepare(dy).reshape(N, OH * OW * F),
+        dy.reshape(N, OH * OW * F),
         b.reshape(F, KH * width),
         padding,
         _grid(OH, SH * padded_row, OW, SW * C, 0),
@@ -195,6 +205,7 @@ def conv2d_backward_kernel(
     x: Array, dy: Array, kernel_shape: Shape, strides: Pair, pads: Pads
 ) -> Array:
     """Return dLoss/dkernel; see `nn.reference.conv2d_backward_kernel`."""
+    x, dy = _alike(x, dy)
     N, H, W, C = x.shape
     _, OH, OW, F = dy.shape
     KH, KW, _, _ = kernel_shape
@@ -202,11 +213,11 @@ def conv2d_backward_kernel(
     padding = _padding(H, W, C, pads)
     padded_row = padding[3]
     sums = _gather_outer(
-        prepare(x).reshape(N, H * W * C),
+        x.reshape(N, H * W * C),
         padding,
         _grid(OH, SH * padded_row, OW, SW * C, 0),
         _grid(KH, padded_row, KW * C, 1, 0),
-        prepare(dy).reshape(N, OH * OW * F),
+        dy.reshape(N, OH * OW * F),
         F,
     )
     return sums.reshape(kernel_shape)
@@ -214,16 +225,17 @@ def conv2d_backward_kernel(
 
 def dense_forward(x: Array, kernel: Array, bias: Array | None) -> Array:
     """Return `x @ kernel + bias`: to the gather kernel, one image with N pixels of D channels."""
+    x, kernel = _alike(x, kernel)
     N, D = x.shape
     F = kernel.shape[1]
     y = np.empty((N, F), x.dtype)
     _gather_matmul(
-        prepare(x).reshape(1, N * D),
+        x.reshape(1, N * D),
         (1, N * D, 0, N * D, 0),
         _grid(N, D, 1, 0, 0),
         _grid(1, 0, 1, 0, 0),
         D,
-        prepare(kernel),
+        kernel,
         bias,
         y.reshape(1, N * F),
         _grid(N, F, 1, 0, 0),
@@ -238,13 +250,14 @@ def dense_backward_input(dy: Array, kernel: Array) -> Array:
 
 def dense_backward_kernel(x: Array, dy: Array) -> Array:
     """Return dLoss/dkernel = `x.T @ dy`."""
+    x, dy = _alike(x, dy)
     N, D = x.shape
     F = dy.shape[1]
     return _gather_outer(
-        prepare(x).reshape(1, N * D),
+        x.reshape(1, N * D),
         (1, N * D, 0, N * D, 0),
         _grid(N, D, 1, 0, 0),
         _grid(D, 1, 1, 0, 0),
-        prepare(dy).reshape(1, N * F),
+        dy.reshape(1, N * F),
         F,
     )

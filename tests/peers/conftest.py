@@ -37,9 +37,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def torch():
-    """PyTorch, on at most two threads."""
+    """PyTorch on one thread: its threads wait for each other busily, which starves other work."""
     module = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
-    module.set_num_threads(min(2, module.get_num_threads()))
+    module.set_num_threads(1)
     return module
 
 
