@@ -22,10 +22,10 @@ from .segment import (
     in_reading_order,
     solve,
 )
+from .specks import pen_strokes
 from .widths import normalise_width, pen_width
 
 WEAK_INK = 0.25  # of the peak: pixels below do not connect pieces
-SPECK = 0.12  # of the usual digit's size: smaller pieces are dirt
 CUT_FROM = 0.5  # pieces wider than this share of the line's height may be two digits
 
 
@@ -56,8 +56,10 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
     if not image.any():
         return []
     pieces = connected_components(image > WEAK_INK * image.max())
-    labels, boxes = _claim_faint(image, pieces.labels), pieces.boxes.astype(np.float64)
-    labels, boxes = _drop_specks(labels, boxes)
+    kept = pen_strokes(image, pieces)
+    number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
+    labels = _claim_faint(image, number[pieces.labels])
+    boxes = pieces.boxes[kept].astype(np.float64)
     rows = lines_of(boxes, np.zeros((len(boxes), len(boxes)), dtype=bool))
     segments = []
     for row in range(int(rows.max()) + 1):
@@ -79,17 +81,6 @@ def _claim_faint(image: Floats, labels: NDArray[np.int32]) -> NDArray[np.int32]:
         free = (labels == 0) & (image > 0)
         labels[free] = neighbour[free]
     return labels
-
-
-def _drop_specks(labels: NDArray[np.int32], boxes: Floats) -> tuple[NDArray[np.int32], Floats]:
-    """Remove pieces much smaller than the digits that are not near any of them."""
-    size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    usual = float(np.quantile(size, 0.9))
-    kept = size >= SPECK * usual
-    if kept.all() or not kept.any():
-        return labels, boxes
-    number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)]).astype(np.int32)
-    return number[labels], boxes[kept]
 
 
 def _segment_row(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .components import Components, connected_components
 from .normalise import area_resample
 from .ruling import remove_ruling
+from .specks import pen_strokes
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +20,7 @@ CLEAN_SHARE = 0.4  # a drawn picture has one background value in at least this s
 FAINTEST = 0.06  # of full contrast: below, a page counts as blank
 NOISE_SIGMAS = 4.5
 SPECK = 0.03  # of the largest piece's area and of the tallest one's height
+HALF_INK = 0.25  # ink below does not connect pieces
 SIDE_OF_FIT = 64  # the light is fitted on a picture this small
 
 
@@ -96,10 +98,16 @@ def _photograph(grey: Floats) -> Floats:
     seeded[np.unique(pieces.labels[smooth > strong])] = True
     seeded[0] = False
     kept = _kept_pieces(pieces, seeded[1:])
+    if not kept.any():
+        return np.zeros_like(grey)
     mask = _grow(np.concatenate([[False], kept])[pieces.labels])
     low, high = 0.6 * weak, 0.85 * level
     values = mark if noise < 0.04 * level else smooth
-    return np.where(mask, np.clip((values - low) / max(high - low, 1e-9), 0, 1), 0)
+    ink = np.where(mask, np.clip((values - low) / max(high - low, 1e-9), 0, 1), 0)
+    # What is left of rules and dirt, apart or hanging on, is no pen's stroke.
+    strokes = connected_components(ink > HALF_INK)
+    written = np.concatenate([[False], pen_strokes(ink, strokes)])[strokes.labels]
+    return np.where(_grow(_grow(written)), ink, 0.0)
 
 
 def _light(grey: Floats) -> tuple[float, Floats]:
