@@ -280,7 +280,7 @@ def _archive_config(model: Sequential) -> dict[str, Any]:
     layers = [_keras_3("keras.layers", first["class_name"], first["config"])]
     for layer in model.layers:
         config = layer_config(layer)
-        if "alpha" in config:
+        if type(layer).__name__ == "LeakyReLU":
             config["negative_slope"] = config.pop("alpha")
         for key, value in config.items():
             if isinstance(value, dict) and "class_name" in value:
