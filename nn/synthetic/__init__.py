@@ -2,7 +2,12 @@
 
 Pen paths of all common shapes (`allographs`) are deformed as hands do it (`generator`), and inked
 by the same function as the console's drawing (`nn.drawing.render_batch`). Everything follows from
-a seed, whatever the number of threads.
+a seed, whatever the number of threads. One core makes about 17,000 digits a second.
+
+The original network, having seen 330,000 of these and no image or stroke of a person (six epochs
+of new digits, AdamW, light distortion), read 98.0 % of MNIST's test images, opened once, and
+98.0 % of the 7,494 pen digits of UCI. The shapes were chosen by looking at its errors on MNIST's
+training images and on those pen digits, so only the first figure is of digits never looked at.
 """
 
 from __future__ import annotations
