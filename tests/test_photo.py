@@ -287,5 +287,6 @@ def test_photographs_of_digits(shipped, mnist):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_photographs_of_digits(shipped, mnist):
-    assert share_of_photos_right(shipped, mnist, 400) >= 0.97
+    assert share_of_photos_right(shipped, mnist, 300) >= 0.97

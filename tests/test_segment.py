@@ -309,5 +309,6 @@ def test_rows_of_mnist_digits(shipped, mnist):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_many_rows_of_mnist_digits(shipped, mnist):
     assert share_of_rows_right(shipped, mnist, 300) >= 0.97
