@@ -147,6 +147,18 @@ NETS = {
         ],
         9,
     ),
+    "3 x 3 convolutions without pooling": (
+        lambda: [
+            Input((9, 8, 8)),
+            Conv2D(9, 3, padding="same", use_bias=False),
+            BatchNormalization(),
+            Activation("relu"),
+            Conv2D(8, 3, activation="relu"),
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        5,
+    ),
     "no convolution": (
         lambda: [Input((20,)), Dense(33, activation="relu"), Dense(5, activation="softmax")],
         11,

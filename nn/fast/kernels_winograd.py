@@ -106,6 +106,26 @@ def _input_transform(x, at, row, C, v, out, area, count):
 
 
 @jit
+def _output_transform(m, at, area):
+    """Return the four vectors of ``A^T M A``, row by row, from sixteen of m."""
+    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
+    m3, at = load(m, at + 3 * area), at + 4 * area
+    top0, top1 = m0 + m1 + m2, m1 - m2 - m3
+    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
+    m3, at = load(m, at + 3 * area), at + 4 * area
+    s0, s1 = m0 + m1 + m2, m1 - m2 - m3
+    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
+    m3, at = load(m, at + 3 * area), at + 4 * area
+    t0, t1 = m0 + m1 + m2, m1 - m2 - m3
+    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
+    m3 = load(m, at + 3 * area)
+    end0, end1 = m0 + m1 + m2, m1 - m2 - m3
+    a0, a1 = top0 + s0 + t0, top1 + s1 + t1
+    a2, a3 = s0 - t0 - end0, s1 - t1 - end1
+    return a0, a1, a2, a3
+
+
+@jit
 def winograd_pool_forward(
     x, x_image, x_row, C, n, u, bias, PH, PW, F, padded, floor,
     y, y0, y_image, y_row, winner, v, m, tiles,
@@ -141,20 +161,7 @@ def winograd_pool_forward(
             for f in range(0, F, 8):
                 at = t * padded + f
                 count = min(8, F - f)
-                m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-                m3, at = load(m, at + 3 * area), at + 4 * area
-                top0, top1 = m0 + m1 + m2, m1 - m2 - m3
-                m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-                m3, at = load(m, at + 3 * area), at + 4 * area
-                s0, s1 = m0 + m1 + m2, m1 - m2 - m3
-                m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-                m3, at = load(m, at + 3 * area), at + 4 * area
-                t0, t1 = m0 + m1 + m2, m1 - m2 - m3
-                m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-                m3 = load(m, at + 3 * area)
-                end0, end1 = m0 + m1 + m2, m1 - m2 - m3
-                a0, a1 = top0 + s0 + t0, top1 + s1 + t1
-                a2, a3 = s0 - t0 - end0, s1 - t1 - end1
+                a0, a1, a2, a3 = _output_transform(m, at, area)
                 best = maximum(maximum(a0, a1), maximum(a2, a3))
                 place = select(equal(best, a2), two, three)
                 place = select(equal(best, a1), one, place)
@@ -166,6 +173,46 @@ def winograd_pool_forward(
                 else:
                     store_part(y, out + f, best, count)
                 store_bytes(winner, (first + t) * padded + f, place)
+
+
+@jit
+def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, m, tiles):
+    """Write ``y = x * kernel + bias`` for n images, (n, OH, OW, F): no pooling, any size.
+
+    Odd sizes compute one row or column too many and drop it; x may be read one row behind its end.
+    """
+    PH, PW = (OH + 1) // 2, (OW + 1) // 2
+    windows = PH * PW
+    area = tiles * padded
+    for first in range(0, n * windows, tiles):
+        here = min(tiles, n * windows - first)
+        for t in range(here):
+            image, window = divmod(first + t, windows)
+            py, px = divmod(window, PW)
+            at = image * x_image + 2 * py * x_row + 2 * px * C
+            for c in range(0, C, 8):
+                _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
+        for e in range(16):
+            matmul(
+                v, e * tiles * C, C, 1, u, e * C * padded, padded,
+                m, e * area, padded, max(here, 3), C, padded,
+            )  # fmt: skip
+        for t in range(here):
+            image, window = divmod(first + t, windows)
+            py, px = divmod(window, PW)
+            out = ((image * OH + 2 * py) * OW + 2 * px) * F
+            right, below = 2 * px + 1 < OW, 2 * py + 1 < OH
+            for f in range(0, F, 8):
+                count = min(8, F - f)
+                b = load_part(bias, f, count)
+                a0, a1, a2, a3 = _output_transform(m, t * padded + f, area)
+                store_part(y, out + f, a0 + b, count)
+                if right:
+                    store_part(y, out + F + f, a1 + b, count)
+                if below:
+                    store_part(y, out + OW * F + f, a2 + b, count)
+                if right and below:
+                    store_part(y, out + OW * F + F + f, a3 + b, count)
 
 
 @jit

@@ -18,6 +18,7 @@ import numpy as np
 
 from nn.fast.buffers import NO_BORDER
 from nn.fast.stages import LANES, ConvPoolStage, DenseStage, Form, PlainStage, Stage
+from nn.fast.winograd_conv import WinogradConv, winograd_pays
 from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
@@ -57,7 +58,10 @@ def make_plan(model: Sequential) -> Plan | None:
     def close_plain() -> None:
         if plain:
             shapes = plain[0].input_shape, plain[-1].output_shape
-            stages.append(PlainStage(tuple(plain), "plain layers", *shapes))
+            runners = tuple(WinogradConv(la) if winograd_pays(la) else la for la in plain)
+            helped = any(isinstance(runner, WinogradConv) for runner in runners)
+            kernel = "plain layers, winograd" if helped else "plain layers"
+            stages.append(PlainStage(tuple(plain), kernel, *shapes, runners))
             plain.clear()
 
     index = 0
@@ -92,7 +96,8 @@ def _ends_in_softmax(layers: Sequence[Layer]) -> bool:
     if isinstance(head, Dense):
         return head.activation == "softmax"
     behind = layers[-2] if len(layers) > 1 else None
-    return _is_activation(head, "softmax") and isinstance(behind, Dense)
+    before = isinstance(behind, Dense) and behind.activation != "softmax"
+    return before and _is_activation(head, "softmax")
 
 
 def _pads_next(layers: Sequence[Layer], index: int) -> bool:
@@ -149,13 +154,12 @@ def _convolution(
     used: tuple[Layer, ...], layer: Conv2D, relu: bool, dropout: Dropout | None
 ) -> ConvPoolStage:
     KH, KW = layer.kernel_size
-    C, F = layer.input_shape[2], layer.filters
-    winograd = (KH, KW) == (3, 3) and layer.strides == (1, 1) and C >= LANES and F >= LANES
+    C = layer.input_shape[2]
     form = Form.best(KH, KW * C)
     row = form.vectors * LANES
     return ConvPoolStage(
         used,
-        "winograd" if winograd else "direct",
+        "winograd" if winograd_pays(layer) else "direct",
         layer.input_shape,
         used[-1].output_shape,
         layer,

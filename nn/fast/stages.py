@@ -414,21 +414,26 @@ class ConvPoolBench(Bench):
 
 @dataclass(frozen=True)
 class PlainStage(Stage):
-    """Layers that run as they are, on the whole batch."""
+    """Layers that run as they are, on the whole batch.
+
+    ``runners`` are the layers or what does the same with a faster kernel (``WinogradConv``).
+    """
+
+    runners: tuple[Any, ...]
 
     def forward(self, x: Array, training: bool) -> Array:
         """Run the layers one after the other."""
-        for layer in self.layers:
-            x = layer.forward(x, training)
+        for runner in self.runners:
+            x = runner.forward(x, training)
         return x
 
     def backward(self, dy: Array, first: bool) -> Array | None:
         """Run them backwards; ``first`` says that nobody needs dx."""
         for index in range(len(self.layers) - 1, -1, -1):
             if first and index == 0:
-                self.layers[0].backward_parameters(dy)
+                self.runners[0].backward_parameters(dy)
                 return None
-            dy = self.layers[index].backward(dy)
+            dy = self.runners[index].backward(dy)
         return dy
 
 
