@@ -57,7 +57,7 @@ def run_process(*arguments, code=0, env=None, **options):
         [sys.executable, str(ROOT / "train.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         env={**os.environ, **(env or {})},
         **options,
     )
@@ -74,6 +74,12 @@ def refused(*arguments, runner=run, **options):
 
 def weights(path):
     return np.concatenate([w.ravel() for w in nn.load_model(path).get_weights()])
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch):
+    """Save the second that the pictures take; `trained`, a process of its own, draws them."""
+    monkeypatch.setattr(pictures, "available", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +159,7 @@ def test_pictures_are_drawn_or_named_as_skipped(trained):
     assert [(folder / name).exists() for name in names] == ["skipped" not in told] * 3
 
 
-def test_without_matplotlib_the_pictures_are_skipped(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, "available", lambda: False)
+def test_without_matplotlib_the_pictures_are_skipped(tmp_path):
     process = run("--data=synthetic", "--limit=60", "--epochs=1", "--output", tmp_path / "x.h5")
     assert "Pictures  skipped (x-curves.png, x-confusion.png, x-mistakes.png)" in process.stdout
     assert not list(tmp_path.glob("*.png"))
@@ -244,7 +249,7 @@ def interrupted(output, sign):
         if line.startswith("epoch   2/"):
             process.send_signal(sign)
             break
-    printed += process.communicate(timeout=60)[0]
+    printed += process.communicate(timeout=200)[0]
     return process.returncode, printed
 
 
