@@ -103,7 +103,8 @@ def bias_gradient(dy: Array) -> Array:
     )
     for part in sums[1:]:
         sums[0] += part
-    return sums[0]
+    total: Array = sums[0]
+    return total
 
 
 @jit
