@@ -72,7 +72,8 @@ def nested(keras):
     first = keras.Sequential([L.Input((8, 8, 1)), L.Conv2D(3, 3), L.BatchNormalization()])
     second = keras.Sequential([L.Input((6, 6, 3)), L.Conv2D(2, 3), L.BatchNormalization()])
     second.trainable = False
-    return keras.Sequential([first, second, L.Flatten(), L.Dense(10, activation="softmax")])
+    last = L.Flatten(), L.Dense(10, activation="softmax")
+    return keras.Sequential([L.Input((8, 8, 1)), first, second, *last])
 
 
 def row(*layers):
