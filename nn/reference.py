@@ -114,8 +114,9 @@ def bias_gradient(dy: Array) -> Array:
 
     ``dy`` is (..., F); the sum runs over all axes but the last and gives (F,).
     """
-    dbias: Array = dy.sum(axis=tuple(range(dy.ndim - 1)))
-    return dbias
+    # Thousands of rows: float32 would lose digits adding them one by one.
+    dbias: Array = dy.sum(axis=tuple(range(dy.ndim - 1)), dtype=np.float64)
+    return dbias.astype(dy.dtype, copy=False)
 
 
 # -------------------------------------------------------------------- pooling
@@ -347,8 +348,8 @@ def batchnorm_forward(
         ``inv_std = 1 / sqrt(variance + epsilon)``.
     """
     axes = tuple(range(x.ndim - 1))
-    mean = x.mean(axis=axes)
-    variance = x.var(axis=axes)
+    mean = x.mean(axis=axes, dtype=np.float64).astype(x.dtype)
+    variance = x.var(axis=axes, dtype=np.float64).astype(x.dtype)
     inv_std = (1 / np.sqrt(variance + epsilon)).astype(x.dtype, copy=False)
     x_hat = (x - mean) * inv_std
     return gamma * x_hat + beta, x_hat, mean, variance, inv_std
@@ -366,8 +367,8 @@ def batchnorm_backward(
     """
     axes = tuple(range(dy.ndim - 1))
     M = dy.size // dy.shape[-1]
-    dbeta = dy.sum(axis=axes)
-    dgamma = (dy * x_hat).sum(axis=axes)
+    dbeta = dy.sum(axis=axes, dtype=np.float64).astype(dy.dtype)
+    dgamma = (dy * x_hat).sum(axis=axes, dtype=np.float64).astype(dy.dtype)
     dx: Array = gamma * inv_std * (dy - dbeta / M - x_hat * (dgamma / M))
     return dx.astype(dy.dtype, copy=False), dgamma, dbeta
 

@@ -83,8 +83,9 @@ class BatchNormalization(Layer):
             return y
         y, x_hat, mean, variance, inv_std = ops.batchnorm_forward(x, gamma, beta, self.epsilon)
         self._saved = x_hat, inv_std
-        self._move("moving_mean", mean)
-        self._move("moving_variance", variance)
+        if len(x):  # nothing has no mean
+            self._move("moving_mean", mean)
+            self._move("moving_variance", variance)
         return y
 
     def _move(self, name: str, value: Array) -> None:
