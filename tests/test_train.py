@@ -118,7 +118,8 @@ def test_the_run_record_holds_the_run(trained):
     assert record["settings"] == {
         "data": "synthetic", "recipe": "original", "preset": "original", "epochs": 2,
         "batch_size": 32, "optimizer": "adadelta", "learning_rate": 1.0, "seed": 1,
-        "validation_split": pytest.approx(1 / 12), "limit": 240,
+        "validation_split": pytest.approx(1 / 12), "limit": 240, "teacher": None,
+        "teacher_sha256": None,
     }  # fmt: skip
     assert record["finished"] is True
     assert record["backend"] == nn.runtime.backend()
@@ -216,7 +217,7 @@ def test_averaged_weights_resume_to_the_same_bits(tmp_path, monkeypatch):
 def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeypatch):
     class Described(recipes.Batches):
         def describe(self):
-            return {"extra": {"path": "/home/me/strokes.gz"}, "trained on": "digits and more"}
+            return {"extra": {"path": "/home/me/strokes.gz"}, "beside": "pens"}
 
     def finish(model, images, labels, folder):
         model.metadata["temperature"] = 1.5
@@ -232,7 +233,7 @@ def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeyp
     assert record["data"]["sources"]["extra"] == {"path": "strokes.gz"}
     metadata = nn.load_model(tmp_path / "x.h5").metadata
     assert metadata["temperature"] == 1.5
-    assert metadata["trained_on"] == "digits and more"
+    assert metadata["trained_on"] == "synthetic digits, pens"
 
 
 def interrupted(output, sign):
@@ -456,29 +457,29 @@ def test_a_missing_digit_is_named(tmp_path):
 
 
 @pytest.fixture
-def nowhere(tmp_path):
-    """An environment in which MNIST is in no folder and on no mirror."""
+def nowhere(tmp_path, monkeypatch):
+    """Make MNIST be in no folder and on no mirror."""
     empty = str(tmp_path / "home")
-    return {
-        "HOME": empty, "USERPROFILE": empty, "XDG_CACHE_HOME": empty, "LOCALAPPDATA": empty,
-        "NN_DATA_DIR": "", "NN_MIRROR": "",
-    }  # fmt: skip
+    for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, empty)
+    for name in ("NN_DATA_DIR", "NN_MIRROR"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.chdir(tmp_path)
 
 
-def test_no_mnist_falls_back_loudly(tmp_path, nowhere):
+@pytest.mark.usefixtures("nowhere")
+def test_no_mnist_falls_back_loudly(tmp_path):
     arguments = ["--limit", "120", "--epochs", "1", "--quiet", "--output", tmp_path / "x.h5"]
-    process = run_process(*arguments, env=nowhere, cwd=tmp_path)
+    process = run(*arguments)
     assert "NO MNIST: TRAINING ON SYNTHETIC DIGITS INSTEAD" in process.stderr
     assert "--data-dir" in process.stderr
     assert json.loads((tmp_path / "x.json").read_text())["data"]["name"] == "synthetic digits"
     assert "trained on synthetic digits" in process.stdout
 
 
-def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path, nowhere):
-    said = refused(
-        "--data", "mnist", "--output", tmp_path / "x.h5",
-        runner=run_process, env=nowhere, cwd=tmp_path,
-    )  # fmt: skip
+@pytest.mark.usefixtures("nowhere")
+def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path):
+    said = refused("--data", "mnist", "--output", tmp_path / "x.h5")
     assert "MNIST: expected its four files" in said
     assert "--data synthetic" in said
 

@@ -11,6 +11,8 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +86,7 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     model.build()
 
     def write(place: Path) -> None:
-        import h5py
-
-        with h5py.File(place, "w") as file:
+        with _hdf5_file(place) as file:
             if Path(path).name.endswith(".weights.h5"):
                 _write_tree(file, model)
             else:
@@ -98,10 +98,22 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 # -- legacy HDF5 ---------------------------------------------------------------------------------
 
 
-def _write_legacy(model: Sequential, place: Path, metadata: str, keras: int) -> None:
+@contextmanager
+def _hdf5_file(place: Path) -> Iterator[Any]:
+    """Open a new HDF5 file in memory, and write it to `place` when it is whole.
+
+    On a full disk h5py leaves a file that it cannot close; plain bytes fail with one `OSError`.
+    """
     import h5py
 
-    with h5py.File(place, "w") as file:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        yield file
+    place.write_bytes(buffer.getbuffer())
+
+
+def _write_legacy(model: Sequential, place: Path, metadata: str, keras: int) -> None:
+    with _hdf5_file(place) as file:
         file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["backend"] = "tensorflow"
         file.attrs["model_config"] = json.dumps(legacy_config(model))
