@@ -101,7 +101,10 @@ class Workspace:
 
     def refresh(self) -> None:
         """Lay the weights out anew if they are not those of the last time."""
-        if all(same_bits(weights, 0, packed, packed.size) for weights, packed in self.copies):
+        for weights, packed in self.copies:
+            if not same_bits(weights, 0, packed, packed.size):
+                break
+        else:
             return
         run(self.preparation)
         for weights, packed in self.copies:
@@ -314,18 +317,24 @@ class Engine:
         Up to 64 examples run here and now; more are cut into blocks for several threads. Any
         number of threads may call this at the same time.
         """
-        N, K = len(x), self.model.output_shape[-1]
-        if N <= BLOCK:
-            y = np.empty((N, K), np.float32)
-            if N:
-                self._predict_block(x.reshape(-1), 0, N, y)
+        N = len(x)
+        if 0 < N <= BLOCK:
+            space, outputs = self._run_block(x.reshape(-1), 0, N)
+            y: Array = outputs.copy()
+            self._free.append(space)
             return y
-        y, flat = np.empty((N, K), np.float32), x.reshape(-1)
+        y, flat = np.empty((N, self.model.output_shape[-1]), np.float32), x.reshape(-1)
         starts = range(0, N, BLOCK)
         _pool.run(self._predict_block, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
         return y
 
     def _predict_block(self, flat: Array, lo: int, n: int, y: Array) -> None:
+        space, outputs = self._run_block(flat, lo, n)
+        y[lo : lo + n] = outputs
+        self._free.append(space)
+
+    def _run_block(self, flat: Array, lo: int, n: int) -> tuple[Workspace, Array]:
+        """Run n examples from number ``lo`` on in a workspace of their own; give it back after."""
         try:
             space = self._free.pop()
         except IndexError:
@@ -333,17 +342,17 @@ class Engine:
         program = space.programs.get(n)
         if program is None:
             program = space.programs[n] = self._prediction_calls(space, n)
-        entry, calls = program
+        size, entry, calls, outputs = program
         space.refresh()
-        size = space.y[0].plane.extents
-        copy_planes(flat, lo * size[0] * size[1] * size[2], *entry)
+        copy_planes(flat, lo * size, *entry)
         for function, arguments in calls:
             function(*arguments)
-        K = y.shape[1]
-        y[lo : lo + n] = space.y[-1].data[: n * K].reshape(n, K)
-        self._free.append(space)
+        return space, outputs
 
-    def _prediction_calls(self, space: Workspace, n: int) -> tuple[tuple[Any, ...], list[Call]]:
+    def _prediction_calls(
+        self, space: Workspace, n: int
+    ) -> tuple[int, tuple[Any, ...], list[Call], Array]:
+        """Return the size of an example, the arguments of its copy, the calls and the outputs."""
         calls: list[Call] = []
         for index, stage in enumerate(self.plan.stages):
             if isinstance(stage, PlainStage):
@@ -352,7 +361,10 @@ class Engine:
                 calls += space.forward_calls(index, 0, 0, n)
         if self.plan.softmax:
             calls.append((softmax_rows, (space.y[-1].data, 0, n, self.model.output_shape[-1])))
-        return self._entry(space, 0, 0, n)[1:], calls
+        H, W, C = space.y[0].plane.extents
+        K = self.model.output_shape[-1]
+        outputs = space.y[-1].data[: n * K].reshape(n, K)
+        return H * W * C, self._entry(space, 0, 0, n)[1:], calls, outputs
 
     # -- the plan ----------------------------------------------------------------------------
 
