@@ -1,4 +1,4 @@
-"""What the console's tests share: scripted answers, a display, a window with real pointer events."""
+"""What the console's tests share: scripted answers, a display, a window, real pointer events."""
 
 from __future__ import annotations
 
@@ -90,6 +90,7 @@ def display() -> Iterator[str]:
     process = subprocess.Popen(
         [server, "-displayfd", str(write), "-screen", "0", "2800x1900x24", "-nolisten", "tcp"],
         pass_fds=(write,),
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     os.close(write)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -148,9 +150,7 @@ def test_a_thousand_steps_share_their_strokes():
     assert sketch.strokes[0] is first
 
 
-@given(
-    st.floats(0.2, 4), st.floats(-100, 100), st.floats(-100, 100), st.floats(-500, 500)
-)
+@given(st.floats(0.2, 4), st.floats(-100, 100), st.floats(-100, 100), st.floats(-500, 500))
 def test_fit_there_and_back(scale, dx, dy, x):
     fit = Fit(scale, dx, dy)
     back = fit.to_paper(*fit.to_pixels(x, -x))
@@ -181,7 +181,7 @@ def test_fast_strokes_have_no_gaps():
     """Segments 90 pixels apart, as fast hands give them, still make one solid line."""
     surface = InkSurface(400, 60)
     points = np.array([[20.0, 30], [110, 30], [200, 30], [290, 30], [380, 30]], np.float32)
-    for a, b in zip(points[:-1], points[1:], strict=True):
+    for a, b in pairwise(points):
         surface.add_line(np.stack([a, b]), 12)
     ink = np.asarray(surface.image)
     assert ink[30, 20:380].min() == 255

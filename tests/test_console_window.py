@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_draw_with_the_pointer_read_undo_clear(real):
     assert desk.shown().number == "2", desk.shown()
     assert len(seen) > 2  # answers came while the pen moved
     # One solid line: every place between two points has ink.
-    for (x0, y0), (x1, y1) in zip(TWO[:-1], TWO[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(TWO):
         x, y = round((x0 + x1) / 2) - 2, round((y0 + y1) / 2) - 2
         assert ink(real)[y - 8 : y + 8, x - 8 : x + 8].max() == 255
     real.shot("drawn")
@@ -363,7 +364,9 @@ def test_bad_files_end_in_one_sentence(real, tmp_path):
     (tmp_path / "net.h5").write_text("not a network")
     Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
     Image.new("L", (40, 40), 0).save(tmp_path / "black.png")
-    opened = [tmp_path / n for n in ("text.png", "strokes.json", "white.png", "black.png", "no.png")]
+    opened = [
+        tmp_path / n for n in ("text.png", "strokes.json", "white.png", "black.png", "no.png")
+    ]
     for path in opened:
         real.app.open_file(path)
         real.settle()
@@ -472,7 +475,7 @@ def monkey(window, events, seed, tmp_path):
             target.focus_force()
             target.event_generate(rng.choice(sequences))
         elif kind < 0.9:
-            window.root.geometry(f"{rng.randrange(300, 1700)}x{rng.randrange(200, 1200)}")
+            window.root.geometry(f"{rng.randrange(900, 1700)}x{rng.randrange(700, 1200)}")
         elif kind < 0.93:
             paper.event_generate(rng.choice(("<Leave>", "<Enter>")), x=x, y=y)
         elif kind < 0.95:

@@ -78,7 +78,6 @@ class App(EditActions, PanelActions, FileActions):
         self.dialog: dialogs.Dialog | None = None
         self.torn: dict[str, Torn] = {}
         self.drawer: Holder | None = None
-        self.widened = False
         self.teacher: Teacher | None = None
         self.lesson: Job | None = None
         self._answering: str | None = None

@@ -137,9 +137,7 @@ class Desk:
         """Draw or erase on to (x, y); returns whether the sheet changed."""
         if self._erasing is None:
             return self.sketch.extend(x, y, self.clock())
-        erase = (
-            self.sketch.erase_area if self._erasing == "rubber" else self.sketch.erase_strokes
-        )
+        erase = self.sketch.erase_area if self._erasing == "rubber" else self.sketch.erase_strokes
         # A fast sweep reports few places: the eraser passes over everything between them.
         x0, y0 = self._erased_to
         self._erased_to = (x, y)

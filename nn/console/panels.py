@@ -130,7 +130,10 @@ class PanelActions:
         return found if self.drawer is None else [self.drawer.panel, *found]
 
     def toggle_panel(self: Any, kind: type[Panel]) -> None:
-        """Open a panel in the drawer, or close it."""
+        """Open a panel in the drawer, or close it.
+
+        A window nobody has resized grows and shrinks with the drawer by itself.
+        """
         if kind.name in self.torn:
             self.torn[kind.name].lift()
             return
@@ -139,7 +142,6 @@ class PanelActions:
         if was != kind.name:
             self.drawer = Holder(self.outer, self, kind, torn=False)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=(self.theme.px(16), 0))
-            self._widen(self.drawer)
             self.drawer.panel.refresh()
         self.paint_tabs()
 
@@ -147,23 +149,8 @@ class PanelActions:
         """Close the panel in the drawer, if one is there."""
         if self.drawer is not None:
             self.drawer.panel.leave()
-            width = self.drawer.winfo_width() + self.theme.px(16)
             self.drawer.destroy()
             self.drawer = None
-            if self.widened:
-                self.root.geometry(
-                    f"{max(self.root.winfo_width() - width, 200)}x{self.root.winfo_height()}"
-                )
-                self.widened = False
-
-    def _widen(self: Any, holder: Holder) -> None:
-        """Make room for the drawer where the screen has it."""
-        self.root.update_idletasks()
-        wanted = self.root.winfo_width() + holder.winfo_reqwidth() + self.theme.px(16)
-        height = self.root.winfo_height()
-        self.widened = wanted <= self.root.winfo_screenwidth()
-        if self.widened:
-            self.root.geometry(f"{wanted}x{height}")
 
     def do_close_panel(self: Any) -> None:
         """Close the panel in the drawer."""

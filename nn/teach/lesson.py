@@ -16,7 +16,8 @@ from nn.teach.known import Images, Known, accuracy
 STEPS = 60
 """Most steps of one lesson."""
 BATCH_CORRECTION, BATCH_EARLIER, BATCH_KNOWN = 12, 12, 104
-LEARNING_RATE = 1e-4
+LEARNING_RATES = (1e-4, 2e-4, 4e-4)
+"""Of each third of the steps: gentle first, firmer where that was not enough."""
 GOAL = 0.9
 """The lesson ends when the new example has this probability, and its copies on average."""
 COPIES = 48
@@ -159,7 +160,7 @@ def learn(
     old = earlier if earlier is not None else old
     personal = (np.concatenate([old[0], x[None, :, :, None]]), np.append(old[1], int(label)))
     copy = copy_of(model)
-    copy.compile(optimizers.Adam(LEARNING_RATE), losses.CategoricalCrossentropy())
+    copy.compile(optimizers.Adam(LEARNING_RATES[0]), losses.CategoricalCrossentropy())
     anchor = model if anchor is None else anchor
     replay, truth = known.replay
     floor = known.accuracy(anchor) - LOSS_ALLOWED
@@ -167,6 +168,8 @@ def learn(
     probes = near_copies(x, COPIES, np.random.default_rng(seed + 1))
     steps = 0
     for steps in range(1, STEPS + 1):
+        third = (steps - 1) * len(LEARNING_RATES) // STEPS
+        copy.optimizer.learning_rate = LEARNING_RATES[third]
         some = rng.integers(0, len(replay), BATCH_KNOWN)
         batch = [near_copies(x, BATCH_CORRECTION, rng), replay[some]]
         held = 0.5 * np.asarray(anchor(replay[some]), np.float64) + 0.5 * new[truth[some]]
