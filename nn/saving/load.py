@@ -6,14 +6,16 @@ import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nn import initializers
+from nn.ensemble import Ensemble
 from nn.layers import LAYERS, Conv2D, Dense, InputLayer
 from nn.models import Sequential
 from nn.saving import archive, convolutions, training  # noqa: F401 - registers translations
 from nn.saving.architecture import Architecture, read_architecture
 from nn.saving.digits import remember_input
+from nn.saving.ensemble import member_documents
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
 from nn.saving.settings import parse_json
@@ -54,7 +56,8 @@ def load_model(
     Sequential
         ``model.metadata`` is what `nn` saved with the model; for other writers
         ``metadata["source"]`` says what was found and what had to be translated.
-        ``metadata["input"]`` holds the four input conventions, where they are known.
+        ``metadata["input"]`` holds the four input conventions, where they are known. A file that
+        holds an ensemble gives an `nn.ensemble.Ensemble`, which is asked in the same way.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def load_model(
         model = _from_archive(data, name, compile)
     else:
         model = _from_hdf5(H5File(data, name).root, name, compile)
-    if probabilities:
+    if probabilities and isinstance(model, Sequential):
         add_softmax(model)
     remember_input(model, input_scale, input_offset, transpose, invert)
     return model
@@ -165,9 +168,13 @@ def _from_hdf5(root: Group, name: str, compile: bool) -> Sequential:
     if not isinstance(text, str):
         hint = "The file holds weights only: make the model and call model.load_weights(path)."
         raise FormatError(name, "an attribute model_config", "none", hint)
-    chain = _translate(read_architecture(parse_json(text, "model_config")), root)
-    model = _make(chain)
+    document = parse_json(text, "model_config")
     stored = root.attribute(METADATA_ATTRIBUTE)
+    members = member_documents(document)
+    if members:
+        return _ensemble(members, root, name, stored)
+    chain = _translate(read_architecture(document), root)
+    model = _make(chain)
     version = str(root.attribute("keras_version") or "1")
     _describe(model, chain, stored, "Keras HDF5", version, str(root.attribute("backend") or ""))
     text = root.attribute("training_config")
@@ -175,6 +182,21 @@ def _from_hdf5(root: Group, name: str, compile: bool) -> Sequential:
         settings = parse_json(text, "training_config")
         training.restore_legacy(model, chain, settings, root)
     return model
+
+
+def _ensemble(documents: list[dict[str, Any]], root: Group, name: str, stored: Any) -> Sequential:
+    """Make an `Ensemble`: no Sequential, but it answers, describes and saves itself like one."""
+    members = []
+    for document in documents:
+        chain = _translate(read_architecture(document), root)
+        members.append(_make(chain))
+        _describe(members[-1], chain, stored, "Keras HDF5", "", "")
+    try:
+        ensemble = Ensemble(members)
+    except ValueError as error:
+        raise FormatError(name, "members of one kind", str(error)) from None
+    ensemble.metadata = members[0].metadata
+    return cast("Sequential", ensemble)
 
 
 def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Sequential:

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from nn import optimizers
+from nn.ensemble import Ensemble
 from nn.layers import Layer
 from nn.models import Sequential
 from nn.saving import archive
 from nn.saving.architecture import snake_case
 from nn.saving.atomic import write_atomically
+from nn.saving.ensemble import ensemble_config
 from nn.saving.load import METADATA_ATTRIBUTE
 from nn.saving.training import STATE_GROUP
 
@@ -32,7 +34,9 @@ KERAS_VERSION = "3.3.0"
 _ATTRIBUTE_BYTES = 64_512
 
 
-def save_model(model: Sequential, path: str | os.PathLike[str], keras: int = 3) -> None:
+def save_model(
+    model: Sequential | Ensemble, path: str | os.PathLike[str], keras: int = 3
+) -> None:
     """Save architecture, weights, training state and metadata in one file.
 
     Parameters
@@ -59,17 +63,23 @@ def save_model(model: Sequential, path: str | os.PathLike[str], keras: int = 3) 
     if keras not in (2, 3):
         raise ValueError(f"keras: expected 2 or 3, received {keras!r}.")
     name = Path(path).name
-    if name.endswith(".weights.h5"):
+    if isinstance(model, Ensemble):
+        if name.endswith((".keras", ".weights.h5")):
+            raise ValueError(f"path: expected a .h5 file for an ensemble, received {name}.")
+    elif name.endswith(".weights.h5"):
         save_weights(model, path)
         return
-    model.build()
+    else:
+        model.build()
     try:
         metadata = json.dumps(model.metadata)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"metadata: expected numbers, strings, lists and dicts, received {error}."
         ) from None
-    if name.endswith(".keras"):
+    if isinstance(model, Ensemble):
+        write_atomically(path, lambda place: _write_ensemble(model, place, metadata))
+    elif name.endswith(".keras"):
         write_atomically(path, lambda place: _write_archive(model, place, metadata))
     else:
         write_atomically(path, lambda place: _write_legacy(model, place, metadata, keras))
@@ -131,12 +141,44 @@ def _write_groups(group: Any, model: Sequential) -> None:
     _write_names(group, "layer_names", [layer.name for layer in model.layers])
     for layer in model.layers:
         inner = group.create_group(layer.name)
-        names = [f"{layer.name}/{name}:0" for name in layer.weight_names]
-        _write_names(inner, "weight_names", names)
-        for name, values in zip(names, layer.weights, strict=True):
-            inner.create_dataset(name, data=np.asarray(values, np.float32))
+        _write_arrays(inner, [layer])
     top = group.create_group("top_level_model_weights")
     _write_names(top, "weight_names", [])
+
+
+def _write_arrays(group: Any, layers: list[Layer]) -> None:
+    """Write the arrays of some layers into one group: as in Keras the trained ones first."""
+    arrays = [
+        (f"{layer.name}/{name}:0", values)
+        for fixed in (False, True)
+        for layer in layers
+        for name, values in zip(layer.weight_names, layer.weights, strict=True)
+        if (name in layer.state) is fixed
+    ]
+    _write_names(group, "weight_names", [name for name, _ in arrays])
+    for name, values in arrays:
+        group.create_dataset(name, data=np.asarray(values, np.float32))
+
+
+def _write_ensemble(ensemble: Ensemble, place: Path, metadata: str) -> None:
+    members = ensemble.members
+    config = ensemble_config(
+        ensemble, [legacy_config(member) for member in members], _input_layer(members[0])
+    )
+    with _hdf5_file(place) as file:
+        file.attrs["keras_version"] = KERAS_VERSION
+        file.attrs["backend"] = "tensorflow"
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs[METADATA_ATTRIBUTE] = metadata
+        group = file.create_group("model_weights")
+        group.attrs["backend"] = "tensorflow"
+        group.attrs["keras_version"] = KERAS_VERSION
+        names = [layer["name"] for layer in config["config"]["layers"]]
+        _write_names(group, "layer_names", names)
+        for name in names:
+            layers = dict(zip(names[1:], members, strict=False)).get(name)
+            _write_arrays(group.create_group(name), [] if layers is None else layers.layers)
+        _write_names(group.create_group("top_level_model_weights"), "weight_names", [])
 
 
 def _write_names(group: Any, name: str, values: list[str]) -> None:
