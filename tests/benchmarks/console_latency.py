@@ -43,19 +43,37 @@ def main() -> int:
         if args.panel:
             app.do_inside()
             window.settle(0.5)
-        times = []
-        points = [(round(x), round(y)) for x, y in smoothed(np.array(TWO, np.float32))]
+        times: list[float] = []
+        asked: list[float] = []
+        show = app.show
+
+        def shown() -> None:
+            show()
+            root.update_idletasks()
+            times.extend(1000 * (time.perf_counter() - start) for start in asked)
+            asked.clear()
+
+        app.show = shown
+        changed = paper.changed
+
+        def moved(ended: bool) -> None:
+            changed(ended)
+            if not ended:
+                asked.append(time.perf_counter())
+
+        paper.changed = moved
+        points = list(
+            dict.fromkeys((round(x), round(y)) for x, y in smoothed(np.array(TWO, np.float32)))
+        )
         for _ in range(args.rounds):
             paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
             root.update()
             for x, y in points[1:]:
-                time.sleep(0.01)  # a hand's events come about 10 ms apart
                 paper.event_generate("<B1-Motion>", x=x, y=y)
-                start = time.perf_counter()
-                while app._answering is not None:
-                    root.tk.dooneevent(0)
-                root.update_idletasks()
-                times.append(1000 * (time.perf_counter() - start))
+                end = time.perf_counter() + 0.01  # a hand's events come about 10 ms apart
+                while time.perf_counter() < end:
+                    root.update()
+                    time.sleep(0.0005)
             paper.event_generate("<ButtonRelease-1>", x=x, y=y)
             app.do_clear()
             root.update()
