@@ -1,7 +1,8 @@
-"""Measure everything: ``python -m tests.benchmarks [--quick] [--output FOLDER]``.
+"""Measure everything: ``python -m tests.benchmarks [--quick] [--only PART ...] [--output FOLDER]``.
 
 Prints a table, and writes it with JSON and pictures into the folder. Run it on an otherwise idle
-machine; a load above 0.5 is said in the table.
+machine; the table says how busy it was. ``--only`` measures some parts again and keeps what the
+folder's JSON says of the others.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from tests.benchmarks import limits, pictures
@@ -28,82 +30,112 @@ def training(threads, quick):
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def comparison(title, times, unit):
-    """Return lines of a table: ours, then each peer with the ratio to ours."""
+def comparison(title, times, unit, base="ours"):
+    """Return lines of a table: median, quartiles, best, and the ratios of both to the base's."""
     factor = {"ms": 1e3, "s": 1.0, "us": 1e6}[unit]
-    base = times["ours"]["median"]
-    lines = [f"{title}"]
+    lines = [f"{title} [{unit}]"]
     for name, row in sorted(times.items(), key=lambda item: item[1]["median"]):
         low, high = row["quartiles"]
+        middle, best = (row[key] / times[base][key] for key in ("median", "best"))
         lines.append(
-            f"    {name:24s}{row['median'] * factor:10.3f} {unit}"
-            f"  ({low * factor:.3f} to {high * factor:.3f})  {row['median'] / base:6.2f} x"
+            f"    {name:24s}{row['median'] * factor:9.2f} ({low * factor:.2f} to"
+            f" {high * factor:.2f}), best {row['best'] * factor:.2f}:"
+            f" {middle:.2f} x, best {best:.2f} x"
         )
     return lines
 
 
 def report(results):
-    """Return the whole table as lines."""
-    lines = [", ".join(f"{k} {v}" for k, v in results["machine"].items()), ""]
-    for part in results["training"]:
-        lines.append(f"== {part['threads']} threads, data: {part['data']} ==")
-        for name, times in part["step"].items():
-            lines += comparison(f"training step, {name}, batch 128", times, "ms")
-        epoch = dict(part["epoch"])
-        images = epoch.pop("images")
-        lines += comparison(f"epoch of {images} images", epoch, "s")
-        lines += comparison("one image", part["one image"], "us")
-        lines += comparison("10,000 images", part["10,000 images"], "s")
-        lines += [f"    not measured: {k}: {v}" for k, v in part["missing"].items()]
-        lines.append("")
-    lines.append("== kernels, 32 images, one thread ==")
-    peak = results["machine"]["fma_gflops"]
-    for row in results["kernels"]:
+    """Return the table of what was measured, as lines."""
+    lines = [", ".join(f"{k} {v}" for k, v in results["machine"].items())]
+    loads = ", ".join(f"{part} {load:.1f}" for part, load in results["load"].items())
+    lines += [f"processes that wanted a core, at the beginning of each part: {loads}", ""]
+    for threads in (1, 2):
+        if f"training-{threads}" in results:
+            lines += _training_lines(results[f"training-{threads}"])
+    if "kernels" in results:
+        lines += _kernel_lines(results["kernels"], results["machine"]["fma_gflops"])
+    if "ladder" in results:
+        top = next(name for name in results["ladder"] if name.startswith("5"))
+        lines += [*comparison("== the ladder ==", results["ladder"], "ms", top), ""]
+    for axis, data in results.get("growth", {}).items():
+        points = ", ".join(f"{value:g}: {1e3 * t:.2f} ms" for value, t in data["points"])
+        lines.append(f"growth with {axis}: exponent {data['exponent']:.2f} ({points})")
+    if "start" in results:
+        for name, row in results["start"].items():
+            lines.append(
+                f"process to first step, {name}: {row['seconds']:.2f} s ({row['cpu']:.2f} s of CPU)"
+            )
+    if "memory" in results:
+        lines.append(f"peak memory of an epoch beyond the data: {results['memory']:.0f} MB")
+    return lines
+
+
+def _training_lines(part):
+    lines = [f"== {part['threads']} thread(s), data: {part['data']} =="]
+    for name, times in part["step"].items():
+        lines += comparison(f"training step, {name}, batch 128", times, "ms")
+    epoch = dict(part["epoch"])
+    images = epoch.pop("images")
+    lines += comparison(f"part of an epoch, {images} images with shuffling", epoch, "s")
+    whole = part["whole epoch of ours"]
+    lines.append(f"epoch of {whole['images']} images, ours alone: {whole['seconds']:.2f} s")
+    lines += comparison("one image, 20 calls in a row", part["one image"], "us")
+    lines += comparison("10,000 images", part["10,000 images"], "s")
+    return [*lines, *(f"    not measured: {k}: {v}" for k, v in part["missing"].items()), ""]
+
+
+def _kernel_lines(rows, peak):
+    lines = ["== kernels, 32 images, one thread =="]
+    for row in rows:
         lines.append(
             f"    {row['kernel']:26s}{row['microseconds']:9.0f} us {row['gflops']:7.0f} GFLOP/s"
             f" ({row['gflops'] / peak:5.0%} of direct arithmetic),"
             f" {row['reference_microseconds'] / row['microseconds']:6.1f} x the reference"
         )
-    lines += ["", *comparison("== the ladder ==", _first_as_base(results["ladder"]), "ms"), ""]
-    for axis, data in results["growth"].items():
-        points = ", ".join(f"{value:g}: {1e3 * t:.2f} ms" for value, t in data["points"])
-        lines.append(f"growth with {axis}: exponent {data['exponent']:.2f} ({points})")
-    begin = results["start"]
-    lines.append(f"process to first step: cold {begin['cold']:.2f} s, warm {begin['warm']:.2f} s")
-    lines.append(f"peak memory of an epoch beyond the data: {results['memory']:.0f} MB")
-    return lines
-
-
-def _first_as_base(ladder):
-    return {"ours" if name.startswith("5") else name: row for name, row in ladder.items()}
+    return [*lines, ""]
 
 
 def memory():
-    """Return the peak memory of an epoch, measured in a fresh process."""
+    """Return the peak memory of an epoch in MB, measured in a fresh process."""
     code = "from tests.benchmarks.training import peak_memory; print(peak_memory())"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"benchmarks: the memory of an epoch was not measured.\n{run.stderr}")
     return float(run.stdout.splitlines()[-1])
 
 
 def main():
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute instead of ten")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two minutes instead of ten")
     parser.add_argument("--output", default="benchmark-results", help="folder for table and JSON")
+    quick = parser.parse_known_args()[0].quick
+    parts = {
+        "training-1": lambda: training(1, quick),
+        "training-2": lambda: training(2, quick),
+        "kernels": limits.kernels,
+        "ladder": lambda: limits.ladder(quick),
+        "growth": lambda: limits.growth(quick),
+        "start": limits.start,
+        "memory": memory,
+    }
+    parser.add_argument("--only", nargs="+", choices=list(parts), help="measure these parts only")
     options = parser.parse_args()
     folder = Path(options.output)
     folder.mkdir(parents=True, exist_ok=True)
-    results = {"machine": machine()}
-    results["training"] = [training(threads, options.quick) for threads in (1, 2)]
-    results["kernels"] = limits.kernels()
-    results["ladder"] = limits.ladder(options.quick)
-    results["growth"] = limits.growth(options.quick)
-    results["start"] = limits.start()
-    results["memory"] = memory()
+    file = folder / "benchmark.json"
+    old = json.loads(file.read_text()) if options.only and file.exists() else {}
+    results = {**old, "machine": machine(), "load": old.get("load", {})}
+    for name in options.only or parts:
+        begin = time.perf_counter()
+        results["load"][name] = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+        results[name] = parts[name]()
+        print(f"{name}: measured in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     text = "\n".join(report(results))
     print(text)
     (folder / "benchmark.txt").write_text(text + "\n")
-    (folder / "benchmark.json").write_text(json.dumps(results, indent=1))
+    file.write_text(json.dumps(results, indent=1))
     for line in pictures.draw(results, folder):
         print(line)
 

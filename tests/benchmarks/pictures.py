@@ -12,6 +12,8 @@ def draw(results, folder):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
+    if "kernels" not in results or "growth" not in results:
+        return ["no pictures: the parts kernels and growth are not measured"]
     folder = Path(folder)
     peak, gemm = results["machine"]["fma_gflops"], results["machine"]["sgemm_gflops"]
     figure, axes = plt.subplots(figsize=(8, 5))

@@ -1,21 +1,25 @@
 """How times are taken: interleaved, as medians, beside the limits of the machine."""
 
+import contextlib
 import ctypes
 import os
 import platform
 import statistics
 import sys
 import time
+from importlib import metadata
 
 import numpy as np
 
 from nn.kernels.simd import fma, load, splat, store
 
 
-def interleave(contestants, seconds=2.0, warm_up=2):
+def interleave(contestants, seconds=2.0, warm_up=2, burst=1):
     """Call each contestant in turn until the time is up; return {name: statistics in seconds}.
 
     Turns make noise common to all: on a shared machine only ratios from one run mean anything.
+    ``burst`` calls make one turn, of which the mean is taken: for calls so short that whoever
+    comes first after a change pays for the caches the other has filled.
     """
     for call in contestants.values():
         for _ in range(warm_up):
@@ -25,8 +29,9 @@ def interleave(contestants, seconds=2.0, warm_up=2):
     while time.perf_counter() < end or len(next(iter(times.values()))) < 3:
         for name, call in contestants.items():
             start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
+            for _ in range(burst):
+                call()
+            times[name].append((time.perf_counter() - start) / burst)
     return {name: summary(values) for name, values in times.items()}
 
 
@@ -89,6 +94,15 @@ def raise_malloc_thresholds():
             pass
 
 
+def _versions(*packages):
+    """Return {package: version} of those that are installed, without importing them."""
+    found = {}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
 def machine():
     """Return a description of where this runs."""
     import numba
@@ -102,11 +116,11 @@ def machine():
     return {
         "processor": name,
         "cores": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,
+        **_versions("torch", "tensorflow", "keras", "jax"),
         "sgemm_gflops": round(sgemm_peak(), 1),
         "fma_gflops": round(fma_peak(), 1),
     }
