@@ -159,6 +159,38 @@ NETS = {
         ],
         5,
     ),
+    "batch normalisation, ReLU and pooling in one": (
+        lambda: [
+            Input((14, 16, 2)),
+            Conv2D(8, 3, padding="same"),
+            BatchNormalization(),
+            ReLU(),
+            Conv2D(16, 3, padding="same"),
+            BatchNormalization(center=False),
+            Activation("relu"),
+            MaxPooling2D(),
+            Conv2D(8, 3, padding="same"),
+            BatchNormalization(scale=False),
+            Activation("relu"),
+            MaxPooling2D(),  # of 7 x 8 pixels: odd, stays a layer
+            Flatten(),
+            Dense(3, activation="softmax"),
+        ],
+        6,
+    ),
+    "batch normalisation first, pooled": (
+        lambda: [
+            Input((4, 6, 8)),
+            BatchNormalization(),
+            Activation("relu"),
+            MaxPooling2D(),
+            Flatten(),
+            BatchNormalization(),
+            Activation("relu"),
+            Dense(3, activation="softmax"),
+        ],
+        70,
+    ),
     "no convolution": (
         lambda: [Input((20,)), Dense(33, activation="relu"), Dense(5, activation="softmax")],
         11,

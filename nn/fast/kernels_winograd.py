@@ -204,8 +204,18 @@ def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, 
             right, below = 2 * px + 1 < OW, 2 * py + 1 < OH
             for f in range(0, F, 8):
                 count = min(8, F - f)
-                b = load_part(bias, f, count)
                 a0, a1, a2, a3 = _output_transform(m, t * padded + f, area)
+                if count == 8:
+                    b = load(bias, f)
+                    store(y, out + f, a0 + b)
+                    if right:
+                        store(y, out + F + f, a1 + b)
+                    if below:
+                        store(y, out + OW * F + f, a2 + b)
+                    if right and below:
+                        store(y, out + OW * F + F + f, a3 + b)
+                    continue
+                b = load_part(bias, f, count)
                 store_part(y, out + f, a0 + b, count)
                 if right:
                     store_part(y, out + F + f, a1 + b, count)
@@ -213,6 +223,109 @@ def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, 
                     store_part(y, out + OW * F + f, a2 + b, count)
                 if right and below:
                     store_part(y, out + OW * F + F + f, a3 + b, count)
+
+
+@jit
+def _gradient_transform(d0, d1, d2, d3, m, at, area):
+    """Write the sixteen elements of ``A dY A^T`` for eight channels of one 2 x 2 block of dy."""
+    nothing = splat(np.float32(0.0))
+    for r in range(4):
+        if r == 0:
+            left, right = d0, d1
+        elif r == 1:
+            left, right = d0 + d2, d1 + d3
+        elif r == 2:
+            left, right = d0 - d2, d1 - d3
+        else:
+            left, right = nothing - d2, nothing - d3
+        store(m, at, left)
+        store(m, at + area, left + right)
+        store(m, at + 2 * area, left - right)
+        store(m, at + 3 * area, nothing - right)
+        at += 4 * area
+
+
+@jit
+def winograd_kernel_gradient(
+    x, x_image, x_row, C, n, dy, OH, OW, F, padded, v, m, product, du, tiles
+):
+    """Write the gradient of ``u``, (16, C, padded), over n images; dy is (n, OH, OW, F).
+
+    Backwards through the three steps of the forward pass: with dM = A dY A^T the gradient of u is
+    the sum of (B^T d B)^T dM over all patches, again sixteen matrix products.
+    """
+    PH, PW = (OH + 1) // 2, (OW + 1) // 2
+    windows = PH * PW
+    area = tiles * padded
+    nothing = splat(np.float32(0.0))
+    for i in range(0, 16 * C * padded, 8):
+        store(du, i, nothing)
+    for first in range(0, n * windows, tiles):
+        here = min(tiles, n * windows - first)
+        for t in range(here):
+            image, window = divmod(first + t, windows)
+            py, px = divmod(window, PW)
+            at = image * x_image + 2 * py * x_row + 2 * px * C
+            for c in range(0, C, 8):
+                _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
+            source = ((image * OH + 2 * py) * OW + 2 * px) * F
+            right, below = 2 * px + 1 < OW, 2 * py + 1 < OH
+            for f in range(0, F, 8):
+                d0 = d1 = d2 = d3 = nothing
+                i = source + f
+                if F - f >= 8:
+                    d0 = load(dy, i)
+                    if right:
+                        d1 = load(dy, i + F)
+                    if below:
+                        d2 = load(dy, i + OW * F)
+                    if right and below:
+                        d3 = load(dy, i + OW * F + F)
+                else:
+                    d0 = load_part(dy, i, F - f)
+                    if right:
+                        d1 = load_part(dy, i + F, F - f)
+                    if below:
+                        d2 = load_part(dy, i + OW * F, F - f)
+                    if right and below:
+                        d3 = load_part(dy, i + OW * F + F, F - f)
+                _gradient_transform(d0, d1, d2, d3, m, t * padded + f, area)
+        for e in range(16):
+            matmul(
+                v, e * tiles * C, 1, C, m, e * area, padded,
+                product, 0, padded, C, here, padded,
+            )  # fmt: skip
+            for i in range(0, C * padded, 8):
+                at = e * C * padded + i
+                store(du, at, load(du, at) + load(product, i))
+
+
+@jit
+def winograd_kernel_back(parts, part_size, count, C, F, padded, dkernel):
+    """Add up ``count`` gradients of u in their order; write ``dkernel = G^T du G``."""
+    half = np.float32(0.5)
+    area = C * padded
+    for c in range(C):
+        for f in range(F):
+            at = c * padded + f
+            for row in range(4):  # columns first, in place in the first part: du G
+                i = at + 4 * row * area
+                for e in range(i, i + 4 * area, area):
+                    for part in range(1, count):
+                        put(parts, e, get(parts, e) + get(parts, part * part_size + e))
+                u1, u2 = get(parts, i + area), get(parts, i + 2 * area)
+                plus = half * (u1 + u2)
+                put(parts, i, get(parts, i) + plus)
+                put(parts, i + area, half * (u1 - u2))
+                put(parts, i + 2 * area, plus + get(parts, i + 3 * area))
+            for column in range(3):
+                i = at + column * area
+                u1, u2 = get(parts, i + 4 * area), get(parts, i + 8 * area)
+                plus = half * (u1 + u2)
+                out = (column * C + c) * F + f
+                put(dkernel, out, get(parts, i) + plus)
+                put(dkernel, out + 3 * C * F, half * (u1 - u2))
+                put(dkernel, out + 6 * C * F, plus + get(parts, i + 12 * area))
 
 
 @jit

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn.fast.buffers import NO_BORDER
+from nn.fast.norm_relu import NormRelu, norm_relu_length
 from nn.fast.stages import LANES, ConvPoolStage, DenseStage, Form, PlainStage, Stage
 from nn.fast.winograd_conv import WinogradConv, winograd_pays
 from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
@@ -58,9 +59,8 @@ def make_plan(model: Sequential) -> Plan | None:
     def close_plain() -> None:
         if plain:
             shapes = plain[0].input_shape, plain[-1].output_shape
-            runners = tuple(WinogradConv(la) if winograd_pays(la) else la for la in plain)
-            helped = any(isinstance(runner, WinogradConv) for runner in runners)
-            kernel = "plain layers, winograd" if helped else "plain layers"
+            runners, helped = _runners(plain)
+            kernel = ", ".join(["plain layers", *helped])
             stages.append(PlainStage(tuple(plain), kernel, *shapes, runners))
             plain.clear()
 
@@ -88,6 +88,25 @@ def make_plan(model: Sequential) -> Plan | None:
     if isinstance(stages[-1], PlainStage):
         fused_loss = False
     return Plan(tuple(stages), softmax, fused_loss)
+
+
+def _runners(plain: Sequence[Layer]) -> tuple[tuple[Any, ...], list[str]]:
+    """Return what runs these layers, with faster kernels where there are some, and their names."""
+    runners: list[Any] = []
+    helped: dict[str, None] = {}
+    index = 0
+    while index < len(plain):
+        length = norm_relu_length(plain, index)
+        if length:
+            runners.append(NormRelu(plain[index : index + length]))
+            helped["norm + relu + pool" if length == 3 else "norm + relu"] = None
+        elif winograd_pays(plain[index]):
+            runners.append(WinogradConv(plain[index]))
+            helped["winograd"] = None
+        else:
+            runners.append(plain[index])
+        index += max(1, length)
+    return tuple(runners), list(helped)
 
 
 def _ends_in_softmax(layers: Sequence[Layer]) -> bool:

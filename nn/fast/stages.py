@@ -416,7 +416,7 @@ class ConvPoolBench(Bench):
 class PlainStage(Stage):
     """Layers that run as they are, on the whole batch.
 
-    ``runners`` are the layers or what does the same with a faster kernel (``WinogradConv``).
+    ``runners`` are the layers or what does the same with faster kernels (like ``NormRelu``).
     """
 
     runners: tuple[Any, ...]
@@ -429,7 +429,7 @@ class PlainStage(Stage):
 
     def backward(self, dy: Array, first: bool) -> Array | None:
         """Run them backwards; ``first`` says that nobody needs dx."""
-        for index in range(len(self.layers) - 1, -1, -1):
+        for index in range(len(self.runners) - 1, -1, -1):
             if first and index == 0:
                 self.runners[0].backward_parameters(dy)
                 return None
