@@ -67,8 +67,16 @@ class Ensemble:
         total /= total.dtype.type(len(self.members))
         return total
 
-    def __call__(self, x: Any) -> Array:
-        """Return the mean of the members' outputs for a few images."""
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """Return the mean of the members' outputs for a few images.
+
+        Raises
+        ------
+        ValueError
+            If asked for the values of training: the members learn one by one.
+        """
+        if training:
+            raise ValueError("training: expected False, received True. Train the members instead.")
         mean: Array = np.mean([member(x) for member in self.members], axis=0)
         return mean
 

@@ -1,12 +1,14 @@
 """Several networks asked as one, and their one file."""
 
+import h5py
 import numpy as np
 import pytest
 
 import nn
 from nn import layers
 from nn.ensemble import Ensemble
-from nn.saving import FormatError
+from nn.recognise import Recogniser
+from nn.saving import FormatError, digit_probabilities
 
 
 def member(seed, classes=10):
@@ -68,7 +70,6 @@ def test_only_h5_holds_an_ensemble(ensemble, tmp_path, name):
 
 
 def test_other_branches_are_refused(ensemble, tmp_path):
-    h5py = pytest.importorskip("h5py")
     ensemble.save(tmp_path / "e.h5")
     with h5py.File(tmp_path / "e.h5", "a") as file:
         config = file.attrs["model_config"]
@@ -77,11 +78,45 @@ def test_other_branches_are_refused(ensemble, tmp_path):
         nn.load_model(tmp_path / "e.h5")
 
 
-@pytest.mark.peers
-def test_keras_opens_it(ensemble, images, tmp_path):
-    keras = pytest.importorskip("keras", reason="the extra peers is not installed")
+def test_it_is_asked_but_not_trained(ensemble, images):
+    with pytest.raises(ValueError, match="Train the members instead"):
+        ensemble(images, training=True)
+
+
+def test_it_reads_digits_without_hidden_features(tmp_path):
+    members = []
+    for seed in (1, 2):
+        shape = layers.Input((28, 28, 1))
+        head = layers.Dense(10, activation="softmax")
+        members.append(nn.Sequential([shape, layers.Flatten(), head], seed=seed))
+    Ensemble(members).save(tmp_path / "e.h5")
+    back = nn.load_model(tmp_path / "e.h5", input_scale=1.0, probabilities=True)
+    answer = Recogniser(back).read_strokes([np.array([[10.0, 0.0], [10.0, 100.0]])])
+    expected = back.predict(answer.image[None, :, :, None])[0]
+    np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(digit_probabilities(back, answer.image[None])[0], expected)
+
+
+def test_two_uses_of_one_member_are_refused(ensemble, tmp_path):
     ensemble.save(tmp_path / "e.h5")
-    theirs = keras.saving.load_model(tmp_path / "e.h5", compile=False)
-    np.testing.assert_allclose(
-        theirs.predict(images, verbose=0), ensemble.predict(images), atol=1e-5
-    )
+    with h5py.File(tmp_path / "e.h5", "a") as file:
+        config = file.attrs["model_config"]
+        file.attrs["model_config"] = config.replace('[["member_1", 0', '[["member_2", 0')
+    with pytest.raises(FormatError, match="Average"):
+        nn.load_model(tmp_path / "e.h5")
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("name", ["keras", "tf_keras"])
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+@pytest.mark.filterwarnings("ignore")
+def test_keras_opens_it_and_gives_it_back(ensemble, images, tmp_path, name, ending):
+    keras = pytest.importorskip(name, reason="the extra peers is not installed")
+    ensemble.save(tmp_path / "e.h5")
+    expected = ensemble.predict(images)
+    theirs = keras.models.load_model(tmp_path / "e.h5", compile=False)
+    np.testing.assert_allclose(theirs.predict(images, verbose=0), expected, atol=1e-5)
+    theirs.save(tmp_path / f"back{ending}")
+    back = nn.load_model(tmp_path / f"back{ending}")
+    assert isinstance(back, Ensemble)
+    np.testing.assert_allclose(back.predict(images), expected, atol=1e-5)

@@ -3,7 +3,8 @@
 Keras 1 and early 2 write a Sequential as a list, later ones as a dictionary; functional models
 are graphs of names. All become an `Architecture`: the layers in the order data flows through
 them, grouped into the *blocks* under which the file keeps their weights (a nested model is one
-block). Anything with branches is refused by name.
+block). Anything with branches is refused by name, but for one pattern: several models that see
+the same input, and the mean of their outputs.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Architecture:
     input_shape: tuple[int | None, ...] | None = None
     notes: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    members: list[Architecture] = field(default_factory=list)
+    """The models whose outputs are averaged: a block each; empty for a chain."""
 
     @property
     def layers(self) -> list[LayerSpec]:
@@ -183,6 +186,8 @@ class _Reader:
                 f"inputs {inputs}, outputs {outputs}",
                 "Models with several cannot be a chain of layers.",
             )
+        if not path and _is_average(by_name, inputs[0], outputs[0]):
+            return self.average(by_name, outputs[0], name)
         chain: list[str] = []
         current = outputs[0]
         while current not in chain:
@@ -200,6 +205,16 @@ class _Reader:
             if isinstance(entry, dict) and isinstance(entry.get("config"), dict):
                 entry = {**entry, "config": {"name": key, **entry["config"]}}
             self.append(found, entry, path)
+        return found
+
+    def average(self, by_name: dict[str, Any], output: str, name: str) -> Architecture:
+        """Read the models whose mean is the output; `_is_average` has looked at the graph."""
+        found = Architecture("Functional", name)
+        for key, entry in by_name.items():
+            if key != output:
+                self.append(found, entry, "")
+        for block in found.blocks:
+            found.members.append(Architecture("Sequential", block.name, [block], found.input_shape))
         return found
 
     def source(self, entry: dict[str, Any], name: str, part: str) -> str:
@@ -231,6 +246,23 @@ def _open(entry: Any, part: str) -> tuple[str, Any, str]:
     if name is None and isinstance(config, dict):
         name = config.get("name")
     return kind, config, _name(name, kind.lower())
+
+
+def _is_average(by_name: dict[str, Any], first: str, output: str) -> bool:
+    """Tell whether a graph is its input, models that each take just that, and their Average."""
+    members = [key for key in by_name if key not in (first, output)]
+    expected = {first: ("InputLayer",), output: ("Average",)}
+    for key, entry in by_name.items():
+        if not isinstance(entry, dict) or entry.get("class_name") not in expected.get(key, MODELS):
+            return False
+    sources = [_node_sources(by_name[key].get("inbound_nodes")) for key in members]
+    averaged = _node_sources(by_name[output].get("inbound_nodes")) if output in by_name else []
+    return (
+        len(members) > 1
+        and first in by_name
+        and sorted(averaged) == sorted(members)
+        and all(source == [first] for source in sources)
+    )
 
 
 def snake_case(name: str) -> str:

@@ -15,8 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn import activations
+from nn.ensemble import Ensemble
 from nn.models import Sequential
 from nn.saving.errors import FormatError
+
+Network = Sequential | Ensemble
 
 _FORMS = "(28, 28, 1), (28, 28), (784,), (784, 1), (1, 784), (28, 28, 3) or (32, 32, 1)"
 
@@ -41,7 +44,7 @@ class DigitInput:
     invert: bool = False
 
     @classmethod
-    def of(cls, model: Sequential) -> DigitInput:
+    def of(cls, model: Network) -> DigitInput:
         """Give the convention that stands in ``model.metadata["input"]``, else the default."""
         stored = model.metadata.get("input")
         if not isinstance(stored, dict):
@@ -108,7 +111,7 @@ class DigitInput:
 
 
 def remember_input(
-    model: Sequential,
+    model: Network,
     scale: float | None,
     offset: float | None,
     transpose: bool | None,
@@ -127,7 +130,7 @@ def remember_input(
         model.metadata["input"] = asdict(replace(DigitInput.of(model), **given))
 
 
-def check_digit_model(model: Sequential) -> None:
+def check_digit_model(model: Network) -> None:
     """Refuse a model that does not take 28×28 digits or does not tell ten classes apart.
 
     Raises
@@ -140,7 +143,7 @@ def check_digit_model(model: Sequential) -> None:
         raise FormatError("output", "10 classes", tuple(model.output_shape))
 
 
-def digit_probabilities(model: Sequential, images: ArrayLike) -> NDArray[np.float32]:
+def digit_probabilities(model: Network, images: ArrayLike) -> NDArray[np.float32]:
     """Ask any digit model for the probabilities of the ten digits.
 
     Parameters
@@ -160,9 +163,9 @@ def digit_probabilities(model: Sequential, images: ArrayLike) -> NDArray[np.floa
     return as_probabilities(model, model.predict(x))
 
 
-def as_probabilities(model: Sequential, outputs: NDArray[Any]) -> NDArray[np.float32]:
+def as_probabilities(model: Network, outputs: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a model's outputs into rows that sum to 1."""
-    last = model.layers[-1]
+    last = (model.members[0] if isinstance(model, Ensemble) else model).layers[-1]
     kind = getattr(last, "activation", type(last).__name__.lower())
     if kind == "softmax":
         return np.asarray(outputs, np.float32)
@@ -223,7 +226,7 @@ class Evidence:
 _RANGES = ((1.0, 0.0), (255.0, 0.0), (2.0, -1.0), (1.0, -0.5), (1 / 0.3081, -0.1307 / 0.3081))
 
 
-def probe_input(model: Sequential, images: ArrayLike, labels: ArrayLike) -> Evidence:
+def probe_input(model: Network, images: ArrayLike, labels: ArrayLike) -> Evidence:
     """Find out how a model's inputs were scaled by trying it on digits with known labels.
 
     Nothing is changed: put the result into force with ``load_model(path, input_scale=…)`` or

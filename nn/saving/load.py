@@ -14,8 +14,7 @@ from nn.layers import LAYERS, Conv2D, Dense, InputLayer
 from nn.models import Sequential
 from nn.saving import archive, convolutions, training  # noqa: F401 - registers translations
 from nn.saving.architecture import Architecture, read_architecture
-from nn.saving.digits import remember_input
-from nn.saving.ensemble import member_documents
+from nn.saving.digits import Network, remember_input
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
 from nn.saving.settings import parse_json
@@ -76,7 +75,7 @@ def load_model(
     if probabilities and isinstance(model, Sequential):
         add_softmax(model)
     remember_input(model, input_scale, input_offset, transpose, invert)
-    return model
+    return cast("Sequential", model)  # an Ensemble is asked, described and saved in the same way
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -110,7 +109,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         ],
     }
     architecture = read_architecture({"class_name": "Sequential", "config": config})
-    chain = _translate(architecture, root)
+    (chain,) = _translate(architecture, root)
     by_name = {step.name: step for step in chain.steps if step.weights}
     found = []
     for layer in model.layers:
@@ -150,8 +149,8 @@ def _content(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
     return data
 
 
-def _translate(architecture: Architecture, root: Group) -> Chain:
-    """Bind the weights under `root` to an architecture and translate it."""
+def _translate(architecture: Architecture, root: Group) -> list[Chain]:
+    """Bind the weights under `root` to an architecture and translate it, each member by itself."""
     check_known(architecture)
     table: dict[int, Sequence[Stored]]
     if is_legacy(root):
@@ -160,63 +159,48 @@ def _translate(architecture: Architecture, root: Group) -> Chain:
     else:
         dialect = Dialect()
         table = bind_tree(architecture, root)
-    return translate(architecture, table, dialect)
+    chains: list[Chain] = []
+    for part in architecture.members or [architecture]:
+        taken = chains[-1].parameters if chains else 0
+        chains.append(translate(part, table, dialect, taken))
+    return chains
 
 
-def _from_hdf5(root: Group, name: str, compile: bool) -> Sequential:
+def _from_hdf5(root: Group, name: str, compile: bool) -> Network:
     text = root.attribute("model_config")
     if not isinstance(text, str):
         hint = "The file holds weights only: make the model and call model.load_weights(path)."
         raise FormatError(name, "an attribute model_config", "none", hint)
-    document = parse_json(text, "model_config")
+    chains = _translate(read_architecture(parse_json(text, "model_config")), root)
+    model = _make(chains)
     stored = root.attribute(METADATA_ATTRIBUTE)
-    members = member_documents(document)
-    if members:
-        return _ensemble(members, root, name, stored)
-    chain = _translate(read_architecture(document), root)
-    model = _make(chain)
     version = str(root.attribute("keras_version") or "1")
-    _describe(model, chain, stored, "Keras HDF5", version, str(root.attribute("backend") or ""))
+    _describe(model, chains, stored, "Keras HDF5", version, str(root.attribute("backend") or ""))
     text = root.attribute("training_config")
-    if compile and isinstance(text, str):
+    if compile and isinstance(text, str) and isinstance(model, Sequential):
         settings = parse_json(text, "training_config")
-        training.restore_legacy(model, chain, settings, root)
+        training.restore_legacy(model, chains[0], settings, root)
     return model
 
 
-def _ensemble(documents: list[dict[str, Any]], root: Group, name: str, stored: Any) -> Sequential:
-    """Make an `Ensemble`: no Sequential, but it answers, describes and saves itself like one."""
-    members = []
-    for document in documents:
-        chain = _translate(read_architecture(document), root)
-        members.append(_make(chain))
-        _describe(members[-1], chain, stored, "Keras HDF5", "", "")
-    try:
-        ensemble = Ensemble(members)
-    except ValueError as error:
-        raise FormatError(name, "members of one kind", str(error)) from None
-    ensemble.metadata = members[0].metadata
-    return cast("Sequential", ensemble)
-
-
-def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Sequential:
+def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Network:
     parts = archive.read_archive(data, name)
     document = parse_json(parts[archive.CONFIG], archive.CONFIG)
     root = H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root
-    chain = _translate(read_architecture(document), root)
-    model = _make(chain)
+    chains = _translate(read_architecture(document), root)
+    model = _make(chains)
     about = parse_json(parts.get(archive.METADATA, b"{}"), archive.METADATA)
     about = about if isinstance(about, dict) else {}
     version = str(about.get("keras_version", "3"))
-    _describe(model, chain, about.get(METADATA_ATTRIBUTE), "Keras archive", version, "")
+    _describe(model, chains, about.get(METADATA_ATTRIBUTE), "Keras archive", version, "")
     settings = document.get("compile_config")
-    if compile and isinstance(settings, dict):
-        training.restore_archive(model, chain, settings, root)
+    if compile and isinstance(settings, dict) and isinstance(model, Sequential):
+        training.restore_archive(model, chains[0], settings, root)
     return model
 
 
 def _describe(
-    model: Sequential, chain: Chain, stored: Any, kind: str, version: str, backend: str
+    model: Network, chains: Sequence[Chain], stored: Any, kind: str, version: str, backend: str
 ) -> None:
     if isinstance(stored, str):
         stored = parse_json(stored, METADATA_ATTRIBUTE)
@@ -224,16 +208,28 @@ def _describe(
         model.metadata = stored
         return
     source: dict[str, Any] = {
-        "format": kind, "keras_version": version[:40], "input_shape": list(chain.input_shape),
+        "format": kind, "keras_version": version[:40], "input_shape": list(chains[0].input_shape),
     }  # fmt: skip
     if backend:
         source["backend"] = backend[:40]
-    if chain.notes:
-        source["notes"] = chain.notes[:50]
+    notes = [note for chain in chains for note in chain.notes]
+    if notes:
+        source["notes"] = notes[:50]
     model.metadata = {"source": source}
 
 
-def _make(chain: Chain) -> Sequential:
+def _make(chains: Sequence[Chain]) -> Network:
+    """Make our model, or the ensemble of several."""
+    models = [_make_one(chain) for chain in chains]
+    if len(models) == 1:
+        return models[0]
+    try:
+        return Ensemble(models)
+    except ValueError as error:
+        raise FormatError("Average", "models of one input and output shape", str(error)) from None
+
+
+def _make_one(chain: Chain) -> Sequential:
     """Make our model out of the translated steps."""
     model = Sequential(name=chain.name, seed=0)
     try:

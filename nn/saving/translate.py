@@ -275,7 +275,10 @@ def check_known(architecture: Architecture) -> None:
 
 
 def translate(
-    architecture: Architecture, weights: dict[int, Sequence[Stored]], dialect: Dialect
+    architecture: Architecture,
+    weights: dict[int, Sequence[Stored]],
+    dialect: Dialect,
+    parameters: int = 0,
 ) -> Chain:
     """Translate a chain of layers; the result's ``steps`` are ours.
 
@@ -287,6 +290,8 @@ def translate(
         By ``id(layer)``, the arrays the file holds for it.
     dialect
         The writer's conventions.
+    parameters
+        How many weights the file's other models have taken of `MAX_PARAMETERS`.
 
     Raises
     ------
@@ -294,6 +299,7 @@ def translate(
         Naming the layer that has no equal here, or whose weights do not fit.
     """
     chain = Chain(architecture, weights, dialect)
+    chain.parameters = parameters
     for position, spec in enumerate(chain.specs):
         chain.position = position
         if spec.kind in NEUTRAL:
