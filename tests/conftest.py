@@ -1,6 +1,7 @@
 """What several test files share: data, backends, seeds."""
 
 import os
+import signal
 from pathlib import Path
 
 # The matrices of these tests are tiny; BLAS threads would spend their time on waking each other.
@@ -16,6 +17,12 @@ from nn.datasets import MissingDataError
 from nn.datasets import mnist as mnist_files
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the programs
+# they start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
