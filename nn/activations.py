@@ -1,12 +1,14 @@
-"""Activation functions, each with its derivative written in terms of its own output.
+"""Activation functions, each with its derivative in terms of one array.
 
-All of these can be differentiated knowing only y, so a layer keeps one array for the backward
-pass. ``get`` turns a Keras-style name, ``None`` or one of the functions here into an
-``Activation``.
+Most can be differentiated knowing only their output y; those that fall before they rise, silu and
+gelu, need their input x, since two x have the same y. So a layer keeps one array for the backward
+pass, and ``Activation.kept`` says which. ``get`` turns a Keras-style name, ``None`` or one of the
+functions here into an ``Activation``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,14 +19,35 @@ from nn.reference import Array
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 LEAK = 0.2
+SQRT_HALF = math.sqrt(0.5)
+# Cody's rational approximations of erf below 0.46875 and of exp(x**2) * erfc(x) above it.
+_ERF = (
+    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2,
+     3.20937758913846947e3),
+    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
+     2.84423683343917062e3),
+)  # fmt: skip
+_ERFC = (
+    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1,
+     2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
+     1.23033935479799725e3),
+    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
+     1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3,
+     1.23033935480374942e3),
+)  # fmt: skip
 
 
 class Activation(NamedTuple):
-    """A name and the two directions: ``forward(x) -> y`` and ``backward(dy, y) -> dx``."""
+    """A name and the two directions: ``forward(x) -> y`` and ``backward(dy, kept) -> dx``."""
 
     name: str
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
+    by_input: bool = False
+
+    def kept(self, x: Array, y: Array) -> Array:
+        """Return what ``backward`` has to know: y, or x where y does not tell the slope."""
+        return x if self.by_input else y
 
 
 def linear(x: Array) -> Array:
@@ -87,6 +110,60 @@ def exponential(x: Array) -> Array:
     return np.exp(x)
 
 
+def silu(x: Array) -> Array:
+    """Return ``x * sigmoid(x)``, also called swish (Ramachandran et al. 2017)."""
+    y: Array = x * sigmoid(x)
+    return y
+
+
+def erf(x: Array) -> Array:
+    """Return the error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+
+    NumPy has none. These are the rational approximations of Cody (1969), right to 1e-15.
+    """
+    a = np.abs(np.asarray(x, np.float64))
+    low, high = np.minimum(a, 0.46875), np.clip(a, 0.46875, 6.0)  # erf(6) is 1 to 17 digits
+    near = low * np.polyval(_ERF[0], low * low) / np.polyval(_ERF[1], low * low)
+    far = 1 - np.exp(-high * high) * np.polyval(_ERFC[0], high) / np.polyval(_ERFC[1], high)
+    return np.copysign(np.where(a > 0.46875, far, near), x).astype(x.dtype, copy=False)
+
+
+def gelu(x: Array) -> Array:
+    """Return x times the probability that a standard normal number is below x.
+
+    ``x/2 * (1 + erf(x / sqrt(2)))`` (Hendrycks and Gimpel 2016), not its approximation by tanh.
+    """
+    y: Array = x * _normal_below(x)
+    return y
+
+
+def hard_sigmoid(x: Array) -> Array:
+    """Return ``(x + 3) / 6`` within [0, 1], as Keras 3 defines it."""
+    return np.clip((x + 3) / 6, 0, 1)
+
+
+def relu6(x: Array) -> Array:
+    """Return x within [0, 6]."""
+    return np.clip(x, 0, 6)
+
+
+def _normal_below(x: Array) -> Array:
+    below: Array = (1 + erf(x * x.dtype.type(SQRT_HALF))) / 2
+    return below
+
+
+def _silu_backward(dy: Array, x: Array) -> Array:
+    s = sigmoid(x)
+    dx: Array = dy * s * (1 + x * (1 - s))
+    return dx
+
+
+def _gelu_backward(dy: Array, x: Array) -> Array:
+    density = np.exp(-x * x / 2) * x.dtype.type(1 / math.sqrt(2 * math.pi))
+    dx: Array = dy * (_normal_below(x) + x * density)
+    return dx
+
+
 def _selu_backward(dy: Array, y: Array) -> Array:
     slope = np.where(y > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
     return (dy * slope).astype(dy.dtype, copy=False)
@@ -106,6 +183,14 @@ ACTIVATIONS = {
         Activation("softsign", softsign, lambda dy, y: dy * (1 - np.abs(y)) ** 2),
         Activation("exponential", exponential, lambda dy, y: dy * y),
         Activation("elu", elu, lambda dy, y: np.where(y > 0, dy, dy * (y + 1))),
+        Activation("silu", silu, _silu_backward, by_input=True),
+        Activation("gelu", gelu, _gelu_backward, by_input=True),
+        Activation(
+            "hard_sigmoid",
+            hard_sigmoid,
+            lambda dy, y: np.where((y > 0) & (y < 1), dy / 6, dy * 0),
+        ),
+        Activation("relu6", relu6, lambda dy, y: np.where((y > 0) & (y < 6), dy, dy * 0)),
     )
 }
 
@@ -125,6 +210,7 @@ def get(identifier: Any) -> Activation:
     if identifier is None:
         return ACTIVATIONS["linear"]
     name = getattr(identifier, "name", None) or getattr(identifier, "__name__", identifier)
+    name = "silu" if name == "swish" else name
     if name not in ACTIVATIONS:
         raise ValueError(
             f"activation: expected one of {', '.join(ACTIVATIONS)}, received {identifier!r}."

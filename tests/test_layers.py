@@ -346,7 +346,6 @@ def test_wrong_values(make, sentence):
         (lambda: Dropout(0.5, seed=3), "Dropout: seed is not supported: expected None, received 3"),
         (lambda: Dropout(0.5, noise_shape=(1,)), "noise_shape is not supported"),
         (lambda: Dense(2, colour="red"), "Dense: there is no argument 'colour' here. Leave it out"),
-        (lambda: ReLU(max_value=6), "ReLU: expected max_value=None"),
         (lambda: Softmax(axis=1), "Softmax: expected axis=-1, received 1"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import activations, ops
+from nn import activations, initializers, ops
 from nn.layers.base import Layer, as_shape
 from nn.reference import Array, Shape
 
@@ -97,7 +97,7 @@ class Activation(Layer):
     Parameters
     ----------
     activation : str
-        linear, relu, softmax, sigmoid, tanh or elu.
+        One of ``nn.activations.ACTIVATIONS``.
     """
 
     def __init__(self, activation: Any, **common: Any) -> None:
@@ -112,7 +112,7 @@ class Activation(Layer):
     def _forward(self, x: Array, training: bool) -> Array:
         y = self._activation.forward(x)
         if training:
-            self._saved = y
+            self._saved = self._activation.kept(x, y)
         return y
 
     def backward(self, dy: Array) -> Array:
@@ -135,23 +135,67 @@ class _FixedActivation(Activation):
 
 
 class ReLU(_FixedActivation):
-    """``max(x, 0)`` as a layer. A leaky, shifted or capped variant is refused."""
+    """``max(x, 0)`` as a layer, or a variant of it.
+
+    Parameters
+    ----------
+    max_value : float, optional
+        Larger values become this.
+    negative_slope : float
+        Up to the threshold y is ``negative_slope * (x - threshold)``.
+    threshold : float
+        Only above it y is x.
+
+    Notes
+    -----
+    None of the three may be negative. The slope is ``negative_slope`` up to the threshold, 1
+    between it and ``max_value``, 0 above.
+    """
 
     kind = "relu"
 
     def __init__(
         self,
-        max_value: None = None,
+        max_value: float | None = None,
         negative_slope: float = 0.0,
         threshold: float = 0.0,
         **common: Any,
     ) -> None:
-        if max_value is not None or negative_slope or threshold:
-            raise TypeError(
-                "ReLU: expected max_value=None, negative_slope=0 and threshold=0, received "
-                f"{max_value!r}, {negative_slope!r} and {threshold!r}."
-            )
         super().__init__(**common)
+        self.max_value = None if max_value is None else float(max_value)
+        self.negative_slope, self.threshold = float(negative_slope or 0), float(threshold or 0)
+        given = {
+            "max_value": self.max_value or 0.0,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+        for name, value in given.items():
+            if not 0 <= value < math.inf:
+                raise ValueError(f"ReLU: expected {name} from 0, received {value!r}.")
+        if max_value is not None or self.negative_slope or self.threshold:
+            # Under another name nobody takes it for the plain one.
+            self._activation = activations.Activation(
+                "relu variant", self._variant, self._variant_backward, by_input=True
+            )
+
+    def _variant(self, x: Array) -> Array:
+        slope, threshold = x.dtype.type(self.negative_slope), x.dtype.type(self.threshold)
+        y = np.where(x > threshold, x, slope * (x - threshold))
+        return y if self.max_value is None else np.minimum(y, x.dtype.type(self.max_value))
+
+    def _variant_backward(self, dy: Array, x: Array) -> Array:
+        dx = np.where(x > self.threshold, dy, dy * dy.dtype.type(self.negative_slope))
+        if self.max_value is not None:
+            dx[x > max(self.max_value, self.threshold)] = 0
+        return dx
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
 
 
 class Softmax(_FixedActivation):
@@ -198,6 +242,61 @@ class LeakyReLU(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class PReLU(Layer):
+    """x where positive, else ``alpha * x`` with a learned alpha (He et al. 2015).
+
+    Parameters
+    ----------
+    alpha_initializer : str or Initializer
+    shared_axes : sequence of int, optional
+        Axes, counted from 1, along which one alpha serves: ``(1, 2)`` for one a channel. Default:
+        every place has its own.
+
+    Notes
+    -----
+    ``dx = dy`` where x is positive, else ``alpha * dy``; ``dalpha`` is the sum of ``x * dy`` over
+    the batch and the shared axes, where x is not positive.
+    """
+
+    def __init__(
+        self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **common: Any
+    ) -> None:
+        super().__init__(**common)
+        if isinstance(alpha_initializer, dict):
+            alpha_initializer = alpha_initializer["class_name"]
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes or []
+        self.shared_axes = tuple(sorted({int(axis) for axis in axes}))
+
+    def _create(self, rng: np.random.Generator) -> None:
+        shape = list(self.input_shape)
+        for axis in self.shared_axes:
+            if not 1 <= axis <= len(shape):
+                raise ValueError(
+                    f"{self.name}: expected shared_axes from 1 to {len(shape)}, received {axis}."
+                )
+            shape[axis - 1] = 1
+        self.params["alpha"] = self.alpha_initializer(tuple(shape), rng, self.dtype)
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        if training:
+            self._saved = x
+        return np.where(x > 0, x, self.params["alpha"] * x)
+
+    def backward(self, dy: Array) -> Array:
+        x: Array = self._take(dy)
+        dalpha = np.where(x > 0, 0, x * dy).sum(axis=(0, *self.shared_axes), keepdims=True)[0]
+        self.grads["alpha"] = dalpha.astype(dy.dtype, copy=False)
+        return np.where(x > 0, dy, self.params["alpha"] * dy)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "alpha_initializer": initializers.serialize(self.alpha_initializer),
+            "shared_axes": list(self.shared_axes) or None,
+        }
 
 
 class ELU(Layer):

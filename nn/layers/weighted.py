@@ -38,7 +38,7 @@ class Weighted(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self._output: Array | None = None
+        self._activated: Array | None = None
 
     @property
     def activation(self) -> str:
@@ -71,22 +71,23 @@ class Weighted(Layer):
         """Return the values before the activation."""
         self._check_input(x)
         if training:
-            self._saved, self._batch, self._output = x, len(x), None
+            self._saved, self._batch, self._activated = x, len(x), None
         return self._linear(x)
 
     def _forward(self, x: Array, training: bool) -> Array:
-        y = self._activation.forward(self.forward_linear(x, training))
+        z = self.forward_linear(x, training)
+        y = self._activation.forward(z)
         if training:
-            self._output = y
+            self._activated = self._activation.kept(z, y)
         return y
 
     def _through_activation(self, dy: Array) -> Array:
         self._take(dy)
-        if self._output is None:
+        if self._activated is None:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
             )
-        return self._activation.backward(dy, self._output)
+        return self._activation.backward(dy, self._activated)
 
     def _assign_gradients(self, dz: Array) -> Array:
         """Assign ``grads`` for dz, the gradient before the activation; return the saved input."""

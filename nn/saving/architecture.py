@@ -155,15 +155,16 @@ class _Reader:
         if kind == "InputLayer":
             return
         layer = LayerSpec(
-            ALIASES.get(kind, kind), name, settings, config.get("trainable", True) is not False,
+            ALIASES.get(kind, kind),
+            name,
+            settings,
+            config.get("trainable", True) is not False,
             path,
             entry.get("inbound_nodes"),
         )
         found.blocks.append(Block(name, [layer]))
 
-    def functional(
-        self, config: Any, kind: str, name: str, path: str
-    ) -> Architecture:
+    def functional(self, config: Any, kind: str, name: str, path: str) -> Architecture:
         """Follow a graph from its output back to its input; it has to be a chain."""
         settings = Settings(f"{kind} {name!r}", config)
         name = _name(config.get("name"), name)

@@ -94,9 +94,7 @@ def _convolution(chain: Chain, spec: LayerSpec) -> None:
         size = settings.pair("kernel_size")
     strides = settings.pair("strides", "subsample", default=(1, 1))
     dilation = settings.pair("dilation_rate", "atrous_rate", default=(1, 1))
-    padding = settings.word(
-        "padding", "border_mode", default="valid", allowed=("valid", "same")
-    )
+    padding = settings.word("padding", "border_mode", default="valid", allowed=("valid", "same"))
     use_bias = settings.flag("use_bias", "bias", default=True)
     _, _, C = chain.image(spec)
     reach = tuple((n - 1) * d + 1 for n, d in zip(size, dilation, strict=True))
@@ -275,16 +273,12 @@ def _pooling(chain: Chain, spec: LayerSpec) -> None:
     settings = spec.settings
     size = settings.pair("pool_size", default=(2, 2))
     strides = settings.pair("strides", default=size)
-    padding = settings.word(
-        "padding", "border_mode", default="valid", allowed=("valid", "same")
-    )
+    padding = settings.word("padding", "border_mode", default="valid", allowed=("valid", "same"))
     if spec.kind == "MaxPooling2D":
         _passes_maximum(chain, spec)
     _, _, C = chain.image(spec)
     OH, OW = _output(chain, spec, size, strides, padding)
-    chain.emit(
-        spec, spec.kind, (OH, OW, C), [], pool_size=size, strides=strides, padding=padding
-    )
+    chain.emit(spec, spec.kind, (OH, OW, C), [], pool_size=size, strides=strides, padding=padding)
 
 
 @handles("GlobalAveragePooling2D", "GlobalMaxPooling2D")

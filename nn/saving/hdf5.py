@@ -274,9 +274,7 @@ class Group:
 
     def _refuse_dense(self, address: int, what: str) -> None:
         if address != UNDEFINED:
-            raise FormatError(
-                self.path, f"{what} in the object header", "a fractal heap", _RESAVE
-            )
+            raise FormatError(self.path, f"{what} in the object header", "a fractal heap", _RESAVE)
 
     def _symbol_table(self, tree: int, heap: int) -> None:
         """Read a group of the old style: a B-tree of symbol nodes (III.A.1, III.B, III.C)."""

@@ -149,7 +149,7 @@ def _content(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
     return data
 
 
-def _translate(architecture: Architecture, root: Group) -> list[Chain]:
+def _translate(architecture: Architecture, root: Group, version: str = "3") -> list[Chain]:
     """Bind the weights under `root` to an architecture and translate it, each member by itself."""
     check_known(architecture)
     table: dict[int, Sequence[Stored]]
@@ -157,7 +157,7 @@ def _translate(architecture: Architecture, root: Group) -> list[Chain]:
         dialect = legacy_dialect(root)
         table = bind_legacy(architecture, root)
     else:
-        dialect = Dialect()
+        dialect = Dialect(old_hard_sigmoid=version.startswith("2."))
         table = bind_tree(architecture, root)
     chains: list[Chain] = []
     for part in architecture.members or [architecture]:
@@ -187,11 +187,11 @@ def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Network:
     parts = archive.read_archive(data, name)
     document = parse_json(parts[archive.CONFIG], archive.CONFIG)
     root = H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root
-    chains = _translate(read_architecture(document), root)
-    model = _make(chains)
     about = parse_json(parts.get(archive.METADATA, b"{}"), archive.METADATA)
     about = about if isinstance(about, dict) else {}
     version = str(about.get("keras_version", "3"))
+    chains = _translate(read_architecture(document), root, version)
+    model = _make(chains)
     _describe(model, chains, about.get(METADATA_ATTRIBUTE), "Keras archive", version, "")
     settings = document.get("compile_config")
     if compile and isinstance(settings, dict) and isinstance(model, Sequential):

@@ -34,9 +34,7 @@ KERAS_VERSION = "3.3.0"
 _ATTRIBUTE_BYTES = 64_512
 
 
-def save_model(
-    model: Sequential | Ensemble, path: str | os.PathLike[str], keras: int = 3
-) -> None:
+def save_model(model: Sequential | Ensemble, path: str | os.PathLike[str], keras: int = 3) -> None:
     """Save architecture, weights, training state and metadata in one file.
 
     Parameters
@@ -255,6 +253,8 @@ def layer_config(layer: Layer) -> dict[str, Any]:
     if type(layer).__name__ == "LeakyReLU":
         # Keras 2 knows only alpha; Keras 3 takes it as well.
         config["alpha"] = config.pop("negative_slope")
+    if config.get("activation") == "silu":
+        config["activation"] = "swish"  # Keras 2's word for it, which Keras 3 takes as well
     if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
         config["data_format"] = "channels_last"
     return config

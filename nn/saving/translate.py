@@ -47,10 +47,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Dialect:
-    """What has to be known of the writer: Keras 1's kernel layout and Theano's flipped kernels."""
+    """What has to be known of the writer.
+
+    Keras 1 had its own kernel layout, Theano turns kernels, and up to Keras 2 ``hard_sigmoid`` had
+    the slope 1/5, since Keras 3 it has 1/6.
+    """
 
     keras_1: bool = False
     flipped: bool = False
+    old_hard_sigmoid: bool = False
 
 
 class Chain:
@@ -174,7 +179,8 @@ class Chain:
         """Refuse where a pending rescaling cannot pass."""
         if self.affine is not None:
             raise spec.settings.refuse(
-                "a convolution or dense layer behind a normalisation", spec.kind,
+                "a convolution or dense layer behind a normalisation",
+                spec.kind,
                 "Take the normalisation out and apply it to the images.",
             )
 
@@ -193,17 +199,32 @@ class Chain:
 
     def activate(self, spec: LayerSpec, value: Any) -> str:
         """Give the activation to build into a layer; others are added by `activation_layer`."""
+        return activation_name(value) if self.has(value) else "linear"
+
+    def has(self, value: Any) -> bool:
+        """Tell whether an activation in the file is one of ours, of the same name and meaning."""
         name = activation_name(value)
-        return name if name in activations.ACTIVATIONS else "linear"
+        if name == "hard_sigmoid" and self.dialect.old_hard_sigmoid:
+            return False
+        return name in activations.ACTIVATIONS
 
     def activation_layer(self, spec: LayerSpec, value: Any) -> None:
         """Add what `activate` could not build in."""
+        if self.has(value):
+            return
         name = activation_name(value)
-        if name in activations.ACTIVATIONS:
+        if name == "hard_sigmoid":  # x/5 + 1/2 is (1.2 x + 3) / 6
+            self.emit(
+                LayerSpec("", f"{spec.name}_slope", spec.settings),
+                "Rescaling", self.shape, [], scale=1.2,
+            )  # fmt: skip
+            inner = LayerSpec("", f"{spec.name}_activation", spec.settings)
+            self.emit(inner, "Activation", self.shape, [], activation=name)
             return
         kind, config = _activation_object(spec, value, name)
         inner = LayerSpec(
-            kind, f"{spec.name}_activation",
+            kind,
+            f"{spec.name}_activation",
             type(spec.settings)(f"activation of {spec.settings.part}", config),
         )
         handler(inner)(self, inner)
@@ -318,9 +339,7 @@ def translate(
 def rescale(chain: Chain, spec: LayerSpec, scale: Any, offset: Any) -> None:
     """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
     if chain.affine is None and np.ndim(scale) == 0:
-        chain.emit(
-            spec, "Rescaling", chain.shape, [], scale=float(scale), offset=float(offset)
-        )
+        chain.emit(spec, "Rescaling", chain.shape, [], scale=float(scale), offset=float(offset))
         return
     old_scale, old_offset = chain.affine or (np.ones(()), np.zeros(()))
     chain.affine = (np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset))
@@ -402,10 +421,11 @@ def _dropout(chain: Chain, spec: LayerSpec) -> None:
 def _activation(chain: Chain, spec: LayerSpec) -> None:
     value = spec.settings.get("activation")
     name = chain.activate(spec, value)
-    if activation_name(value) not in activations.ACTIVATIONS:
+    if name != "linear" or not chain.has(value):
+        chain.no_affine(spec)
+    if not chain.has(value):
         chain.activation_layer(spec, value)
     elif name != "linear":
-        chain.no_affine(spec)
         if name == "softmax" and (chain.first and chain.shape[:2] != (1, 1)):
             raise spec.settings.refuse("softmax over channels", "channels_first")
         chain.emit(spec, "Activation", chain.shape, [], activation=name)
@@ -432,14 +452,48 @@ def _activation_classes(chain: Chain, spec: LayerSpec) -> None:
             "negative_slope", "alpha", default=0.3 if spec.kind == "LeakyReLU" else 0.0
         )
         threshold = settings.number("threshold", "theta", default=0.0)
-        if settings.get("max_value") is not None or threshold:
-            raise settings.refuse("a ReLU without maximum and threshold", settings.config)
-        if slope < 0:
-            raise settings.refuse("a negative_slope from 0", slope)
-        if slope:
+        maximum = None
+        if settings.get("max_value") is not None:
+            maximum = settings.number("max_value", default=0.0)
+        if min(slope, threshold, maximum or 0.0) < 0:
+            raise settings.refuse("a negative_slope, threshold and max_value from 0", slope)
+        if maximum is not None or threshold:
+            chain.emit(
+                spec, "ReLU", chain.shape, [],
+                max_value=maximum, negative_slope=slope, threshold=threshold,
+            )  # fmt: skip
+        elif slope:
             chain.emit(spec, "LeakyReLU", chain.shape, [], negative_slope=slope)
         else:
             chain.emit(spec, "ReLU", chain.shape, [])
+
+
+@handles("PReLU")
+def _learned_slope(chain: Chain, spec: LayerSpec) -> None:
+    settings = spec.settings
+    chain.no_affine(spec)
+    rank = len(chain.shape)
+    value = settings.get("shared_axes")
+    axes = {
+        settings.whole(axis, "shared_axes")
+        for axis in (value if isinstance(value, list) else [] if value is None else [value])
+    }
+    if axes and max(axes) > rank:
+        raise settings.refuse(f"shared_axes from 1 to {rank}", value)
+    if chain.permutation is not None and axes:
+        raise settings.refuse("a slope for each value behind a channels_first Flatten", value)
+    turned = chain.first and rank == 3
+    shape = (chain.shape[2], *chain.shape[:2]) if turned else chain.shape  # as the file has it
+    shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(shape, 1))
+    (alpha,) = chain.take(spec, [("alpha", shape)])
+    if turned:
+        alpha = alpha.transpose(1, 2, 0)
+        axes = {{1: 3, 2: 1, 3: 2}[axis] for axis in axes}
+        chain.reordered = True
+    if chain.permutation is not None:
+        alpha = alpha[chain.permutation]
+    shared = tuple(sorted(axes)) or None
+    chain.emit(spec, "PReLU", chain.shape, [alpha], shared_axes=shared)
 
 
 @handles("Rescaling")

@@ -18,7 +18,7 @@ from nn.saving.translate import Dialect, Stored
 
 _OLD_LEAVES = {
     "W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance",
-    "depthwise_kernel": "kernel",
+    "depthwise_kernel": "kernel", "alphas": "alpha",
 }  # fmt: skip
 
 
@@ -39,6 +39,8 @@ def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
         return trained, ["moving_mean", "moving_variance"]
     if spec.kind == "Normalization" and settings.get("mean") is None:
         return [], ["mean", "variance", "count"]
+    if spec.kind == "PReLU":
+        return ["alpha"], []
     bias = ["bias"]
     if spec.kind in ("Conv2D", "Conv1D", "Dense", "DepthwiseConv2D", "AtrousConvolution2D"):
         return ["kernel"] + bias * settings.flag("use_bias", "bias", default=True), []
@@ -73,7 +75,8 @@ def legacy_dialect(root: Group) -> Dialect:
     if old and not backend:
         first = next((n for g in read_groups(group) for n, _ in g.weights), "")
         theano = bool(first) and not first.endswith(":0")
-    return Dialect(keras_1=old, flipped=theano)
+    modern = isinstance(version, str) and not version.startswith(("1.", "2."))
+    return Dialect(keras_1=old, flipped=theano, old_hard_sigmoid=not modern)
 
 
 def read_groups(group: Group) -> list[Named]:
@@ -136,7 +139,7 @@ def _leaf(name: str) -> str:
     for ending, leaf in _OLD_LEAVES.items():
         if last == ending or last.endswith(f"_{ending}"):
             return leaf
-    for leaf in ("moving_mean", "moving_variance", "gamma", "beta", "kernel", "bias"):
+    for leaf in ("moving_mean", "moving_variance", "gamma", "beta", "kernel", "bias", "alpha"):
         if last == leaf or (last.endswith(f"_{leaf}") and last != "pointwise_kernel"):
             return leaf
     return last
