@@ -310,9 +310,9 @@ class ConvPoolBench(Bench):
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
         vectors, places = stage.form.vectors, 4 * windows * self.padded if dy is not None else 0
-        self.values = aligned_zeros((SHARDS, places + LANES))
-        self.places = aligned_zeros((SHARDS, places), np.int64)
-        lists = max(windows, self.padded) if dy is not None else 0
+        self.values = aligned_zeros((SHARDS, places + windows * self.padded + SLACK))
+        self.places = aligned_zeros((SHARDS, places + windows), np.int64)
+        lists = windows if dy is not None else 0
         self.counts = aligned_zeros((SHARDS, lists), np.int64)
         rows = self.KH * self.F * vectors * LANES
         self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
