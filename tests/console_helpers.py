@@ -130,11 +130,17 @@ class Window:
     def settle(self, seconds=0.05, limit=60.0):
         """Handle events until nothing is under way."""
         end, last = time.monotonic() + seconds, time.monotonic() + limit
-        while time.monotonic() < end or self.app.workshop.busy or self.app.desk.warming:
+        while time.monotonic() < end or self.under_way:
             self.root.update()
             time.sleep(0.002)
             assert time.monotonic() < last, "the window did not settle"
         self.root.update()
+
+    @property
+    def under_way(self):
+        """Whether a worker, the warming up or an answer is still due."""
+        app = self.app
+        return app.workshop.busy or app.desk.warming or app._answering is not None
 
     def draw(self, points=TWO, button=1):
         """Draw with events generated inside Tk."""

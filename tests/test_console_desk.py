@@ -139,8 +139,6 @@ def test_the_last_drawn_digit_is_looked_at():
     assert desk.selected == 0
     desk.select(desk.selected - 1)
     assert desk.selected == 1  # round at the end
-    assert desk.found_at(25, 50) == 0
-    assert desk.found_at(120, 50) is None
 
 
 def test_clear_and_recognise_fill_the_history_without_doubles(desk):

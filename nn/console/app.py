@@ -129,13 +129,13 @@ class App(EditActions, PanelActions, FileActions):
         self.outer = outer
         self._toolbar(outer).grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
         self._tabs(outer).grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
-        holder = ttk.Frame(outer, style="Card.TFrame", padding=px(5))
+        holder = ttk.Frame(outer, style="Paper.TFrame", padding=px(5))
         holder.grid(row=1, column=0, sticky="nsew")
         self.paper = Paper(holder, self.desk, self.theme, self._sheet_changed)
         self.paper.pack(fill="both", expand=True)
         self.paper.bind("<<PenDown>>", lambda _e: self.say(texts.PEN_DOWN))
         self.paper.bind("<<PenUp>>", lambda _e: self.say(texts.PEN_UP))
-        self.paper.bind("<Double-Button-1>", self._select_at, add="+")
+        self.paper.select = self._select
         self.card = AnswerCard(outer, self.theme, self.act)
         self.card.grid(row=1, column=1, rowspan=2, sticky="nsew", padx=(px(16), 0))
         self.strip = Strip(outer, self.theme, self.desk.history, self._recall)
@@ -369,11 +369,9 @@ class App(EditActions, PanelActions, FileActions):
         """Put a line into the status bar."""
         self.status.configure(text=text)
 
-    def _select_at(self, event: Any) -> None:
-        index = self.desk.found_at(*self.paper.fit.to_paper(event.x, event.y))
-        if index is not None:
-            self.desk.select(index)
-            self.show()
+    def _select(self, index: int) -> None:
+        self.desk.select(index)
+        self.show()
 
     # ------------------------------------------------------------------ work beside the window
 

@@ -282,16 +282,6 @@ class Desk:
         if self.result.found:
             self.selected = index % len(self.result.found)
 
-    def found_at(self, x: float, y: float) -> int | None:
-        """Return the digit whose box holds a place on the paper, or None."""
-        for index, found in enumerate(self.result.found):
-            if found.box is None:
-                continue
-            left, top, right, bottom = found.box
-            if left <= x <= right and top <= y <= bottom:
-                return index
-        return None
-
     @property
     def focus(self) -> Found | None:
         """The digit looked at, or None."""

@@ -125,6 +125,11 @@ class InsidePanel(Panel):
         for row, stage in zip(self.rows, stages, strict=True):
             row.stage = stage
             row.picture.paste(Image.fromarray(self._pixels(row)))
+        if self.chosen is None and focus is not None and len(stages) > 1:
+            # An example says more than an invitation to click: the first layer's strongest.
+            values = stages[1].values
+            unit = np.unravel_index(int(np.argmax(values)), values.shape)
+            self.chosen = (1, tuple(int(i) for i in unit))
         self._show_unit()
 
     def recolour(self) -> None:

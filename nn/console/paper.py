@@ -33,6 +33,11 @@ class Paper(tk.Canvas):
     theme : Theme
     changed : callable
         Called after every change of the sheet; with True when a gesture has ended.
+
+    Attributes
+    ----------
+    select : callable
+        Called with the number of a digit whose label was clicked.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Paper(tk.Canvas):
             cursor="crosshair",
         )
         self.desk, self.theme, self.changed = desk, theme, changed
+        self.select: Callable[[int], None] = lambda _index: None
         self.fit = Fit(theme.scale)
         self.surface = InkSurface(1, 1)
         self.overlay: Callable[[Image.Image, Fit], Image.Image] | None = None
@@ -92,6 +98,10 @@ class Paper(tk.Canvas):
         self.focus_set()
         self.show_cursor(False)
         if self.desk.gesture:  # a second button while the first is down: one gesture at a time
+            return "break"
+        label = self._label_at(event.x, event.y)
+        if label is not None and not erase:
+            self.select(label)
             return "break"
         self._erasing = erase or self.desk.tool != "pen"
         self._hide_hint()
@@ -285,6 +295,15 @@ class Paper(tk.Canvas):
             self.itemconfigure(
                 label, text=text, fill=p.accent_text if looked_at else p.card, state="normal"
             )
+
+    def _label_at(self, x: int, y: int) -> int | None:
+        """Return the digit whose label lies under the pointer, or None."""
+        for index, (_frame, tag, _label) in enumerate(self._frames):
+            if self.itemcget(tag, "state") != "hidden":
+                left, top, right, bottom = self.coords(tag)
+                if left <= x <= right and top <= y <= bottom:
+                    return index
+        return None
 
     def show_cursor(self, visible: bool) -> None:
         """Show or hide the crosshair of drawing by keys."""

@@ -195,6 +195,8 @@ class Theme:
         )
         card = self.rounded(p.card, p.line, radius=10, middle=256, behind=p.window)
         self._element(f"{n}.Card.face", card, radius=10)
+        paper = self.rounded(p.paper, p.line, radius=10, middle=256, behind=p.window)
+        self._element(f"{n}.Paper.face", paper, radius=10)
 
     def _configure(self, p: Palette) -> None:
         s, n, px = self.style, p.name, self.px
@@ -261,8 +263,9 @@ class Theme:
         for style, background in (("Tool.Toolbutton", p.window), ("Card.Toolbutton", p.card)):
             button(style, f"{n}.Tool.face", tool, background=background, width=0)
             s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
-        s.layout("Card.TFrame", [(f"{n}.Card.face", {"sticky": "nsew"})])
-        s.configure("Card.TFrame", background=p.window, padding=px(16))
+        for sheet in ("Card", "Paper"):
+            s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])
+            s.configure(f"{sheet}.TFrame", background=p.window, padding=px(16))
         s.configure("Inner.TFrame", background=p.card)
         for style, background, colour, face in (
             ("TLabel", p.window, p.text, "text"),
