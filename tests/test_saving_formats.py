@@ -149,9 +149,7 @@ def network():
 
 def channels_first(model, names):
     """Return the groups of `model` as a channels-first Keras 1 on Theano keeps them."""
-    conv, norm, conv2, dense, last = (
-        model.layers[i].get_weights() for i in (0, 1, 3, 5, 6)
-    )
+    conv, norm, conv2, dense, last = (model.layers[i].get_weights() for i in (0, 1, 3, 5, 6))
     turned = [w[::-1, ::-1].transpose(3, 2, 0, 1) for w in (conv[0], conv2[0])]
     kernel = dense[0].reshape(3, 2, 4, 5).transpose(2, 0, 1, 3).reshape(24, 5)
     arrays = [[turned[0], conv[1]], norm, [turned[1], conv2[1]], [kernel, dense[1]], last]
@@ -278,7 +276,7 @@ def refused(tmp_path, edit, match):
         (2, keras_1("Activation", name="a", activation="my_own"), "received my_own"),
         (2, keras_1("MaxPooling2D", name="p", pool_size=[9, 9]), "fits into 6x6"),
         (2, keras_1("MaxPooling2D", name="p", data_format="channels_first"), "channels_last"),
-        (2, keras_1("ReLU", name="r", max_value=6.0), "without maximum"),
+        (2, keras_1("ReLU", name="r", max_value=-6.0), "max_value from 0"),
         (2, keras_1("Permute", name="p", dims=[2, 1, 3]), "Permute between the two"),
         (3, keras_1("Rescaling", name="r", scale="x"), "scale as a number"),
     ],

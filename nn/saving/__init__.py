@@ -5,8 +5,9 @@ Keras 2, Keras 3 and Netron open. A model file is a stranger's file: reading it 
 follows no links, and whatever is wrong with it ends in a `FormatError`.
 
 Reading order: `hdf5` (bytes to groups and arrays), `architecture` (JSON to a chain of layers),
-`weights` (which array is whose), `translate` and `convolutions` (Keras's layers to ours), `load`;
-`save` is the way back. `digits` is about what goes *into* a stranger's model.
+`weights` (which array is whose), `translate` with `shapes`, `elementwise` and `convolutions`
+(Keras's layers to ours), `load`; `save` is the way back. `digits` is about what goes *into* a
+stranger's model.
 """
 
 from nn.saving.digits import (

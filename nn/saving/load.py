@@ -12,7 +12,7 @@ from nn import initializers
 from nn.ensemble import Ensemble
 from nn.layers import LAYERS, Conv2D, Dense, InputLayer
 from nn.models import Sequential
-from nn.saving import archive, convolutions, training  # noqa: F401 - registers translations
+from nn.saving import archive, convolutions, elementwise, shapes, training  # noqa: F401 - register translations
 from nn.saving.architecture import Architecture, read_architecture
 from nn.saving.digits import Network, remember_input
 from nn.saving.errors import FormatError
