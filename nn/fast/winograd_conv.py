@@ -62,7 +62,7 @@ class WinogradConv:
         z = _convolve(inside, _shape_inside(x, layer.pads), layer.params["kernel"], bias)
         y = layer._activation.forward(z)
         if training:
-            self._saved = inside, y
+            self._saved = inside, layer._activation.kept(z, y)
         return y
 
     def _assign_gradients(self, dy: Array) -> Array:
@@ -70,8 +70,8 @@ class WinogradConv:
             raise RuntimeError(
                 f"{self.layer.name}: backward without forward(x, training=True). Call that first."
             )
-        layer, (inside, y) = self.layer, self._saved
-        dz = np.ascontiguousarray(layer._activation.backward(dy, y))
+        layer, (inside, kept) = self.layer, self._saved
+        dz = np.ascontiguousarray(layer._activation.backward(dy, kept))
         layer.grads["kernel"] = _kernel_gradient(inside, dz, layer.input_shape[2])
         if layer.use_bias:
             layer.grads["bias"] = ops.bias_gradient(dz)
