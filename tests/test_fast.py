@@ -318,13 +318,16 @@ def test_other_losses_and_heads(loss, head):
     assert relative(quick.gradients, slow.gradients) < GRADIENT_BOUND
 
 
-def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads():
+@pytest.mark.parametrize(
+    "layers", [digits_net, NETS["batch normalisation, ReLU and pooling in one"][0]]
+)
+def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads(layers):
     results = []
     for threads in (1, 2, 4):
         before = runtime.num_threads()
         runtime.set_num_threads(threads)
         try:
-            model = make(digits_net())
+            model = make(layers())
             x, y = data(model, 22)
             for _ in range(50):
                 model.engine.train_step(x, y)
@@ -466,6 +469,12 @@ def test_the_plan_says_what_was_fused():
     text = []
     model.summary(print_fn=text.append, plan=True)
     assert "winograd" in "\n".join(map(str, text))
+
+
+def test_batch_normalisation_is_joined_with_relu_and_pooling():
+    model = make(NETS["batch normalisation, ReLU and pooling in one"][0]())
+    kernels = [row[2] for row in model.engine.describe()]
+    assert kernels[0] == "plain layers, norm + relu, winograd, norm + relu + pool"
 
 
 def test_what_has_nothing_to_fuse_stays_plain():

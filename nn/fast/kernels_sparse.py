@@ -153,10 +153,10 @@ def sparse_input_gradient(
             lengths = np.uint64(0)
             for f in range(F):
                 g_bits = get(bits, row + f)
-                place = np.uint64(get(winner, pixel + f))
-                shift = place << np.uint64(4)
+                won = np.uint64(get(winner, pixel + f))
+                shift = won << np.uint64(4)
                 position = np.int64((lengths >> shift) & np.uint64(0xFFFF))
-                slot = (window * 4 + np.int64(place)) * F + position
+                slot = (window * 4 + np.int64(won)) * F + position
                 put(bits, slot, g_bits)
                 put(places, slot, f * vectors * LANES)
                 lengths += np.uint64(g_bits != 0) << shift

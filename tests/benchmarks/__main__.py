@@ -77,7 +77,7 @@ def _training_lines(part):
         lines += comparison(f"training step, {name}, batch 128", times, "ms")
     epoch = dict(part["epoch"])
     images = epoch.pop("images")
-    lines += comparison(f"part of an epoch, {images} images with shuffling", epoch, "s")
+    lines += comparison(f"part of an epoch: {images} images, shuffled", epoch, "s")
     whole = part["whole epoch of ours"]
     lines.append(f"epoch of {whole['images']} images, ours alone: {whole['seconds']:.2f} s")
     lines += comparison("one image, 20 calls in a row", part["one image"], "us")

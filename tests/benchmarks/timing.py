@@ -121,6 +121,7 @@ def machine():
         "numpy": np.__version__,
         "numba": numba.__version__,
         **_versions("torch", "tensorflow", "keras", "jax"),
+        "waiting of OpenMP's threads": os.environ.get("OMP_WAIT_POLICY", "default"),
         "sgemm_gflops": round(sgemm_peak(), 1),
         "fma_gflops": round(fma_peak(), 1),
     }
