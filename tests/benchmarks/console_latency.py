@@ -1,13 +1,16 @@
 """From the end of a motion event to the bars on screen, in a real window.
 
-    xvfb-run -a python tests/benchmarks/console_latency.py [--panel]
+    python -m tests.benchmarks.console_latency
 
-Prints the distribution in milliseconds: without a panel, and with all feature maps live.
+Prints the distribution in milliseconds without a panel and with all feature maps live, how
+long the window takes to appear, and what it costs while nobody touches it. Opens an Xvfb of
+its own where there is no display.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,12 +26,81 @@ from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 from nn.console.ink import smoothed  # noqa: E402
 from nn.console.reader import load  # noqa: E402
 
+START = """
+import sys, time
+import gui_console, tkinter as tk
+begin = float(sys.argv[1])
+from nn.console import app
+show = app.App.show
+def shown(self):
+    show(self)
+    if not hasattr(self, "_seen"):
+        self._seen = True
+        self.root.update_idletasks()
+        self.root.wait_visibility()
+        print(time.time() - begin)
+        self.root.after(1, self.do_quit)
+app.App.show = shown
+sys.exit(gui_console.main([]))
+"""
+
+
+def answers(window: Window, rounds: int) -> list[float]:
+    """Draw the same 2 again and again; return the milliseconds from each motion to its bars."""
+    app, paper, root = window.app, window.app.paper, window.root
+    times: list[float] = []
+    asked: list[float] = []
+    show, changed = app.show, paper.changed
+
+    def shown() -> None:
+        show()
+        root.update_idletasks()
+        times.extend(1000 * (time.perf_counter() - start) for start in asked)
+        asked.clear()
+
+    def moved(ended: bool) -> None:
+        changed(ended)
+        if not ended:
+            asked.append(time.perf_counter())
+
+    app.show, paper.changed = shown, moved
+    points = list(
+        dict.fromkeys((round(x), round(y)) for x, y in smoothed(np.array(TWO, np.float32)))
+    )
+    for _ in range(rounds):
+        paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
+        for x, y in points[1:]:
+            paper.event_generate("<B1-Motion>", x=x, y=y)
+            end = time.perf_counter() + 0.01  # a hand's events come about 10 ms apart
+            while time.perf_counter() < end:
+                root.update()
+                time.sleep(0.0005)
+        paper.event_generate("<ButtonRelease-1>", x=x, y=y)
+        app.do_clear()
+        root.update()
+    app.show, paper.changed = show, changed
+    return times
+
+
+def idle(window: Window, seconds: float = 3.0) -> float:
+    """Return the share of a core the window takes while nobody touches it."""
+    window.root.after(round(1000 * seconds), window.root.quit)
+    used = time.process_time()
+    window.root.mainloop()
+    return (time.process_time() - used) / seconds
+
+
+def start_up() -> float:
+    """Return the seconds from starting Python to a window one can see."""
+    run = [sys.executable, "-c", START, repr(time.time())]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    return float(done.stdout.split()[-1])
+
 
 def main() -> int:
-    """Draw the same 2 many times and time every answer."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--panel", action="store_true", help="with the inside panel open")
     args = parser.parse_args()
     weights = real_weights()
     if weights is None:
@@ -37,52 +109,22 @@ def main() -> int:
     with display(), tempfile.TemporaryDirectory() as folder:
         import tkinter as tk
 
+        starts = [start_up() for _ in range(5)]
+        print(f"window visible after {min(starts):.2f} to {max(starts):.2f} s (5 starts)")
         root = tk.Tk()
         window = Window(root, load(weights), Path(folder))
-        app, paper = window.app, window.app.paper
-        if args.panel:
-            app.do_inside()
+        for panel in ("closed", "open"):
+            if panel == "open":
+                window.app.do_inside()
             window.settle(0.5)
-        times: list[float] = []
-        asked: list[float] = []
-        show = app.show
-
-        def shown() -> None:
-            show()
-            root.update_idletasks()
-            times.extend(1000 * (time.perf_counter() - start) for start in asked)
-            asked.clear()
-
-        app.show = shown
-        changed = paper.changed
-
-        def moved(ended: bool) -> None:
-            changed(ended)
-            if not ended:
-                asked.append(time.perf_counter())
-
-        paper.changed = moved
-        points = list(
-            dict.fromkeys((round(x), round(y)) for x, y in smoothed(np.array(TWO, np.float32)))
-        )
-        for _ in range(args.rounds):
-            paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
-            root.update()
-            for x, y in points[1:]:
-                paper.event_generate("<B1-Motion>", x=x, y=y)
-                end = time.perf_counter() + 0.01  # a hand's events come about 10 ms apart
-                while time.perf_counter() < end:
-                    root.update()
-                    time.sleep(0.0005)
-            paper.event_generate("<ButtonRelease-1>", x=x, y=y)
-            app.do_clear()
-            root.update()
-        median, late, worst = np.percentile(times, [50, 99, 100])
-        panel = "open" if args.panel else "closed"
-        print(
-            f"{len(times)} answers, inside panel {panel}: median {median:.1f} ms, "
-            f"99 % within {late:.1f} ms, worst {worst:.1f} ms"
-        )
+            times = answers(window, args.rounds)
+            median, late, worst = np.percentile(times, [50, 99, 100])
+            print(
+                f"{len(times)} motions, inside panel {panel}: median {median:.1f} ms, "
+                f"99 % within {late:.1f} ms, worst {worst:.1f} ms"
+            )
+        window.settle(0.5)
+        print(f"idle: {100 * idle(window):.2f} % of a core")
         window.close()
         root.destroy()
     return 0
