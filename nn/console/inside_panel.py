@@ -96,6 +96,7 @@ class InsidePanel(Panel):
         self.detail.pack(anchor="w")
         self.rows: list[Row] = []
         self.chosen: tuple[int, tuple[int, ...]] | None = None
+        self._following = True
         self._mark = self.view.create_rectangle(0, 0, 0, 0, state="hidden")
         self._field = self.view.create_rectangle(0, 0, 0, 0, state="hidden")
         self._inside: Inside | None = None
@@ -125,7 +126,7 @@ class InsidePanel(Panel):
         for row, stage in zip(self.rows, stages, strict=True):
             row.stage = stage
             row.picture.paste(Image.fromarray(self._pixels(row)))
-        if self.chosen is None and focus is not None and len(stages) > 1:
+        if self._following and focus is not None and len(stages) > 1:
             # An example says more than an invitation to click: the first layer's strongest.
             values = stages[1].values
             unit = np.unravel_index(int(np.argmax(values)), values.shape)
@@ -246,6 +247,7 @@ class InsidePanel(Panel):
 
     def choose(self, index: int, unit: tuple[int, ...]) -> None:
         """Explain a unit of a stage."""
+        self._following = False
         self.chosen = (index, unit)
         self._show_unit()
 

@@ -66,6 +66,7 @@ class Paper(tk.Canvas):
             0, 0, text=texts.CANVAS_HINT_MORE, font=theme.fonts["text"]
         )
         self._frames: list[tuple[int, int, int]] = []
+        self._labelled: list[int] = []
         self._cursor_items = [self.create_line(0, 0, 0, 0, state="hidden") for _ in range(2)]
         self._eraser_item = self.create_oval(0, 0, 0, 0, state="hidden")
         self._resizing: str | None = None
@@ -263,6 +264,7 @@ class Paper(tk.Canvas):
     def show_boxes(self, boxes: list[tuple[Any, str, bool]]) -> None:
         """Frame the digits found: (box on the paper, its label, whether it is looked at)."""
         p, px = self.theme.palette, self.theme.px
+        self._labelled = [i for i, (box, _text, _looked_at) in enumerate(boxes) if box is not None]
         while len(self._frames) < len(boxes):
             self._frames.append(
                 (
@@ -298,11 +300,10 @@ class Paper(tk.Canvas):
 
     def _label_at(self, x: int, y: int) -> int | None:
         """Return the digit whose label lies under the pointer, or None."""
-        for index, (_frame, tag, _label) in enumerate(self._frames):
-            if self.itemcget(tag, "state") != "hidden":
-                left, top, right, bottom = self.coords(tag)
-                if left <= x <= right and top <= y <= bottom:
-                    return index
+        for index in self._labelled:
+            left, top, right, bottom = self.coords(self._frames[index][1])
+            if left <= x <= right and top <= y <= bottom:
+                return index
         return None
 
     def show_cursor(self, visible: bool) -> None:
