@@ -19,22 +19,34 @@ def draw(results, folder):
     figure, axes = plt.subplots(figsize=(8, 5))
     for row in results["kernels"]:
         axes.scatter(row["intensity"], row["gflops"], color="tab:blue")
-        label = (row["intensity"], row["gflops"])
-        axes.annotate(row["kernel"], label, textcoords="offset points", xytext=(5, 4), fontsize=8)
+        point = (row["intensity"], row["gflops"])
+        right = row["intensity"] > 50
+        where = {"xytext": (-6 if right else 6, 5), "ha": "right" if right else "left"}
+        axes.annotate(row["kernel"], point, textcoords="offset points", fontsize=8, **where)
     axes.axhline(peak, color="black", label=f"multiply-adds of one core: {peak:.0f} GFLOP/s")
-    axes.axhline(gemm, color="gray", linestyle="--", label=f"NumPy's product: {gemm:.0f} GFLOP/s")
+    axes.axhline(
+        gemm,
+        color="gray",
+        linestyle="--",
+        label=f"NumPy's product on one thread: {gemm:.0f} GFLOP/s",
+    )
     axes.set(xscale="log", yscale="log", xlabel="arithmetic of the direct algorithm / number moved",
-             ylabel="GFLOP/s of the direct algorithm")  # fmt: skip
+             ylabel="GFLOP/s of the direct algorithm", ylim=(50, 500))  # fmt: skip
+    axes.set_xticks([20, 50, 100], ["20", "50", "100"])
+    axes.set_yticks([50, 100, 200, 400], ["50", "100", "200", "400"])
+    axes.minorticks_off()
     axes.set_title("Above the line: Winograd and sparsity do the same with less arithmetic")
     axes.legend(fontsize=8)
     figure.tight_layout()
-    figure.savefig(folder / "roofline.png", dpi=130)
+    figure.savefig(folder / "roofline.png", dpi=100)
     figure, all_axes = plt.subplots(1, 3, figsize=(12, 4))
     for axes, (axis, data) in zip(all_axes, results["growth"].items(), strict=True):
         values, times = zip(*data["points"], strict=True)
         axes.plot(values, [1e3 * t for t in times], marker="o")
         axes.set(xscale="log", yscale="log", xlabel=axis, ylabel="ms a step")
+        axes.set_xticks(values, [f"{value:g}" for value in values], fontsize=8)
+        axes.minorticks_off()
         axes.set_title(f"time ~ {axis}^{data['exponent']:.2f}")
     figure.tight_layout()
-    figure.savefig(folder / "growth.png", dpi=130)
+    figure.savefig(folder / "growth.png", dpi=100)
     return [str(folder / "roofline.png"), str(folder / "growth.png")]
