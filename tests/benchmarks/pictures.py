@@ -21,7 +21,11 @@ def draw(results, folder):
         axes.scatter(row["intensity"], row["gflops"], color="tab:blue")
         point = (row["intensity"], row["gflops"])
         right = row["intensity"] > 50
-        where = {"xytext": (-6 if right else 6, 5), "ha": "right" if right else "left"}
+        above = not row["kernel"].startswith("dense") or row["kernel"].endswith("dX")
+        where = {
+            "xytext": (-6 if right else 6, 5 if above else -10),
+            "ha": "right" if right else "left",
+        }
         axes.annotate(row["kernel"], point, textcoords="offset points", fontsize=8, **where)
     axes.axhline(peak, color="black", label=f"multiply-adds of one core: {peak:.0f} GFLOP/s")
     axes.axhline(

@@ -68,7 +68,7 @@ print(2 * 768**3 / best_cpu(lambda: a @ a, 10) / 1e9)
 
 def sgemm_peak():
     """Return what NumPy's matrix product reaches on one thread, in GFLOP/s."""
-    one = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")}
+    one = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     run = subprocess.run([sys.executable, "-c", SGEMM], env={**os.environ, **one},
                          capture_output=True, text=True, check=True)  # fmt: skip
     return float(run.stdout)
