@@ -337,6 +337,20 @@ def test_the_drawing_scales_with_the_window(window):
     window.settle(0.2)
 
 
+def test_the_window_follows_the_hand_that_resizes_it(window):
+    """A redraw of everything takes a twentieth of a second; tiny tiles once made it two."""
+    window.draw()
+    seconds = []
+    for size in ("1400x1100", "1100x800", "1300x1000", "1000x720", "1200x900"):
+        start = time.perf_counter()
+        window.root.geometry(size)
+        window.root.update()
+        seconds.append(time.perf_counter() - start)
+        window.settle()
+    window.root.geometry("")
+    assert sorted(seconds)[1] < 0.4, seconds
+
+
 @pytest.mark.parametrize("name", ["steps", "inside", "why", "teach"])
 def test_panels_open_tear_off_and_close(real, name):
     real.draw()
