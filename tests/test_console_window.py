@@ -178,9 +178,11 @@ def _all(widget):
 
 
 def _text(widget):
+    import tkinter as tk
+
     try:
         return widget.cget("text")
-    except Exception:
+    except tk.TclError:  # this kind of widget has none
         return ""
 
 
