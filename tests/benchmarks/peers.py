@@ -79,11 +79,8 @@ class KerasPeer:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow as tf
 
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        except RuntimeError:
-            pass  # already running: this process keeps the threads it began with
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
         import keras
 
         layers = [keras.Input(shape)]
@@ -131,11 +128,13 @@ class KerasPeer:
 class JaxPeer:
     """JAX: the whole step in one compiled function. No dropout, which favours it."""
 
-    def __init__(self, shape, net, threads):
+    def __init__(self, shape, net):
         import jax
         import jax.numpy as jnp
 
-        self.jnp, self.shape, self.net = jnp, shape, [i for i in net if i != "bn"]
+        if "bn" in net:
+            raise NotImplementedError("no batch normalisation here")
+        self.jnp, self.net = jnp, net
         rng, channels = np.random.default_rng(0), shape[2]
         height, width = shape[:2]
         self.weights = []
@@ -215,24 +214,13 @@ class JaxPeer:
         return np.asarray(self.function(self.weights, x))
 
 
-def installed(shape, net, threads, quick):
-    """Return {name: peer} of what can be imported and built here, and {name: why not}."""
+def build(name, shape, net, threads):
+    """Return the peer of this name; whatever is missing for it is raised."""
     makers = {
         "torch channels_last": lambda: TorchPeer(shape, net, threads, True),
         "torch default": lambda: TorchPeer(shape, net, threads, False),
+        "torch compiled": lambda: TorchPeer(shape, net, threads, True, True),
+        "keras": lambda: KerasPeer(shape, net, threads),
+        "jax": lambda: JaxPeer(shape, net),
     }
-    if not quick:
-        makers["torch compiled"] = lambda: TorchPeer(shape, net, threads, True, True)
-        makers["keras"] = lambda: KerasPeer(shape, net, threads)
-        if "bn" not in net:
-            makers["jax"] = lambda: JaxPeer(shape, net, threads)
-    found, missing = {}, {}
-    for name, maker in makers.items():
-        try:
-            peer = maker()
-            x, y = np.zeros((2, *shape), np.float32), np.array([0, 1])
-            peer.step(peer.tensor(x), peer.labels(y))
-            found[name] = peer
-        except Exception as error:  # a missing compiler, an old version: say it and go on
-            missing[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    return found, missing
+    return makers[name]()
