@@ -140,7 +140,8 @@ class Window:
     def under_way(self):
         """Whether a worker, the warming up or an answer is still due."""
         app = self.app
-        return app.workshop.busy or app.desk.warming or app._answering is not None
+        answering = app._answering is not None
+        return app.workshop.busy or app.desk.warming or answering or app.turns.busy
 
     def draw(self, points=TWO, button=1):
         """Draw with events generated inside Tk."""

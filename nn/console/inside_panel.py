@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console import texts
-from nn.console.heat import coloured, diverging, legend, mosaic
+from nn.console.heat import cells, coloured, diverging, legend, mosaic
 from nn.console.inside import Explanation, Inside, Stage
 from nn.console.panels import WIDTH, Panel
 
@@ -125,7 +125,7 @@ class InsidePanel(Panel):
             self._lay_out(stages)
         for row, stage in zip(self.rows, stages, strict=True):
             row.stage = stage
-            row.picture.paste(Image.fromarray(self._pixels(row)))
+            row.picture.paste(self._picture(row))
         if self._following and focus is not None and len(stages) > 1:
             # An example says more than an invitation to click: the first layer's strongest.
             values = stages[1].values
@@ -160,7 +160,6 @@ class InsidePanel(Panel):
             px(WIDTH), px(9), anchor="e", text=texts.INSIDE_SCALE, fill=p.muted, font=small
         )
         self._lay_out([row.stage for row in self.rows])
-        self.refresh()
 
     def _lay_out(self, stages: list[Stage]) -> None:
         p, px = self.theme.palette, self.theme.px
@@ -209,30 +208,18 @@ class InsidePanel(Panel):
             self.view.itemconfigure(item, outline=p.warn, width=px(2))
             self.view.tag_raise(item)
 
-    def _pixels(self, row: Row) -> NDArray[np.uint8]:
-        values = row.stage.values
-        background = self.theme.palette.bar_track
+    def _picture(self, row: Row) -> Image.Image:
+        p, values = self.theme.palette, row.stage.values
         if row.stage.is_map:
             return mosaic(
                 values,
                 self._table,
-                background,
+                p.bar_track,
                 columns=row.columns,
                 zoom=row.zoom,
                 gap=row.gap,
             )
-        rows = -(-len(values) // row.columns)
-        padded = np.full(rows * row.columns, np.nan, np.float32)
-        padded[: len(values)] = values
-        maps = padded.reshape(rows, row.columns, 1)
-        largest = float(np.nanmax(np.abs(maps)))
-        colours = coloured(maps[:, :, 0], self._table, largest)
-        cells = np.repeat(np.repeat(colours, row.zoom, axis=0), row.zoom, axis=1)
-        line = int(self.theme.palette.line[1:3], 16)  # thin lines between the cells
-        if row.zoom > 6:
-            cells[row.zoom - 1 :: row.zoom] = line
-            cells[:, row.zoom - 1 :: row.zoom] = line
-        return cells
+        return cells(values, self._table, p.line, columns=row.columns, zoom=row.zoom)
 
     # ------------------------------------------------------------------ one unit
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Teacher:
     lessons: int = 0
     problem: str = ""
     _known: teach.Known | None = None
+    _preparing: threading.Lock = field(default_factory=threading.Lock)
     _before: list[tuple[Any, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -88,11 +90,6 @@ class Teacher:
     def can_undo(self) -> bool:
         """Whether a lesson of this session can be taken back."""
         return bool(self._before)
-
-    @property
-    def known_source(self) -> str:
-        """What lessons replay, in words; "" before the first one."""
-        return self._known.source if self._known is not None else ""
 
     def restore(self) -> bool:
         """Take up the network of earlier lessons, if it grew from this base; else keep the base."""
@@ -116,17 +113,27 @@ class Teacher:
         return True
 
     def prepare(self) -> None:
-        """Get everything ready for the first lesson, in a worker: digits, kernels, scores."""
-        if self._known is None:
-            known = teach.known_digits()
-            known.accuracy(self.base)
-            known.accuracy(self.model)
-            spare = teach.copy_of(self.model)
-            spare.compile("adam", "categorical_crossentropy")
-            spare.train_on_batch(
-                known.images[:128], np.eye(10, dtype=np.float32)[known.labels[:128]]
-            )
-            self._known = known
+        """Get everything ready for the first lesson, in a worker: digits, kernels, scores.
+
+        Does it once: who comes while it is under way waits for the end.
+        """
+        with self._preparing:
+            if self._known is None:
+                self._known = self._prepared()
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything is ready for a lesson, or is being made so."""
+        return self._known is not None or self._preparing.locked()
+
+    def _prepared(self) -> teach.Known:
+        known = teach.known_digits()
+        known.accuracy(self.base)
+        known.accuracy(self.model)
+        spare = teach.copy_of(self.model)
+        spare.compile("adam", "categorical_crossentropy")
+        spare.train_on_batch(known.images[:128], np.eye(10, dtype=np.float32)[known.labels[:128]])
+        return known
 
     def teach(
         self,

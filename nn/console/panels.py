@@ -19,7 +19,11 @@ WIDTH = 420
 
 
 class Panel(ttk.Frame):
-    """One panel. `refresh` is called after every answer, `recolour` when the theme changes."""
+    """One panel.
+
+    `recolour` is called before it is first shown and when the theme changes, `refresh` soon
+    after either and after every answer, in a turn of its own (see `Turns`).
+    """
 
     name = ""
 
@@ -33,7 +37,6 @@ class Panel(ttk.Frame):
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
-        self.refresh()
 
     def leave(self) -> None:
         """Clean up what the panel has put elsewhere, before it closes."""
@@ -80,7 +83,15 @@ class Holder(ttk.Frame):
         """Take the colours of the theme."""
         for button, action in self._buttons:
             button.configure(image=self.app.image(action, self.app.theme.palette.muted))
+        if isinstance(self.master, Torn):
+            self.master.configure(background=self.app.theme.palette.window)
         self.panel.recolour()
+        self.app.refresh_soon(self.panel)
+
+    def leave(self) -> None:
+        """Clean up before the panel closes."""
+        self.app.turns.drop(self.panel)
+        self.panel.leave()
 
 
 class Torn(tk.Toplevel):
@@ -90,7 +101,6 @@ class Torn(tk.Toplevel):
         super().__init__(app.root, padx=app.theme.px(8), pady=app.theme.px(8))
         self.app = app
         self.title(texts.PANELS[kind.name])
-        self.configure(background=app.theme.palette.window)
         self.holder = Holder(self, app, kind, torn=True)
         self.holder.pack(fill="both", expand=True)
         app.bind_keys(self)
@@ -99,16 +109,11 @@ class Torn(tk.Toplevel):
 
     def close(self) -> str:
         """Close the window; the panel can be opened again."""
-        self.holder.panel.leave()
+        self.holder.leave()
         self.app.torn.pop(self.holder.kind.name, None)
         self.destroy()
         self.app.paint_tabs()
         return "break"
-
-    def recolour(self) -> None:
-        """Take the colours of the theme."""
-        self.configure(background=self.app.theme.palette.window)
-        self.holder.recolour()
 
 
 class PanelActions:
@@ -124,10 +129,18 @@ class PanelActions:
         torn = self.torn.get(name)
         return None if torn is None else torn.holder.panel
 
+    def holders(self: Any) -> list[Holder]:
+        """Return the holders of all open panels."""
+        found = [torn.holder for torn in self.torn.values()]
+        return found if self.drawer is None else [self.drawer, *found]
+
     def open_panels(self: Any) -> list[Panel]:
         """Return all open panels."""
-        found = [torn.holder.panel for torn in self.torn.values()]
-        return found if self.drawer is None else [self.drawer.panel, *found]
+        return [holder.panel for holder in self.holders()]
+
+    def refresh_soon(self: Any, panel: Panel) -> None:
+        """Refresh a panel when the pen has been heard; several requests are one refresh."""
+        self.turns.add(panel, panel.refresh)
 
     def toggle_panel(self: Any, kind: type[Panel]) -> None:
         """Open a panel in the drawer, or close it.
@@ -142,13 +155,12 @@ class PanelActions:
         if was != kind.name:
             self.drawer = Holder(self.outer, self, kind, torn=False)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=(self.theme.px(16), 0))
-            self.drawer.panel.refresh()
         self.paint_tabs()
 
     def close_drawer(self: Any) -> None:
         """Close the panel in the drawer, if one is there."""
         if self.drawer is not None:
-            self.drawer.panel.leave()
+            self.drawer.leave()
             self.drawer.destroy()
             self.drawer = None
 
@@ -166,5 +178,4 @@ class PanelActions:
         kind = self.drawer.kind
         self.close_drawer()
         self.torn[kind.name] = Torn(self, kind)
-        self.torn[kind.name].holder.panel.refresh()
         self.paint_tabs()

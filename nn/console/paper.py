@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageTk
 from nn.console import texts
 from nn.console.desk import Desk
 from nn.console.ink import InkSurface, PixelBox, colour_table, smoothed
-from nn.console.sketch import Fit
+from nn.console.sketch import Fit, Stroke
 from nn.console.theme import Theme
 
 PATCH = 64
@@ -106,9 +106,11 @@ class Paper(tk.Canvas):
             return "break"
         self._erasing = erase or self.desk.tool != "pen"
         self._hide_hint()
-        before = self.desk.sketch.picture
+        before, strokes = self.desk.sketch.picture, self.desk.sketch.strokes
         self.desk.press(*self._place(event), erase=erase)
-        if before is not None or self._erasing:
+        if self._erasing:
+            self._show_erased(strokes)
+        elif before is not None:
             self.refresh()
         else:
             self._draw_latest()
@@ -119,12 +121,13 @@ class Paper(tk.Canvas):
     def _motion(self, event: Any) -> None:
         if not self.desk.gesture:
             return
+        strokes = self.desk.sketch.strokes if self._erasing else ()
         moved = self.desk.move(*self._place(event))
         self._show_eraser(event)
         if not moved:
             return
         if self._erasing:
-            self.refresh()
+            self._show_erased(strokes)
         else:
             self._draw_latest()
         self.changed(False)
@@ -137,8 +140,7 @@ class Paper(tk.Canvas):
         self.itemconfigure(self._eraser_item, state="hidden")
         if stroke is not None:
             # The provisional straight ends give way to the smoothed line.
-            left, top, right, bottom = self.fit.box_to_pixels(stroke.box())
-            self.refresh((int(left) - 3, int(top) - 3, int(right) + 4, int(bottom) + 4))
+            self.refresh(self._pixels_of([stroke]))
         if changed:
             self.changed(True)
 
@@ -217,6 +219,25 @@ class Paper(tk.Canvas):
         self.surface.image.paste(
             levels.resize(size, Image.Resampling.BILINEAR), (round(left), round(top))
         )
+
+    def _pixels_of(self, strokes: Iterable[Stroke]) -> PixelBox:
+        """Return the box of pixels that strokes touch."""
+        lefts, tops, rights, bottoms = zip(
+            *(self.fit.box_to_pixels(stroke.box()) for stroke in strokes), strict=True
+        )
+        return (
+            int(min(lefts)) - 3,
+            int(min(tops)) - 3,
+            int(max(rights)) + 4,
+            int(max(bottoms)) + 4,
+        )
+
+    def _show_erased(self, before: tuple[Stroke, ...]) -> None:
+        """Draw anew where strokes have gone or were cut; what is left of them lies within."""
+        left = set(self.desk.sketch.strokes)  # strokes are equal only to themselves
+        gone = [stroke for stroke in before if stroke not in left]
+        if gone:
+            self.refresh(self._pixels_of(gone))
 
     def _draw_latest(self) -> None:
         """Draw the last segment of the stroke under way, at once."""

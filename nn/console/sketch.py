@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +45,10 @@ class Stroke:
 
     def box(self) -> Box:
         """Return (left, top, right, bottom) of the ink, pen width included."""
+        return self._box
+
+    @cached_property
+    def _box(self) -> Box:
         low = self.points.min(axis=0) - self.width / 2
         high = self.points.max(axis=0) + self.width / 2
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])

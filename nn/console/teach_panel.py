@@ -80,7 +80,7 @@ class TeachPanel(Panel):
     def _prepare(self) -> None:
         """Get kernels and digits for the first lesson while the user still reads."""
         teacher = self.teacher
-        if teacher is not None and not teacher.known_source:
+        if teacher is not None and not teacher.ready:
             self.app.start("prepare", lambda _report: teacher.prepare(), _nothing, self._failed)
 
     def _button(self, master: ttk.Frame, place: int, text: str, command: Any) -> ttk.Button:
@@ -121,7 +121,6 @@ class TeachPanel(Panel):
     def recolour(self) -> None:
         """Take the colours of the theme."""
         self._line.configure(foreground=self.theme.palette.text)
-        self.refresh()
 
     def say(self, text: str, colour: str | None = None) -> None:
         """Show one line about the last thing done."""

@@ -205,7 +205,6 @@ class WhyPanel(Panel):
         """Take the colours of the theme."""
         self._scale.configure(background=self.theme.palette.card)
         self.screen.configure(background=self.theme.palette.card)
-        self.refresh()
 
     def leave(self) -> None:
         """Take the overlay off the sheet."""
