@@ -144,6 +144,20 @@ def test_the_right_edge_of_a_tile(rng, count):
     np.testing.assert_array_equal(out, expected)
 
 
+def test_sets_of_lanes_and_their_bits():
+    @jit
+    def search(x, out):
+        lanes = simd.nonzero(simd.load(x, 0))
+        out[0], out[1], out[2] = lanes, simd.first_bit(lanes), simd.last_bit(lanes)
+        out[3], out[4] = simd.first_bit(np.int64(-1) << 40), simd.last_bit(np.int64(-1))
+
+    out = np.zeros(5, np.int64)
+    search(np.array([0, -0.0, 1e-45, np.nan, 0, -np.inf, 0, 0], np.float32), out)
+    assert out.tolist() == [0b101100, 2, 5, 40, 63]
+    search(np.zeros(8, np.float32), out)
+    assert out[:3].tolist() == [0, 64, -1]
+
+
 def test_bytes():
     out = np.full(16, 99, np.uint8)
     _bytes(np.array([0, 1, 2, 3, 4, 127, 128, 255], np.float32), out)

@@ -12,11 +12,15 @@ import numpy as np
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     equal,
+    first_bit,
+    fma,
     get,
+    last_bit,
     load,
     load_part,
     loads,
     maximum,
+    nonzero,
     outer,
     put,
     select,
@@ -53,6 +57,27 @@ def pack_columns(kernel, k0, K, F, packed):
 
 
 @jit
+def _written_lines(x, x0, x_row, H, width, step, columns):
+    """Write for each window's column which of H lines are not zero everywhere in it, as bits.
+
+    Column i begins at element ``i * step`` of a line and is ``width`` elements wide. Lines have
+    at most 64 elements, and there are at most 64.
+    """
+    columns[:] = 0
+    for r in range(H):
+        line = np.int64(0)
+        for i in range(0, x_row, 8):
+            line |= nonzero(load(x, x0 + r * x_row + i)) << np.int64(i)
+        if x_row < 64:
+            line &= (np.int64(1) << np.int64(x_row)) - 1
+        wide = line
+        for i in range(1, width):
+            wide |= line >> np.int64(i)
+        for i in range(columns.size):
+            columns[i] |= (wide >> np.int64(i * step) & 1) << np.int64(r)
+
+
+@jit
 def conv_pool_forward(
     x, x_image, x_row, x_pixel, n, packed, bias, KH, KWC, strides, PH, PW, F,
     floor, y, y0, y_image, y_row, winner, winner_pixel,
@@ -63,44 +88,71 @@ def conv_pool_forward(
     pooling window x sixteen channels: eight accumulators, and each step of the sum loads four
     numbers and two vectors. (Three windows x eight channels use twelve accumulators and are
     slower, 78 GFLOP/s: their twelve addresses do not fit into the general registers.) ``winner``
-    gets the place of the maximum in its window, 0 to 3, the first one if equal.
+    gets the place of the maximum in its window, 0 to 3, the first one if equal; if it is empty,
+    nobody wants to know.
 
-    28 x 28 x 1, kernel 5 x 5 x 32: 95 GFLOP/s of the 107 of a plain product.
+    Where images are small, rows of the kernel above and below everything that is written in a
+    window are left out: zeros add nothing, not even a bit, unless a weight is infinite or NaN. Of
+    MNIST's windows that is half of the work; a third are blank altogether.
+
+    28 x 28 x 1, kernel 5 x 5 x 32: 97 GFLOP/s of the 107 of a plain product, 140 on MNIST.
     """
     down, step = strides[0] * x_row, strides[1] * x_pixel
     low = splat(floor)
     zero, one = splat(np.float32(0.0)), splat(np.float32(1.0))
     two, three = splat(np.float32(2.0)), splat(np.float32(3.0))
-    for window in range(n * PH * PW):
-        image, place_in_image = divmod(window, PH * PW)
-        py, px = divmod(place_in_image, PW)
-        upper = image * x_image + 2 * py * down + 2 * px * step
-        at = y0 + image * y_image + py * y_row + px * F
-        pixel = window * winner_pixel
-        for f in range(0, F, 16):
-            top, bottom = zeros(4, y), zeros(4, y)
-            w = f * KH * KWC
-            for line in range(upper, upper + KH * x_row, x_row):
-                for k in range(line, line + KWC):
-                    weights = loads(packed, w, 2)
-                    top = outer(top, x, k, step, weights)
-                    bottom = outer(bottom, x, k + down, step, weights)
-                    w += 16
-            for q in range(2):
-                count = F - f - 8 * q
-                if count <= 0:
-                    break
-                a0, a1, a2, a3 = top[0], top[2], bottom[0], bottom[2]
-                if q == 1:
-                    a0, a1, a2, a3 = top[1], top[3], bottom[1], bottom[3]
-                best = maximum(maximum(a0, a1), maximum(a2, a3))
-                place = select(equal(best, a2), two, three)
-                place = select(equal(best, a1), one, place)
-                place = select(equal(best, a0), zero, place)
-                if count >= 8:
-                    best = maximum(low, best + load(bias, f + 8 * q))
-                    store(y, at + f + 8 * q, best)
-                else:
-                    best = maximum(low, best + load_part(bias, f + 8 * q, count))
-                    store_part(y, at + f + 8 * q, best, count)
-                store_bytes(winner, pixel + f + 8 * q, place)
+    keep = winner.size > 0
+    rest = zero
+    for i in range(0, (F + 15) // 16 * 16 * KH * KWC, 8):
+        rest = fma(zero, load(packed, i), rest)
+    rows = strides[0]
+    H = (2 * PH - 1) * rows + KH  # lines that are read
+    skips = nonzero(rest) == 0 and x_row <= 64 and H <= 64  # every weight is finite
+    columns = np.empty(PW if skips else 0, np.int64)
+    kernel_rows = (np.int64(1) << np.int64(KH)) - 1
+    begin, end = 0, KH
+    for window_row in range(n * PH):
+        image, py = divmod(window_row, PH)
+        upper = image * x_image + 2 * py * down
+        if skips and py == 0:
+            _written_lines(x, upper, x_row, H, KWC + step, 2 * step, columns)
+        at = y0 + image * y_image + py * y_row
+        pixel = window_row * PW * winner_pixel
+        for px in range(PW):
+            if skips:
+                bits = get(columns, px) >> np.int64(2 * py * rows)
+                bits = (bits | bits >> np.int64(rows)) & kernel_rows
+                begin, end = first_bit(bits), last_bit(bits) + 1
+            for f in range(0, F, 16):
+                top, bottom = zeros(4, y), zeros(4, y)
+                w = (f * KH + 16 * begin) * KWC
+                line = upper + begin * x_row
+                for _ in range(begin, end):
+                    for k in range(line, line + KWC):
+                        weights = loads(packed, w, 2)
+                        top = outer(top, x, k, step, weights)
+                        bottom = outer(bottom, x, k + down, step, weights)
+                        w += 16
+                    line += x_row
+                for q in range(2):
+                    count = F - f - 8 * q
+                    if count <= 0:
+                        break
+                    a0, a1, a2, a3 = top[0], top[2], bottom[0], bottom[2]
+                    if q == 1:
+                        a0, a1, a2, a3 = top[1], top[3], bottom[1], bottom[3]
+                    best = maximum(maximum(a0, a1), maximum(a2, a3))
+                    if keep:
+                        place = select(equal(best, a2), two, three)
+                        place = select(equal(best, a1), one, place)
+                        place = select(equal(best, a0), zero, place)
+                        store_bytes(winner, pixel + f + 8 * q, place)
+                    if count >= 8:
+                        best = maximum(low, best + load(bias, f + 8 * q))
+                        store(y, at + f + 8 * q, best)
+                    else:
+                        best = maximum(low, best + load_part(bias, f + 8 * q, count))
+                        store_part(y, at + f + 8 * q, best, count)
+            upper += 2 * step
+            at += F
+            pixel += winner_pixel

@@ -64,9 +64,11 @@ __all__ = [
     "LANES",
     "added",
     "equal",
+    "first_bit",
     "fma",
     "get",
     "greater",
+    "last_bit",
     "less",
     "load",
     "load_part",
@@ -74,6 +76,7 @@ __all__ = [
     "loads",
     "maximum",
     "minimum",
+    "nonzero",
     "outer",
     "put",
     "scaled_add",
@@ -411,6 +414,19 @@ def less(typingctx: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def nonzero(typingctx: Any, a: Any) -> Any:
+    """Return a set of lanes as an int64: bit l is set where lane l is not 0.0; NaN is not."""
+    if not isinstance(a, VectorType):
+        raise TypingError(f"simd.nonzero: expected a vector, received {a}.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = builder.fcmp_unordered("!=", args[0], ir.Constant(args[0].type, [0.0] * LANES))
+        return builder.zext(builder.bitcast(lanes, ir.IntType(LANES)), ir.IntType(64))
+
+    return types.int64(a), codegen
+
+
+@intrinsic
 def select(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
     """Return ``np.where(mask, a, b)``."""
     if not (isinstance(mask, MaskType) and isinstance(a, VectorType) and a == b):
@@ -482,6 +498,39 @@ def total(typingctx: Any, a: Any) -> Any:
         return builder.extract_element(value, _I32(0))
 
     return a.dtype(a), codegen
+
+
+# --- Sets of small numbers: the bits of an integer ----------------------------------------------
+
+
+def _bit_search(name: str) -> Any:
+    def typing(typingctx: Any, bits: Any) -> Any:
+        if bits != types.int64:
+            raise TypingError(f"simd: expected an int64, received {bits}.")
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            i64, i1 = ir.IntType(64), ir.IntType(1)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(i64, [i64, i1]), f"llvm.{name}.i64"
+            )
+            zeros = builder.call(function, [args[0], i1(0)])
+            return zeros if name == "cttz" else builder.sub(i64(63), zeros)
+
+        return types.int64(bits), codegen
+
+    return typing
+
+
+@intrinsic
+def first_bit(typingctx: Any, bits: Any) -> Any:
+    """Return the place of the lowest 1 of an int64, 64 if it is 0."""
+    return _bit_search("cttz")(typingctx, bits)
+
+
+@intrinsic
+def last_bit(typingctx: Any, bits: Any) -> Any:
+    """Return the place of the highest 1 of an int64, -1 if it is 0."""
+    return _bit_search("ctlz")(typingctx, bits)
 
 
 # --- Register tiles: tuples of vectors ----------------------------------------------------------

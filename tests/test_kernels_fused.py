@@ -1,0 +1,96 @@
+"""The fused forward kernels called by themselves: what they leave out, and what they keep."""
+
+import numpy as np
+import pytest
+
+from nn.fast.buffers import SLACK
+from nn.fast.kernels_conv import conv_pool_forward, pack_columns
+from nn.memory import aligned_zeros
+
+CANARY = np.float32(-7.25)
+FLOOR = np.float32(0)
+
+#     n  H   W   C  KH KW  F   strides
+CONVOLUTIONS = [
+    (3, 28, 28, 1, 5, 5, 32, (1, 1)),
+    (2, 10, 64, 1, 3, 3, 8, (1, 1)),  # the widest line that is looked at
+    (2, 10, 65, 1, 3, 3, 8, (1, 1)),
+    (2, 64, 9, 1, 3, 2, 20, (1, 1)),
+    (2, 66, 9, 1, 3, 2, 20, (1, 1)),
+    (2, 17, 19, 3, 3, 3, 9, (2, 1)),
+    (2, 21, 23, 2, 2, 4, 17, (4, 3)),  # strides wider than the kernel is high
+    (2, 8, 6, 1, 7, 5, 3, (1, 1)),
+    (4, 3, 3, 1, 2, 2, 1, (1, 1)),
+]
+
+
+def blotted(rng, shape):
+    """Return images that are blank but for a blot each; the first has none, one is full."""
+    x = np.zeros(shape, np.float32)
+    n, H, W, _ = shape
+    for image in range(1, n):
+        h, w = rng.integers(0, H), rng.integers(0, W)
+        x[image, h : h + H // 3 + 1, w : w + W // 3 + 1] = rng.standard_normal()
+    x[-1] = rng.standard_normal(shape[1:])
+    return x
+
+
+def run(x, kernel, bias, strides, keep=True):
+    """Return pooled outputs and winners of ``conv_pool_forward``, with canaries behind both."""
+    n, H, W, C = x.shape
+    KH, KW, _, F = kernel.shape
+    PH, PW = ((H - KH) // strides[0] + 1) // 2, ((W - KW) // strides[1] + 1) // 2
+    padded = (F + 7) // 8 * 8
+    flat = np.concatenate([x.ravel(), np.full(SLACK, np.nan, np.float32)])
+    packed = aligned_zeros(KH * KW * C * (padded + 8))
+    pack_columns(kernel.ravel(), 0, KH * KW * C, F, packed)
+    y = np.full(n * PH * PW * F + SLACK, CANARY)
+    winner = np.full(n * PH * PW * padded + SLACK if keep else 0, 9, np.uint8)
+    conv_pool_forward(
+        flat, H * W * C, W * C, C, n, packed, bias, KH, KW * C, strides, PH, PW, F,
+        FLOOR, y, 0, PH * PW * F, PW * F, winner, padded,
+    )  # fmt: skip
+    assert (y[n * PH * PW * F :] == CANARY).all()
+    if not keep:
+        return y[:-SLACK].reshape(n, PH, PW, F), None
+    assert (winner[n * PH * PW * padded :] == 9).all()
+    places = winner[:-SLACK].reshape(n, PH, PW, padded)[..., :F]
+    return y[:-SLACK].reshape(n, PH, PW, F), places
+
+
+@pytest.mark.parametrize(("n", "H", "W", "C", "KH", "KW", "F", "strides"), CONVOLUTIONS)
+def test_blank_parts_are_left_out_without_changing_a_bit(n, H, W, C, KH, KW, F, strides):
+    rng = np.random.default_rng(3)
+    x = blotted(rng, (n, H, W, C))
+    kernel = rng.standard_normal((KH, KW, C, F + 1)).astype(np.float32)
+    bias = rng.standard_normal(F + 1).astype(np.float32)
+    y, places = run(x, kernel, bias, strides)
+    # The same sums with one more channel that is infinite: then nothing may be left out.
+    kernel[0, 0, 0, F] = np.inf
+    whole, all_places = run(x, kernel, bias, strides)
+    np.testing.assert_array_equal(y[..., :F], whole[..., :F])
+    np.testing.assert_array_equal(places[..., :F], all_places[..., :F])
+    assert np.isnan(whole[0, ..., F]).all()  # 0 * infinity
+    np.testing.assert_array_equal(run(x, kernel, bias, strides, keep=False)[0], whole)
+    # ... and both are the convolution.
+    PH, PW = y.shape[1:3]
+    exact = np.empty((n, 2 * PH, 2 * PW, F))
+    for i, j in np.ndindex(2 * PH, 2 * PW):
+        h, w = i * strides[0], j * strides[1]
+        patch = x[:, h : h + KH, w : w + KW].astype(np.float64)
+        exact[:, i, j] = np.tensordot(patch, kernel[..., :F].astype(np.float64), 3)
+    windows = exact.reshape(n, PH, 2, PW, 2, F).transpose(0, 1, 3, 2, 4, 5).reshape(n, PH, PW, 4, F)
+    expected = np.maximum(windows.max(3) + bias[:F], 0)
+    np.testing.assert_allclose(y[..., :F], expected, rtol=1e-5, atol=1e-5)
+    chosen = np.take_along_axis(windows, places[..., None, :F].astype(np.int64), 3)[..., 0, :]
+    np.testing.assert_allclose(chosen, windows.max(3), rtol=1e-5, atol=1e-5)
+
+
+def test_a_nan_pixel_is_never_blank():
+    x = np.zeros((1, 6, 6, 1), np.float32)
+    x[0, 5, 5, 0] = np.nan
+    kernel = np.ones((3, 3, 1, 8), np.float32)
+    y, _ = run(x, kernel, np.zeros(8, np.float32), (1, 1))
+    assert np.isnan(y[0, 1, 1]).all()
+    assert (y[0, 0] == 0).all()
+    assert (y[0, 1, 0] == 0).all()
