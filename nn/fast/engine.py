@@ -6,8 +6,7 @@ work them off, and what they sum is added in the order of the shards afterwards.
 weights are the same bits on one thread and on four.
 
     fan-out 1   every shard: forward, loss, backward
-    fan-out 2   every quarter of the weights: add up its gradient
-    fan-out 3   every quarter of the weights: optimiser step
+    fan-out 2   every quarter of the weights: add up its gradient, optimiser step
 
 Plain stages (see ``plan.py``) run between fan-outs, on the whole batch.
 """
@@ -144,7 +143,9 @@ class Engine:
         correct : int
         """
         with self._lock:
-            return self._gradients(x, y)
+            figures, program = self._backpropagate(x, y)
+            self._finish(program, step=False)
+        return figures
 
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above.
@@ -152,11 +153,12 @@ class Engine:
         Whatever interrupts it, the weights are those before the step or those after it.
         """
         with self._lock:
-            figures = self._gradients(x, y)
-            self._update()
+            figures, program = self._backpropagate(x, y)
+            self._finish(program, step=True)
         return figures
 
-    def _gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def _backpropagate(self, x: Array, y: Array) -> tuple[tuple[float, int], _Program]:
+        """Run everything but the last sums of the gradients."""
         N = len(x)
         model = self.model
         if self._training is None or self._training.capacity < N:
@@ -175,9 +177,8 @@ class Engine:
         run(space.preparation)
         losses, correct = self._there(space, program, x, targets)
         self._back(space, program, N)
-        _pool.run(run, [(calls,) for calls in program.finish])
         self._collect_plain()
-        return losses / N, correct
+        return (losses / N, correct), program
 
     def _there(
         self, space: Workspace, program: _Program, x: Array, targets: Array
@@ -244,7 +245,7 @@ class Engine:
     def _compile(self, space: Workspace, N: int) -> _Program:
         """Collect all calls of a step on N examples."""
         program = _Program(N, self.model.output_shape[-1])
-        stages, bounds = self.plan.stages, shard_bounds(N)
+        bounds = shard_bounds(N)
         for number, segment in enumerate(self._segments):
             program.forward.append([])
             program.backward.append([])
@@ -267,13 +268,39 @@ class Engine:
                 program.forward[-1].append((entry, there))
                 if back:
                     program.backward[-1].append(back)
-        for part in range(SHARDS):
+        program.cuts = self._cuts(space)
+        for part, (lo, hi) in enumerate(itertools.pairwise(program.cuts)):
             program.finish.append([])
-            for index in range(len(stages)):
-                bench = space.benches[index]
-                if bench is not None:
-                    program.finish[-1] += bench.gradients(part, N)
+            for start, _end, rows, F, bench in self._kernels(space):
+                top, bottom = (min(max(0, (cut - start) // F), rows) for cut in (lo, hi))
+                if top < bottom:
+                    program.finish[-1] += bench.gradients(part, top, bottom, N)
         return program
+
+    def _kernels(self, space: Workspace) -> list[tuple[int, int, int, int, Bench]]:
+        """Return (start and end in the flat vector, rows, numbers a row, bench) of each layer."""
+        starts, kernels = _starts(self.model), []
+        for stage, bench in zip(self.plan.stages, space.benches, strict=True):
+            if isinstance(stage, DenseStage | ConvPoolStage) and bench is not None:
+                kernel = stage.layer.params["kernel"]
+                F = kernel.shape[-1]
+                start = starts[id(stage.layer)]
+                end = start + sum(weights.size for weights in stage.layer.params.values())
+                kernels.append((start, end, kernel.size // F, F, bench))
+        return kernels
+
+    def _cuts(self, space: Workspace) -> list[int]:
+        """Cut the flat vector into quarters, between rows of the kernels."""
+        size = self.model.parameters.size
+        cuts = [size * part // SHARDS // 16 * 16 for part in range(SHARDS)] + [size]
+        for start, end, rows, F, bench in self._kernels(space):
+            grain = bench.grain if rows > 2 * bench.grain else 1
+            for part in range(1, SHARDS):
+                if start < cuts[part] < end:
+                    row = round((cuts[part] - start) / F / grain) * grain
+                    # Who sums the last row sums the bias behind it too.
+                    cuts[part] = start + row * F if row < rows else end
+        return cuts
 
     @staticmethod
     def _entry(space: Workspace, shard: int, lo: int, n: int) -> tuple[Any, ...]:
@@ -290,19 +317,28 @@ class Engine:
         figures = self._losses, self._correct, shard
         return softmax_crossentropy, (z, targets, n, K, program.N, dy.part(shard, lo), *figures)
 
-    def _update(self) -> None:
-        """Step all quarters of the weights, or none: an interrupt waits until the last is done."""
+    def _finish(self, program: _Program, step: bool) -> None:
+        """Sum the gradients of all quarters of the weights; step them all, or none.
+
+        A quarter is stepped while its gradient is in the cache. An interrupt waits until the last
+        is done.
+        """
         model = self.model
-        calls = update_calls(model.optimizer, model.parameters, model.gradients, self._done)
+        flat = model.parameters, model.gradients
+        calls: list[Call] | None = None
+        if step:
+            calls = update_calls(model.optimizer, *flat, program.cuts, self._done)
         if calls is None:
-            model.optimizer.step(model.parameters, model.gradients)
+            _pool.run(run, [(sums,) for sums in program.finish])
+            if step:
+                model.optimizer.step(*flat)
             return
         self._done[:] = 0
         interrupt: BaseException | None = None
         while not self._done.all():
             try:
-                rest = [call for part, call in enumerate(calls) if not self._done[part]]
-                _pool.run(_run_one, [(call,) for call in rest])
+                rest = [part for part in range(SHARDS) if not self._done[part]]
+                _pool.run(_step_part, [(program.finish[part], calls[part]) for part in rest])
             except KeyboardInterrupt as error:
                 interrupt = error
         model.optimizer.iterations += 1
@@ -396,7 +432,8 @@ class _Program:
         self.targets = aligned_zeros(N * K)
         self.forward: list[list[tuple[tuple[Any, ...] | None, list[Call]]]] = []
         self.backward: list[list[list[Call]]] = []
-        self.finish: list[list[Call]] = []
+        self.cuts: list[int] = []  # of the flat vector of weights
+        self.finish: list[list[Call]] = []  # the sums of each part between two cuts
 
 
 def prepare(model: Sequential) -> Engine | None:
@@ -447,6 +484,11 @@ def _run_shard(program: tuple[tuple[Any, ...] | None, list[Call]], x: Array | No
 def _run_one(call: Call) -> None:
     function, arguments = call
     function(*arguments)
+
+
+def _step_part(sums: list[Call], update: Call) -> None:
+    run(sums)
+    _run_one(update)
 
 
 def _plain_forward(stage: PlainStage, x: Buffer, y: Buffer, n: int) -> None:

@@ -21,8 +21,12 @@ from nn.fast.kernels_dense import (
     activation_gradient,
     bias_activation,
     column_sums,
+    dense_forward,
+    dense_input_gradient,
+    dense_kernel_gradient,
     dropout,
     matmul,
+    pack_panels,
     pad_rows,
     transpose,
 )
@@ -41,6 +45,7 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 LANES = 8
 TILE_ELEMENTS = 60_000  # of Winograd's patches and products: a quarter of a second-level cache
+DENSE_ROWS = 24  # rows of a dense kernel that its gradients take at a time
 REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
 
 
@@ -89,6 +94,7 @@ class Bench:
     """A stage with its buffers; answers which kernels to call with what."""
 
     nbytes = 0
+    grain = 1  # the gradient is best cut at multiples of this many rows of the kernel
     seed: Array | None = None  # of the dropout of this stage, drawn anew for every step
     packed: tuple[Array, ...] = ()  # the weights that ``prepare`` lays out anew
 
@@ -104,8 +110,12 @@ class Bench:
         """Return the calls that turn this shard's dy into dx and partial gradients."""
         raise NotImplementedError
 
-    def gradients(self, part: int, N: int) -> list[Call]:
-        """Return the calls that finish part ``part`` of the weights' gradient for N examples."""
+    def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
+        """Return the calls that finish rows ``first`` to ``last`` of the kernel's gradient.
+
+        A row has as many numbers as there are outputs. The gradient of the bias goes with the
+        last row. ``part`` is the number of the scratch space, N that of the examples.
+        """
         return []
 
 
@@ -152,7 +162,9 @@ class DenseStage(Stage):
 
 
 class DenseBench(Bench):
-    """``y = dropout(relu(x W + b))`` by the matrix product of ``kernels_dense``."""
+    """``y = dropout(relu(x W + b))`` by the matrix products of ``kernels_dense``."""
+
+    grain = DENSE_ROWS
 
     def __init__(
         self,
@@ -176,25 +188,39 @@ class DenseBench(Bench):
             self.width = eights(self.F)
             self.right = aligned_zeros(self.D * self.width + SLACK)
             self.packed = (weights.kernel,)
-        self.transposed = aligned_zeros(self.D * self.F + SLACK if dx is not None else 0)
-        self.nbytes = self.transposed.nbytes + (self.right.nbytes if self.packed else 0)
+        # What the backward kernels need; where a layer is too small for them, W turned.
+        self.tall = self.D >= DENSE_ROWS
+        turned = dx is not None and not self.tall
+        self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
+        capacity = (y.data.size - SLACK) // y.plane.image if dy is not None else 0
+        lanes = eights(-(-capacity // SHARDS)) if dx is not None else 0
+        self.turn = aligned_zeros((SHARDS, lanes * self.F + 32 * DENSE_ROWS + 64))
+        self.panels = aligned_zeros(capacity * self.F)
+        self.columns = aligned_zeros((SHARDS, DENSE_ROWS * 128 if dy is not None else 0))
+        self.nbytes = sum(
+            array.nbytes for array in (self.transposed, self.turn, self.panels, self.columns)
+        ) + (self.right.nbytes if self.packed else 0)
 
     def prepare(self, training: bool) -> list[Call]:
         calls: list[Call] = []
         kernel, D, F = self.weights.kernel, self.D, self.F
         if self.packed:
             calls.append((pad_rows, (kernel, D, F, self.right, self.width)))
-        if training and self.dx is not None:
+        if training and self.transposed.size:
             calls.append((transpose, (kernel, 0, D, F, F, self.transposed, 0, D)))
         return calls
 
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         D, F = self.D, self.F
         x, y = self.x.part(shard, lo), self.y.part(shard, lo)
-        calls: list[Call] = [
-            (matmul, (x, 0, D, 1, self.right, 0, self.width, y, 0, F, n, D, F)),
-            (bias_activation, (y, 0, n, F, self.weights.bias, self.floor)),
-        ]
+        wide = F // 32 * 32 if n > 1 else 0  # one example has no use for a tile of rows
+        calls: list[Call] = []
+        if wide:
+            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F)))
+        if wide < F:
+            rest = (self.right, wide, self.width, y, wide, F, n, D, F - wide)
+            calls.append((matmul, (x, 0, D, 1, *rest)))
+        calls.append((bias_activation, (y, 0, n, F, self.weights.bias, self.floor)))
         if training and self.stage.dropout is not None:
             plane = self.y.plane
             calls.append(_dropout(self.stage.dropout, y, plane, lo, n, self.seed, self.scale))
@@ -207,18 +233,31 @@ class DenseBench(Bench):
         calls: list[Call] = []
         if self.stage.relu:
             calls.append((activation_gradient, (dy, y, 0, n * F, self.floor, self.scale)))
+        if F >= 32:
+            calls.append((pack_panels, (dy, n, F, self.panels, lo, self.panels.size // F)))
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
-            calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
+            if self.tall:
+                arguments = (dy, n, F, self.weights.kernel, D, dx, self.turn[shard])
+                calls.append((dense_input_gradient, arguments))
+            else:
+                calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:
+    def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
         assert self.dy is not None
         D, F = self.D, self.F
-        lo, hi = D * part // SHARDS, D * (part + 1) // SHARDS
         x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
-        calls: list[Call] = [(matmul, (x, lo, 1, D, dy, 0, F, dkernel, lo * F, F, hi - lo, N, F))]
-        if part == 0:
+        calls: list[Call] = []
+        wide = F // 32 * 32 if last - first >= DENSE_ROWS else 0
+        if wide:
+            panels = self.panels, F, N, self.panels.size // F
+            arguments = (x, D, first, last, *panels, dkernel, self.columns[part])
+            calls.append((dense_kernel_gradient, arguments))
+        if wide < F and first < last:
+            where = (dy, wide, F, dkernel, first * F + wide, F, last - first, N, F - wide)
+            calls.append((matmul, (x, first, 1, D, *where)))
+        if last == D:
             calls.append((column_sums, (dy, 0, N, F, F, self.weights.dbias, 0)))
         return calls
 
@@ -389,9 +428,7 @@ class ConvPoolBench(Bench):
             calls.append((sparse_input_gradient, (dx, *middle, self.rows)))
         return calls
 
-    def gradients(self, part: int, N: int) -> list[Call]:
-        rows = self.KH * self.KWC
-        first, last = rows * part // SHARDS, rows * (part + 1) // SHARDS
+    def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
         parts = self.dkernels.reshape(-1)
         calls: list[Call] = [
             (
@@ -402,7 +439,7 @@ class ConvPoolBench(Bench):
                 ),
             )
         ]  # fmt: skip
-        if part == 0:
+        if last == self.KH * self.KWC:
             dbiases = self.dbiases.reshape(-1)
             width = self.dbiases.shape[1]
             calls.append((column_sums, (dbiases, 0, SHARDS, self.F, width, self.weights.dbias, 0)))

@@ -1,12 +1,13 @@
-"""Cut an optimiser's step into calls over quarters of the flat parameter vector."""
+"""Cut an optimiser's step into calls over parts of the flat parameter vector."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from nn.fast.buffers import SHARDS
 from nn.fast.kernels_update import adadelta_part, adam_part, momentum_part, sgd_part
 from nn.fast.stages import Call
 from nn.optimizers import SGD, Adadelta, Adam, AdamW, Optimizer
@@ -14,12 +15,12 @@ from nn.reference import Array
 
 
 def update_calls(
-    optimizer: Optimizer, parameters: Array, gradients: Array, done: Array
+    optimizer: Optimizer, parameters: Array, gradients: Array, cuts: Sequence[int], done: Array
 ) -> list[Call] | None:
-    """Return one call a quarter for the next step; None for an optimiser of somebody else's.
+    """Return one call a part for the next step; None for an optimiser of somebody else's.
 
-    Each call sets its element of ``done`` to 1 at the end. ``optimizer.iterations`` is left to
-    the caller.
+    Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element of
+    ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
     """
     kind = type(optimizer)
     lr = optimizer.learning_rate
@@ -35,12 +36,9 @@ def update_calls(
     else:
         return None
     slots = [optimizer.slots[name] for name in optimizer.slot_names]
-    size = parameters.size
-    # Whole cache lines, so that no two threads write to one.
-    cuts = [size * part // SHARDS // 16 * 16 for part in range(SHARDS)] + [size]
     calls: list[Call] = []
-    for part in range(SHARDS):
-        own = slice(cuts[part], cuts[part + 1])
+    for part, (first, last) in enumerate(itertools.pairwise(cuts)):
+        own = slice(first, last)
         vectors = [vector[own] for vector in (parameters, gradients, *slots)]
         calls.append((kernel, (*vectors, *constants, done, part)))
     return calls

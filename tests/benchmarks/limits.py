@@ -53,9 +53,9 @@ def kernels():
          lambda: reference.conv2d_backward_input(dy2, k2, x2.shape, one, none)),
         ("convolution 1 dW", "sparse_kernel_gradient", 1, c1,
          lambda: reference.conv2d_backward_kernel(x1, dy1, k1.shape, one, none)),
-        ("dense 1600 x 128", "matmul", 0, dense,
+        ("dense 1600 x 128", "dense_forward", 0, dense,
          lambda: reference.dense_forward(xd, kd, None)),
-        ("dense 1600 x 128 dX", "matmul", -1, dense,
+        ("dense 1600 x 128 dX", "dense_input_gradient", -1, dense,
          lambda: reference.dense_backward_input(dyd, kd)),
     ]  # fmt: skip
     table = []
