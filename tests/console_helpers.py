@@ -41,7 +41,7 @@ class ScriptedReader:
     """Reads whatever it was told to."""
 
     title, description, milliseconds = "Digits · scripted", "scripted", 0.1
-    open_inside = False
+    inside, inside_note, teach_note = None, "", "A script cannot be taught."
     path = Path("scripted.h5")
     model = SimpleNamespace(metadata={}, count_params=lambda: 0)
 

@@ -408,3 +408,35 @@ def test_foreign_models_answer_the_same_behind_the_front_layers(shape, conventio
     expected = digit_probabilities(model, image[None])
     np.testing.assert_allclose(plain(image[None, :, :, None]), expected, atol=1e-5)
     assert tuple(plain.input_shape) == (28, 28, 1)
+
+
+@pytest.mark.parametrize("convention", [{}, {"scale": 255.0, "invert": True}, {"transpose": True}])
+def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
+    import nn
+    from nn import layers
+    from nn.console.reader import NetworkReader
+    from nn.ensemble import Ensemble
+    from nn.saving import DigitInput, digit_probabilities
+
+    shape = (784,) if convention else (28, 28, 1)
+    members = [
+        nn.Sequential(
+            [layers.Input(shape), layers.Flatten(), layers.Dense(10, activation="softmax")],
+            seed=seed,
+        )
+        for seed in (1, 2)
+    ]
+    model = Ensemble(members)
+    model.metadata["input"] = {"scale": 1.0, "offset": 0.0, **convention}
+    expected = digit_probabilities(model, image[None])
+    reader = NetworkReader(as_plain(model), Path("several.h5"))
+    np.testing.assert_allclose(reader.model(image[None, :, :, None]), expected, atol=1e-5)
+    assert reader.teach_note
+    if convention.get("transpose"):
+        assert reader.inside is None
+        assert "transposed" in reader.inside_note
+    else:
+        assert "first" in reader.inside_note
+        stages = inside.Inside(reader.inside).stages(image)
+        first = DigitInput.of(model).prepare(image[None], shape)
+        np.testing.assert_allclose(stages[-1].values, members[0](first)[0], atol=1e-5)

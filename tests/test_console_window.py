@@ -389,6 +389,46 @@ def test_panels_open_tear_off_and_close(real, name):
     assert real.app.paper.overlay is None
 
 
+@pytest.mark.parametrize("kind", ["ensemble", "transposed"])
+def test_panels_say_what_they_cannot_show(root, tmp_path, network, kind):
+    """Several networks as one, and a stranger that wants its pictures turned."""
+    from nn.console.reader import ForeignModel, NetworkReader
+    from nn.ensemble import Ensemble
+
+    if kind == "ensemble":
+        model = Ensemble([network.model, network.model])
+        model.metadata = dict(network.model.metadata)
+    else:
+        model = ForeignModel(network.model)
+    reader = NetworkReader(model, tmp_path / f"{kind}.h5")
+    window = Window(root, lambda: reader, tmp_path)
+    window.draw()
+    app = window.app
+    for name in ("steps", "inside", "why", "teach"):
+        app.act(name)()
+        window.settle(0.3)
+        window.shot(f"{kind}-{name}")
+    window.key("<Key-7>")
+    assert app.panel("teach")._line.cget("text") == reader.teach_note
+    app.do_inside()
+    window.settle(0.2)
+    panel = app.panel("inside")
+    assert panel._note.cget("text") == reader.inside_note
+    assert bool(panel.rows) == (kind == "ensemble")
+    panel._walk("+")
+    app.do_why()
+    for mode in ("occlusion", "towards"):
+        app.panel("why").mode.set(mode)
+        app.panel("why").refresh()
+        window.settle(0.4)
+    assert (app.panel("why")._heat is not None) == (kind == "ensemble")
+    app.do_info()
+    window.settle()
+    app.dialog.destroy()
+    assert app.problems == []
+    window.close()
+
+
 def test_bad_files_end_in_one_sentence(real, tmp_path):
     real.draw()
     (tmp_path / "text.png").write_text("not a picture")

@@ -401,7 +401,7 @@ class App(EditActions, PanelActions, FileActions):
         """Read with another network from now on."""
         self.desk.reader, self.desk.problem = reader, ""
         self.teacher = None
-        if getattr(reader, "open_inside", False):
+        if not reader.teach_note:
             folder = self.options.data_folder or data_folder()
             self.teacher = Teacher(reader.model, reader.path, folder)
             if self.options.personal:

@@ -63,6 +63,18 @@ class Result:
 class Reader(Protocol):
     """What reads a sheet; `nn.console.reader.NetworkReader` with a real network."""
 
+    @property
+    def inside(self) -> Any:
+        """The network whose layers are shown, or None."""
+
+    @property
+    def inside_note(self) -> str:
+        """What to say about that network; "" for nothing."""
+
+    @property
+    def teach_note(self) -> str:
+        """Why the network cannot be taught; "" if it can."""
+
     def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
         """Return the digits drawn, in reading order."""
 

@@ -119,8 +119,8 @@ class Inside:
         for index, layer in enumerate(self.layers):
             x = np.asarray(layer.forward(x, training=False))
             kind = type(layer).__name__
-            if kind in ("Flatten", "Dropout", "Reshape"):
-                continue  # nothing new to see: the same numbers in another shape
+            if kind in ("Flatten", "Dropout", "Reshape") or x.ndim not in (2, 4):
+                continue  # the same numbers in another shape, or neither pictures nor a vector
             stages.append(Stage(index, layer.name, kind, x[0]))
         return stages
 

@@ -71,7 +71,8 @@ class InsidePanel(Panel):
     def __init__(self, master: tk.Misc, app: App) -> None:
         super().__init__(master, app)
         px = self.theme.px
-        top = ttk.Frame(self, style="Inner.TFrame")
+        self._note = ttk.Label(self, style="CardMuted.TLabel", wraplength=px(WIDTH), justify="left")
+        top = self._top = ttk.Frame(self, style="Inner.TFrame")
         top.pack(fill="both", expand=True)
         self.view = tk.Canvas(
             top,
@@ -114,8 +115,14 @@ class InsidePanel(Panel):
     def refresh(self) -> None:
         """Show the layers' values for the digit looked at."""
         focus, reader = self.app.desk.focus, self.app.desk.reader
-        model = getattr(reader, "model", None)
-        if model is None or not getattr(reader, "open_inside", False):
+        if reader is None:
+            return
+        self._say(reader.inside_note)
+        model = reader.inside
+        if model is None:
+            self._inside, self.chosen = None, None
+            self._lay_out([])
+            self._show_unit()
             return
         if self._inside is None or self._inside.model is not model:
             self._inside = Inside(model)
@@ -132,6 +139,14 @@ class InsidePanel(Panel):
             unit = np.unravel_index(int(np.argmax(values)), values.shape)
             self.chosen = (1, tuple(int(i) for i in unit))
         self._show_unit()
+
+    def _say(self, note: str) -> None:
+        """Show a line above the layers, or none."""
+        self._note.configure(text=note)
+        if note:
+            self._note.pack(anchor="w", pady=(0, self.theme.px(8)), before=self._top)
+        else:
+            self._note.pack_forget()
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
@@ -240,6 +255,8 @@ class InsidePanel(Panel):
 
     def _walk(self, move: Any) -> str:
         """Go to the neighbouring unit, or with "+" and "-" to the next or previous layer."""
+        if not self.rows:
+            return "break"
         index, unit = self.chosen or (1, (0, 0, 0))
         if move in ("+", "-"):
             index = min(max(index + (1 if move == "+" else -1), 0), len(self.rows) - 1)
@@ -261,11 +278,13 @@ class InsidePanel(Panel):
         self.detail.delete("all")
         p, px = self.theme.palette, self.theme.px
         if self.chosen is None or self._inside is None or self.chosen[0] >= len(self.rows):
+            for item in (self._mark, self._field):
+                self.view.itemconfigure(item, state="hidden")
             self.detail.create_text(
                 0,
                 px(12),
                 anchor="nw",
-                text=texts.INSIDE_HINT,
+                text=texts.INSIDE_HINT if self.rows else "",
                 fill=p.muted,
                 font=self.theme.fonts["small"],
             )

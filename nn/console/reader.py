@@ -50,7 +50,7 @@ class InputForm:
 class ForeignModel:
     """A model whose pictures are transposed, shown to the recogniser as an ordinary one.
 
-    It can be asked, but has no layers to look into or to teach.
+    It can be asked, but neither looked into nor taught.
     """
 
     input_shape = (28, 28, 1)
@@ -94,9 +94,27 @@ class NetworkReader:
         self.recogniser = Recogniser(model, smallest=SMALLEST)
 
     @property
-    def open_inside(self) -> bool:
-        """Whether the network's layers can be looked into and taught."""
-        return not isinstance(self.model, ForeignModel)
+    def inside(self) -> Any:
+        """The network whose layers are shown: an ensemble's first; None if there is none."""
+        if isinstance(self.model, ForeignModel):
+            return None
+        members = getattr(self.model, "members", None)
+        return members[0] if members else self.model
+
+    @property
+    def inside_note(self) -> str:
+        """What to say about the network whose layers are shown; "" where it is the one."""
+        if isinstance(self.model, ForeignModel):
+            return texts.NOT_OPEN
+        members = getattr(self.model, "members", None)
+        return texts.first_of(len(members)) if members else ""
+
+    @property
+    def teach_note(self) -> str:
+        """Why the network cannot be taught; "" if it can."""
+        if isinstance(self.model, ForeignModel):
+            return texts.NOT_OPEN
+        return texts.NOT_TAUGHT if getattr(self.model, "members", None) else ""
 
     @property
     def title(self) -> str:
@@ -155,7 +173,7 @@ def as_plain(model: Any) -> Any:
     What another convention needs goes in front as layers: a margin, another range, a reshape,
     three equal colours. Transposed pictures are turned by a `ForeignModel`.
     """
-    from nn.layers import Conv2D, Input, Rescaling, Reshape, ZeroPadding2D
+    from nn.ensemble import Ensemble
     from nn.saving import DigitInput
 
     convention, shape = DigitInput.of(model), tuple(model.input_shape)
@@ -163,6 +181,19 @@ def as_plain(model: Any) -> Any:
         return model
     if convention.transpose:
         return ForeignModel(model)
+    if isinstance(model, Ensemble):
+        plain = Ensemble([_with_front(m, convention, shape) for m in model.members], model.name)
+    else:
+        plain = _with_front(model, convention, shape)
+    plain.metadata = {k: v for k, v in model.metadata.items() if k != "input"}
+    plain.metadata["read_as"] = convention.describe()
+    return plain
+
+
+def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
+    """Return a network with layers in front that bring (28, 28, 1) into its form."""
+    from nn.layers import Conv2D, Input, Rescaling, Reshape, ZeroPadding2D
+
     scale, offset = convention.scale, convention.offset
     if convention.invert:
         scale, offset = -scale, scale + offset
@@ -181,8 +212,6 @@ def as_plain(model: Any) -> Any:
     for entry, layer in zip(config["layers"], model.layers, strict=True):
         plain.add(type(layer).from_config({**entry["config"], "name": layer.name}))
     plain.set_weights([*weights, *model.get_weights()])
-    plain.metadata = {k: v for k, v in model.metadata.items() if k != "input"}
-    plain.metadata["read_as"] = convention.describe()
     return plain
 
 

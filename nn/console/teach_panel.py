@@ -104,6 +104,8 @@ class TeachPanel(Panel):
         if teacher is None:
             for button in (self._undo, self._reset, self._export, self._import):
                 button.state(["disabled"])
+            reader = self.app.desk.reader
+            self.say(reader.teach_note if reader is not None else "")
             return
         for button, allowed in (
             (self._undo, teacher.can_undo),
@@ -134,7 +136,10 @@ class TeachPanel(Panel):
         if self.app.lesson is not None:
             self.say(texts.TEACH_BUSY)
             return
-        if teacher is None or focus is None or not focus.image.any():
+        if teacher is None:
+            self.refresh()
+            return
+        if focus is None or not focus.image.any():
             self.say(texts.TEACH_EMPTY)
             return
         question = doubt(focus.answer, digit, teacher.personal, focus.image)
@@ -161,7 +166,7 @@ class TeachPanel(Panel):
         self.app.lesson = self.app.start(
             "lesson",
             partial(teacher.teach, image, digit, said, strokes),
-            partial(self._done, digit, focus),
+            partial(self._done, teacher, digit, focus),
             self._failed,
             self._progress,
         )
@@ -171,10 +176,12 @@ class TeachPanel(Panel):
         if self.winfo_exists():
             self._bar["value"] = share
 
-    def _done(self, digit: int, focus: Found, lesson: Lesson) -> None:
+    def _done(self, teacher: Teacher, digit: int, focus: Found, lesson: Lesson) -> None:
         self.app.lesson = None
-        teacher = self.teacher
-        if teacher is None:
+        if teacher is not self.teacher:  # another network was chosen meanwhile
+            if self.winfo_exists():
+                self._hide_bar()
+                self.refresh()
             return
         teacher.accept(lesson, float(getattr(focus.answer, "oddness", 0.0)))
         self.app.use_personal()

@@ -452,10 +452,16 @@ NO_PANEL = "No panel is open."
 INSIDE_SCALE = "each layer on its own scale"
 UNIT_ONE_CHANNEL = "The pixels of the input, each multiplied by its weight"
 DENSE_NOTE = "The ten strongest inputs, then the sum of all others."
-NOT_OPEN = "This network takes transposed pictures; its inside cannot be shown or taught."
+NOT_OPEN = "This network takes transposed pictures: it can be asked, but not looked into or taught."
+NOT_TAUGHT = "Several networks answer here as one. They cannot be taught: choose a single one."
 OPENING = "Opening {name}…"
 PICTURE_NOT_STROKES = "This sheet is an opened picture and has no strokes. Save it as PNG."
 TOO_LARGE = "The picture needs more memory than there is. Make it smaller and try again."
+
+
+def first_of(count: int) -> str:
+    """Say which network of an ensemble is shown."""
+    return f"{count} networks answer here as one. This is the first of them."
 
 
 def unknown_ending(name: str) -> str:

@@ -86,8 +86,9 @@ class WhyPanel(Panel):
 
     def refresh(self) -> None:
         """Compute the view for the digit looked at, once the pen rests."""
-        mode = self.mode.get()
-        self._note.configure(text=texts.WHY_NOTES[mode])
+        mode, reader = self.mode.get(), self.app.desk.reader
+        aside = reader.inside_note if reader is not None else ""
+        self._note.configure(text=f"{texts.WHY_NOTES[mode]} {aside}".rstrip())
         if mode == "towards":
             self._targets.pack(anchor="w", before=self._note, pady=(self.theme.px(6), 0))
         else:
@@ -99,22 +100,24 @@ class WhyPanel(Panel):
     def _begin(self) -> None:
         self._waiting = None
         focus, reader = self.app.desk.focus, self.app.desk.reader
-        if focus is None or not focus.image.any() or not getattr(reader, "open_inside", False):
+        if reader is None or reader.inside is None or focus is None or not focus.image.any():
             self._heat = None
             side = self.theme.px(VIEW) // 28 * 28
             self.screen.show(Image.new("RGB", (side, side), self.theme.palette.paper))
-            self._result.configure(text=texts.PANEL_EMPTY)
+            closed = reader is not None and reader.inside is None
+            self._result.configure(text="" if closed else texts.PANEL_EMPTY)
             self.app.paper.show_overlay(None)
             return
         if self._working:
             self._again = True
             return
         self._working = True
-        model = getattr(reader, "model", None)
         digit = int(np.argmax(focus.answer.probabilities))
         self.app.start(
             "why",
-            partial(self._compute, model, self.mode.get(), focus.image, digit, self.target.get()),
+            partial(
+                self._compute, reader.inside, self.mode.get(), focus.image, digit, self.target.get()
+            ),
             self._show,
             self._failed,
         )
