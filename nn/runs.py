@@ -182,6 +182,8 @@ class Run:
         self.batches: Any = recipe.batches(
             *data.train, settings.batch_size, settings.seed, data.folder
         )
+        if isinstance(self.batches, MixedBatches):
+            self.batches.epochs = settings.epochs  # the next epoch's examples are made beside this
         if teacher is not None:
             if not isinstance(self.batches, MixedBatches):
                 raise SettingsError(
@@ -198,7 +200,9 @@ class Run:
             self.source["sources"] = described
             if "beside" in described:
                 self.trained_on += ", " + described["beside"]
-        self.model = recipes.build(settings.preset, settings.seed, recipe.dropout)
+        self.model = recipes.build(
+            settings.preset, settings.seed, recipe.dropout.get(settings.preset, 1.0)
+        )
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(
             optimizer=recipes.make_optimizer(settings.optimizer, rate),

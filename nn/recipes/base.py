@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nn import optimizers
@@ -54,8 +54,8 @@ class Recipe:
         that a finished run cannot be continued with more.
     averaging : float, optional
         Momentum of the moving average of the weights that is validated and kept.
-    dropout : float
-        Factor on the preset's dropout rates.
+    dropout : mapping
+        Factor on the dropout rates of some presets, by name; 1 for the others.
     finish : callable, optional
         ``(model, validation images, labels, data folder) -> dict``: what is done with the finished
         weights before they are saved, and the figures it found.
@@ -70,7 +70,7 @@ class Recipe:
     learning_rates: Mapping[str, float] | None = None
     fixed_length: bool = False
     averaging: float | None = None
-    dropout: float = 1.0
+    dropout: Mapping[str, float] = field(default_factory=dict)
     finish: Callable[..., dict[str, Any]] | None = None
 
     def learning_rate(self, optimizer: str) -> float:

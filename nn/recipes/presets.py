@@ -31,24 +31,27 @@ def original_layers() -> list[Layer]:
 
 
 def large_layers() -> list[Layer]:
-    """Return a network for the record: some 500,000 parameters, five times the arithmetic.
+    """Return a network for the record: some 480,000 parameters, four times the arithmetic.
 
-    A third convolution and half as many filters again, and batch normalisation (Ioffe and Szegedy
-    2015) after each pooling, where there is a quarter of the values to normalise.
+    Four convolutions, with batch normalisation before each ReLU (Ioffe and Szegedy 2015). The first
+    sees the whole image and is pooled at once, so that the deep part works on small maps.
     """
+    row: list[Layer] = []
+    for filters, size, pooled in (32, 5, True), (64, 3, False), (96, 3, False), (128, 3, True):
+        row += [
+            layers.Conv2D(filters, size, use_bias=False),  # the normalisation brings its own
+            layers.BatchNormalization(momentum=0.9),
+            layers.Activation("relu"),
+        ]
+        if pooled:
+            row.append(layers.MaxPooling2D((2, 2)))
     return [
-        layers.Conv2D(48, (5, 5), activation="relu", input_shape=(28, 28, 1)),
-        layers.MaxPooling2D((2, 2)),
-        layers.BatchNormalization(momentum=0.9),
-        layers.Conv2D(96, (3, 3), activation="relu"),
-        layers.BatchNormalization(momentum=0.9),
-        layers.Conv2D(96, (3, 3), activation="relu"),
-        layers.MaxPooling2D((2, 2)),
-        layers.BatchNormalization(momentum=0.9),
+        layers.Input((28, 28, 1)),
+        *row,
         layers.Flatten(),
-        layers.Dropout(0.5),
+        layers.Dropout(0.4),
         layers.Dense(256, activation="relu"),
-        layers.Dropout(0.5),
+        layers.Dropout(0.4),
         layers.Dense(CLASSES, activation="softmax"),
     ]
 
