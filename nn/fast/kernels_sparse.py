@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.fast.kernels_conv import _written_lines
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
@@ -34,12 +35,37 @@ from nn.kernels.simd import (
     store_tile,
     zeros,
 )
+from nn.kernels.simd_lists import store_numbered, store_placed
+
+
+@jit
+def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
+    """Write the numbers of all pooling windows into ``order``, those where x is blank at its end.
+
+    Returns how many are not blank. Both kinds are in rising order (of those at the end, falling).
+    Large images are not looked at: no window is taken for blank.
+    """
+    H = (2 * PH - 1) * rows + KH
+    looks = x_row <= 64 and H < 64
+    if looks:
+        _written_lines(x, x0, x_row, H, KWC + step, 2 * step, columns)
+    lines = (np.int64(1) << np.int64(min(KH + rows, 63))) - 1
+    count, behind = 0, PH * PW
+    for py in range(PH):
+        for px in range(PW):
+            window = py * PW + px
+            blank = looks and not columns[px] >> np.int64(2 * py * rows) & lines
+            put(order, count, window)
+            count += not blank
+            put(order, behind - 1, window)  # is written over unless blank
+            behind -= blank
+    return count
 
 
 @jit
 def sparse_kernel_gradient(
     x, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, values, places, counts, dkernel, dbias,
+    floor, scale, KH, vectors, form, entries, table, KWC, dkernel, dbias,
 ):  # fmt: skip
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
@@ -47,81 +73,98 @@ def sparse_kernel_gradient(
     x. Rows of ``dkernel`` are padded to ``vectors`` x 8; what stands behind KW * C is not
     meant to be used. g = dy * scale where y > floor, at the winner; 0 elsewhere.
 
-    Eight channels of an image are taken at a time: first their gradients behind ReLU and dropout,
-    as vectors; then one list after the other, worked off from registers while it is in the
-    first-level cache.
+    Eight channels of an image are taken at a time: first their entries, value and place, as
+    vectors; then one channel's list after the other is drawn from them and worked off from
+    registers. Windows where x is blank are left out: their g counts for the bias only.
     """
     down, step = strides
     R, Q = len(form[0]), len(form[1])
     windows = PH * PW
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     padded = (F + 7) // 8 * 8
-    bits = values.view(np.int32)
-    entries = 4 * windows  # behind the table, in places
+    values, places = entries.view(np.float32), entries.view(np.int32)
+    first = (windows + 3) * LANES  # the list begins behind the entries of eight channels
+    columns = table[3 * windows : 3 * windows + PW]
+    blank = 0
     for i in range(0, F * KH * vectors * LANES, LANES):
         store(dkernel, i, nothing)
     for f in range(0, padded, LANES):
         store(dbias, f, nothing)
-    for entry in range(4 * windows):
-        py, px = divmod(entry >> 2, PW)
-        row, column = 2 * py + (entry >> 1 & 1), 2 * px + (entry & 1)
-        put(places, entry, row * down + column * step)
-    for block in range(n * (padded // LANES)):
-        image, eight = divmod(block, padded // LANES)
-        bias = load(dbias, eight * LANES)
-        for py in range(PH):
-            at = y0 + image * y_image + py * y_row + eight * LANES
-            for i in range(py * PW * LANES, (py + 1) * PW * LANES, LANES):
+    for window in range(windows):
+        py, px = divmod(window, PW)
+        put(table, windows + window, py * y_row + px * F)
+        put(table, 2 * windows + window, 2 * (py * down + px * step))
+    for image in range(n):
+        x0 = image * x_image
+        rows = down // x_row
+        count = _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, table, columns)
+        blank += windows - count
+        for eight in range(0, padded, LANES):
+            bias = load(dbias, eight)
+            pixel = image * windows * winner_pixel + eight
+            corner = y0 + image * y_image + eight
+            for i in range(count):
+                window = get(table, i)
+                at = corner + get(table, windows + window)
                 g = select(greater(load(y, at), low), load(dy, at) * factor, nothing)
                 bias = bias + g
-                store(values, i, g)
-                at += F
-        store(dbias, eight * LANES, bias)
-        for f in range(eight * LANES, min(F, eight * LANES + LANES)):
-            lane, first, last = f & 7, entries, entries
-            pixel = image * windows * winner_pixel + f
-            for window in range(0, windows - 1, 2):
-                put(places, last, 4 * window + np.int64(get(winner, pixel)))
-                last += get(bits, window * LANES + lane) != 0
-                even = 4 * window + 4 + np.int64(get(winner, pixel + winner_pixel))
-                put(places, last, even)
-                last += get(bits, window * LANES + LANES + lane) != 0
-                pixel += 2 * winner_pixel
-            if windows & 1:
-                put(places, last, 4 * windows - 4 + np.int64(get(winner, pixel)))
-                last += get(bits, (windows - 1) * LANES + lane) != 0
-            for kh in range(0, KH, R):
-                for q in range(0, vectors, Q):
-                    out = ((f * KH + kh) * vectors + q) * LANES
-                    acc = load_tile(dkernel, out, vectors * LANES, form[0], form[1])
-                    offset = image * x_image + kh * x_row + q * LANES
-                    if R * Q <= 6:
-                        # Too few sums to fill the pipeline: a second set takes every other entry.
-                        other = zeros(form, x)
-                        for i in range(first + 1, last, 2):
-                            e = get(places, i)
-                            value = splat(get(values, (e >> 2) * LANES + lane))
-                            other = scaled_add(
-                                other, value, x, get(places, e) + offset, x_row, form
-                            )
-                            e = get(places, i - 1)
-                            value = splat(get(values, (e >> 2) * LANES + lane))
-                            acc = scaled_add(acc, value, x, get(places, e) + offset, x_row, form)
-                        acc = added(acc, other)
-                        first_left = last - ((last - first) & 1)
-                    else:
-                        first_left = first
-                    for i in range(first_left, last):
-                        e = get(places, i)
-                        value = splat(get(values, (e >> 2) * LANES + lane))
-                        acc = scaled_add(acc, value, x, get(places, e) + offset, x_row, form)
-                    store_tile(dkernel, out, vectors * LANES, acc, form[1])
+                place = get(table, 2 * windows + window)
+                winners = pixel + window * winner_pixel
+                store_placed(entries, i * LANES, g, winner, winners, place, down, step)
+            for i in range(count, windows):
+                at = corner + get(table, windows + get(table, i))
+                g = select(greater(load(y, at), low), load(dy, at) * factor, nothing)
+                bias = bias + g
+            store(dbias, eight, bias)
+            end = count * LANES
+            for i in range(end, end + 3 * LANES, LANES):
+                store_numbered(entries, i, nothing, 0, 0)
+            for f in range(eight, min(F, eight + LANES)):
+                last = first
+                for i in range(f - eight, end, 4 * LANES):
+                    put(entries, last, get(entries, i))
+                    last += get(places, 2 * i) != 0
+                    put(entries, last, get(entries, i + LANES))
+                    last += get(places, 2 * i + 2 * LANES) != 0
+                    put(entries, last, get(entries, i + 2 * LANES))
+                    last += get(places, 2 * i + 4 * LANES) != 0
+                    put(entries, last, get(entries, i + 3 * LANES))
+                    last += get(places, 2 * i + 6 * LANES) != 0
+                for kh in range(0, KH, R):
+                    for q in range(0, vectors, Q):
+                        out = ((f * KH + kh) * vectors + q) * LANES
+                        acc = load_tile(dkernel, out, vectors * LANES, form[0], form[1])
+                        offset = image * x_image + kh * x_row + q * LANES
+                        rest = first
+                        if R * Q <= 6:
+                            # Too few sums to fill the pipeline: a second set takes every other one.
+                            other = zeros(form, x)
+                            for i in range(first + 1, last, 2):
+                                value = splat(get(values, 2 * i))
+                                at = np.int64(get(places, 2 * i + 1)) + offset
+                                other = scaled_add(other, value, x, at, x_row, form)
+                                value = splat(get(values, 2 * i - 2))
+                                at = np.int64(get(places, 2 * i - 1)) + offset
+                                acc = scaled_add(acc, value, x, at, x_row, form)
+                            acc = added(acc, other)
+                            rest = last - ((last - first) & 1)
+                        for i in range(rest, last):
+                            value = splat(get(values, 2 * i))
+                            at = np.int64(get(places, 2 * i + 1)) + offset
+                            acc = scaled_add(acc, value, x, at, x_row, form)
+                        store_tile(dkernel, out, vectors * LANES, acc, form[1])
+    if blank:
+        # What was left out is g * 0: nothing, unless g was infinite or NaN.
+        for f in range(F):
+            left_out = splat(get(dbias, f) * np.float32(0.0))
+            for i in range(f * KH * vectors * LANES, (f + 1) * KH * vectors * LANES, LANES):
+                store(dkernel, i, load(dkernel, i) + left_out)
 
 
 @jit
 def sparse_input_gradient(
     dx, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, values, places, counts, kernel,
+    floor, scale, KH, vectors, form, entries, counts, kernel,
 ):  # fmt: skip
     """Write ``dx`` of n images: each output's gradient times its kernel, added where it read.
 
@@ -132,35 +175,30 @@ def sparse_input_gradient(
     down, step = strides
     R, Q = len(form[0]), len(form[1])
     windows = PH * PW
-    bits = values.view(np.int32)
+    values, places = entries.view(np.float32), entries.view(np.int32)
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
-    padded = (F + 7) // 8 * 8
-    scratch = 4 * windows * F  # behind the lists
+    pitch = F + 1  # of the lists: no power of two, or they would meet in one set of the cache
+    scratch = 4 * windows * pitch  # behind the lists
+    starts = np.uint64(pitch << 16 | pitch << 33) + (np.uint64(3 * pitch) << np.uint64(48))
     for image in range(n):
         for i in range(image * x_image, (image + 1) * x_image):
             put(dx, i, np.float32(0.0))
         for window in range(windows):
             py, px = divmod(window, PW)
             at = y0 + image * y_image + py * y_row + px * F
-            row = scratch + window * padded
             for f in range(0, F, LANES):
                 g = select(greater(load(y, at + f), low), load(dy, at + f) * factor, nothing)
-                store(values, row + f, g)
-        for window in range(windows):
+                row = vectors * LANES
+                store_numbered(entries, scratch + f, g, f * row, row)
             pixel = (image * windows + window) * winner_pixel
-            row = scratch + window * padded
-            # Four list lengths in one register, sixteen bits each: no load waits for a store.
-            lengths = np.uint64(0)
+            # Where four lists end, in one register, sixteen bits each: no load waits for a store.
+            ends = starts
             for f in range(F):
-                g_bits = get(bits, row + f)
-                won = np.uint64(get(winner, pixel + f))
-                shift = won << np.uint64(4)
-                position = np.int64((lengths >> shift) & np.uint64(0xFFFF))
-                slot = (window * 4 + np.int64(won)) * F + position
-                put(bits, slot, g_bits)
-                put(places, slot, f * vectors * LANES)
-                lengths += np.uint64(g_bits != 0) << shift
-            put(counts, window, np.int64(lengths))
+                shift = np.uint64(get(winner, pixel + f)) << np.uint64(4)
+                slot = window * 4 * pitch + np.int64((ends >> shift) & np.uint64(0xFFFF))
+                put(entries, slot, get(entries, scratch + f))
+                ends += np.uint64(get(places, 2 * (scratch + f)) != 0) << shift
+            put(counts, window, np.int64(ends - starts))
         for kh in range(0, KH, R):
             for window in range(windows):
                 py, px = divmod(window, PW)
@@ -169,16 +207,14 @@ def sparse_input_gradient(
                     length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
                     out = image * x_image + (2 * py + (place >> 1)) * down + kh * x_row
                     out += (2 * px + (place & 1)) * step
-                    first = (window * 4 + place) * F
+                    first = (window * 4 + place) * pitch
                     for q in range(0, vectors * (length > 0), Q):
                         acc = load_tile(dx, out + q * LANES, x_row, form[0], form[1])
                         offset = kh * F * vectors * LANES + q * LANES
                         for i in range(first, first + length):
-                            value = splat(get(values, i))
-                            acc = scaled_add(
-                                acc, value, kernel, get(places, i) + offset,
-                                F * vectors * LANES, form,
-                            )  # fmt: skip
+                            value = splat(get(values, 2 * i))
+                            at = np.int64(get(places, 2 * i + 1)) + offset
+                            acc = scaled_add(acc, value, kernel, at, F * vectors * LANES, form)
                         store_tile(dx, out + q * LANES, x_row, acc, form[1])
 
 

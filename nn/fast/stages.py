@@ -348,11 +348,10 @@ class ConvPoolBench(Bench):
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
-        vectors, places = stage.form.vectors, 4 * windows * self.padded if dy is not None else 0
-        self.values = aligned_zeros((SHARDS, places + windows * self.padded + SLACK))
-        self.places = aligned_zeros((SHARDS, places + windows), np.int64)
-        lists = windows if dy is not None else 0
-        self.counts = aligned_zeros((SHARDS, lists), np.int64)
+        vectors, lists = stage.form.vectors, windows if dy is not None else 0
+        held = max(4 * windows * (self.F + 1) + self.padded, 9 * windows + 4 * LANES) + LANES
+        self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
+        self.table = aligned_zeros((SHARDS, 3 * lists + self.PW), np.int64)
         rows = self.KH * self.F * vectors * LANES
         self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
         self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
@@ -360,8 +359,8 @@ class ConvPoolBench(Bench):
         self.nbytes = sum(
             array.nbytes
             for array in (
-                self.winner, self.packed_kernel, self.v, self.m, self.values, self.places,
-                self.counts, self.rows, self.dkernels, self.dbiases,
+                self.winner, self.packed_kernel, self.v, self.m, self.entries, self.table,
+                self.rows, self.dkernels, self.dbiases,
             )
         )  # fmt: skip
 
@@ -414,13 +413,13 @@ class ConvPoolBench(Bench):
             y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
             self._winner(lo), self.padded, self.floor, self.scale, self.KH,
             self.stage.form.vectors, self.stage.form.tuples,
-            self.values[shard], self.places[shard], self.counts[shard],
+            self.entries[shard], self.table[shard],
         )  # fmt: skip
         x = self.x.part(shard, lo)
         calls: list[Call] = [
             (
                 sparse_kernel_gradient,
-                (x, *middle, self.dkernels[shard], self.dbiases[shard]),
+                (x, *middle, self.KWC, self.dkernels[shard], self.dbiases[shard]),
             )
         ]
         if self.dx is not None:

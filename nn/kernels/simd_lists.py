@@ -13,10 +13,12 @@ from nn.kernels.simd import (
     _I32,
     LANES,
     VectorType,
+    _index,
+    _pointer,
     intrinsic,
 )
 
-__all__ = ["turned"]
+__all__ = ["store_numbered", "store_placed", "turned"]
 
 
 @intrinsic
@@ -45,3 +47,98 @@ def turned(typingctx: Any, rows: Any) -> Any:
         return result
 
     return rows(rows), codegen
+
+
+# --- Lists ------------------------------------------------------------------------------------
+#
+# An entry is eight bytes: a float32 value and, behind it, an int32 place. Lists are arrays of
+# int64, so that an entry is copied by one load and one store; ``entries.view(np.float32)`` and
+# ``.view(np.int32)`` have the value at 2 i and the place at 2 i + 1.
+
+_I8 = ir.IntType(8)
+_PLACES = ir.VectorType(_I32, LANES)
+
+
+def _spread(builder: Any, scalar: Any) -> Any:
+    single = builder.insert_element(ir.Constant(_PLACES, ir.Undefined), scalar, _I32(0))
+    zeros = ir.Constant(_PLACES, [0] * LANES)
+    return builder.shuffle_vector(single, ir.Constant(_PLACES, ir.Undefined), zeros)
+
+
+def _check_entries(entries: Any, values: Any) -> None:
+    if not isinstance(entries, types.Array) or entries.dtype != types.int64:
+        raise TypingError(f"simd: a list of entries is an int64 array, received {entries}.")
+    if values != VectorType(types.float32):
+        raise TypingError(f"simd: entries have float32 values, received {values}.")
+
+
+def _store_entries(builder: Any, pointer: Any, index: Any, values: Any, places: Any) -> None:
+    bits = builder.bitcast(values, _PLACES)
+    order = [lane // 2 + LANES * (lane % 2) for lane in range(2 * LANES)]
+    mask = ir.Constant(ir.VectorType(_I32, 2 * LANES), order)
+    both = builder.shuffle_vector(bits, places, mask)
+    address = builder.bitcast(builder.gep(pointer, [index]), both.type.as_pointer())
+    builder.store(both, address).align = 8
+
+
+@intrinsic
+def store_placed(
+    typingctx: Any,
+    entries: Any,
+    index: Any,
+    values: Any,
+    winners: Any,
+    pixel: Any,
+    base: Any,
+    down: Any,
+    step: Any,
+) -> Any:
+    """Write eight entries: ``values`` and the places of the winners of a 2 x 2 window.
+
+    The winners are eight uint8 from ``winners.flat[pixel]`` on; winner w is at the place
+    ``base + (w >> 1) * down + (w & 1) * step``.
+    """
+    _check_entries(entries, values)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, index, values, winners, pixel, base, down, step = args
+        source = _pointer(context, builder, sig.args[3], winners)
+        at = builder.gep(source, [_index(context, builder, pixel, sig.args[4])])
+        small = builder.load(builder.bitcast(at, ir.VectorType(_I8, LANES).as_pointer()))
+        small.align = 1
+        winner = builder.zext(small, _PLACES)
+        places = _spread(builder, context.cast(builder, base, sig.args[5], types.int32))
+        for bit, distance, kind in ((1, step, sig.args[7]), (2, down, sig.args[6])):
+            flag = builder.and_(winner, ir.Constant(_PLACES, [bit] * LANES))
+            there = builder.icmp_unsigned("!=", flag, ir.Constant(_PLACES, [0] * LANES))
+            way = _spread(builder, context.cast(builder, distance, kind, types.int32))
+            moved = builder.select(there, way, ir.Constant(_PLACES, [0] * LANES))
+            places = builder.add(places, moved)
+        pointer = _pointer(context, builder, sig.args[0], array)
+        position = _index(context, builder, index, sig.args[1])
+        _store_entries(builder, pointer, position, values, places)
+        return context.get_dummy_value()
+
+    arguments = (entries, index, values, winners, pixel, base, down, step)
+    return types.void(*arguments), codegen
+
+
+@intrinsic
+def store_numbered(
+    typingctx: Any, entries: Any, index: Any, values: Any, base: Any, step: Any
+) -> Any:
+    """Write eight entries: ``values`` and the places ``base + step * [0, 1, ... 7]``."""
+    _check_entries(entries, values)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, index, values, base, step = args
+        places = _spread(builder, context.cast(builder, base, sig.args[3], types.int32))
+        way = _spread(builder, context.cast(builder, step, sig.args[4], types.int32))
+        numbers = ir.Constant(_PLACES, list(range(LANES)))
+        places = builder.add(places, builder.mul(way, numbers))
+        pointer = _pointer(context, builder, sig.args[0], array)
+        position = _index(context, builder, index, sig.args[1])
+        _store_entries(builder, pointer, position, values, places)
+        return context.get_dummy_value()
+
+    return types.void(entries, index, values, base, step), codegen
