@@ -154,8 +154,12 @@ class Network:
         """
         if self._flat is not None:
             home = self._flat[0].base
-            weights = (w for layer in self.layers for w in layer.params.values())
-            if home is not None and all(w.base is home for w in weights):
+            for layer in self.layers:  # a plain loop: this is asked for with every prediction
+                for weights in layer.params.values():
+                    if weights.base is not home:
+                        self._flat = self._flatten()
+                        return self._flat
+            if home is not None:
                 return self._flat
         self._flat = self._flatten()
         return self._flat

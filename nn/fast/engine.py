@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +23,8 @@ import numpy as np
 from nn.fast.buffers import SHARDS, Buffer, Plane, shard_bounds
 from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_output import softmax_crossentropy, softmax_rows
-from nn.fast.kernels_winograd import copy, same_bits
 from nn.fast.plan import Plan, make_plan
+from nn.fast.predictor import Predictor, layer_starts
 from nn.fast.stages import (
     Bench,
     Call,
@@ -44,14 +43,12 @@ from nn.reference import Array
 if TYPE_CHECKING:
     from nn.models import Sequential
 
-BLOCK = 64  # examples that a prediction takes at a time: its buffers stay in the cache
-
 
 class Workspace:
-    """The buffers and benches of a whole network, for up to ``capacity`` examples."""
+    """The buffers and benches of a training step on up to ``capacity`` examples."""
 
-    def __init__(self, model: Sequential, plan: Plan, capacity: int, training: bool) -> None:
-        self.plan, self.capacity, self.training = plan, capacity, training
+    def __init__(self, model: Sequential, plan: Plan, capacity: int) -> None:
+        self.plan, self.capacity = plan, capacity
         stages = plan.stages
         self.y: list[Buffer] = []
         self.dy: list[Buffer | None] = []
@@ -60,10 +57,9 @@ class Workspace:
             shape = reader.input_shape if reader else stages[-1].output_shape
             plane = Plane(shape, reader.border) if reader else Plane(shape)
             self.y.append(Buffer(plane, capacity, reader.slack if reader else 0))
-            wanted = training and index > 0
             gap = reader.gap if reader else 0
-            self.dy.append(Buffer(plane, capacity, 0, gap) if wanted else None)
-        starts = _starts(model)
+            self.dy.append(Buffer(plane, capacity, 0, gap) if index > 0 else None)
+        starts = layer_starts(model)
         self.benches: list[Bench | None] = []
         for index, stage in enumerate(stages):
             bench: Bench | None = None
@@ -75,16 +71,8 @@ class Workspace:
                 bench = stage.open(weights, *around)
             self.benches.append(bench)
         self.programs: dict[int, Any] = {}
-        self.copies = [
-            (weights, aligned_zeros(weights.size))
-            for bench in self.benches
-            if bench is not None
-            for weights in bench.packed
-        ]
-        for _, packed in self.copies:
-            packed[:] = np.nan  # equal to nothing: lay the weights out at the first prediction
         self.preparation = [
-            call for bench in self.benches if bench is not None for call in bench.prepare(training)
+            call for bench in self.benches if bench is not None for call in bench.prepare(True)
         ]
 
     @property
@@ -96,18 +84,7 @@ class Workspace:
     def forward_calls(self, index: int, shard: int, lo: int, n: int) -> list[Call]:
         """Return the forward calls of stage ``index``."""
         bench = self.benches[index]
-        return [] if bench is None else bench.forward(shard, lo, n, self.training)
-
-    def refresh(self) -> None:
-        """Lay the weights out anew if they are not those of the last time."""
-        for weights, packed in self.copies:
-            if not same_bits(weights, 0, packed, packed.size):
-                break
-        else:
-            return
-        run(self.preparation)
-        for weights, packed in self.copies:
-            copy(weights, 0, packed, packed.size)
+        return [] if bench is None else bench.forward(shard, lo, n, True)
 
 
 class Engine:
@@ -120,7 +97,7 @@ class Engine:
         self.model, self.plan = model, plan
         self._training: Workspace | None = None
         self._lock = threading.RLock()  # one training step at a time
-        self._free: deque[Workspace] = deque()  # for predictions; threads may ask at once
+        self._predictor = Predictor(model, plan)
         self._losses = np.zeros(SHARDS)
         self._correct = np.zeros(SHARDS, np.int64)
         self._done = np.zeros(SHARDS, np.int64)
@@ -163,7 +140,7 @@ class Engine:
         model = self.model
         if self._training is None or self._training.capacity < N:
             self._training = None  # free the old one first
-            self._training = Workspace(model, self.plan, N, training=True)
+            self._training = Workspace(model, self.plan, N)
         space = self._training
         program = space.programs.get(N)
         if program is None:
@@ -231,7 +208,7 @@ class Engine:
                 _pool.run(run, [(calls,) for calls in program.backward[number]])
 
     def _collect_plain(self) -> None:
-        starts = _starts(self.model)
+        starts = layer_starts(self.model)
         for stage in self.plan.stages:
             if isinstance(stage, PlainStage):
                 for layer in stage.layers:
@@ -279,7 +256,7 @@ class Engine:
 
     def _kernels(self, space: Workspace) -> list[tuple[int, int, int, int, Bench]]:
         """Return (start and end in the flat vector, rows, numbers a row, bench) of each layer."""
-        starts, kernels = _starts(self.model), []
+        starts, kernels = layer_starts(self.model), []
         for stage, bench in zip(self.plan.stages, space.benches, strict=True):
             if isinstance(stage, DenseStage | ConvPoolStage) and bench is not None:
                 kernel = stage.layer.params["kernel"]
@@ -348,59 +325,8 @@ class Engine:
     # -- prediction --------------------------------------------------------------------------
 
     def predict(self, x: Array) -> Array:
-        """Return the model's outputs for ``x``, float32 (N, *input_shape).
-
-        Up to 64 examples run here and now; more are cut into blocks for several threads. Any
-        number of threads may call this at the same time.
-        """
-        N = len(x)
-        if 0 < N <= BLOCK:
-            space, outputs = self._run_block(x.reshape(-1), 0, N)
-            y: Array = outputs.copy()
-            self._free.append(space)
-            return y
-        y, flat = np.empty((N, self.model.output_shape[-1]), np.float32), x.reshape(-1)
-        starts = range(0, N, BLOCK)
-        _pool.run(self._predict_block, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
-        return y
-
-    def _predict_block(self, flat: Array, lo: int, n: int, y: Array) -> None:
-        space, outputs = self._run_block(flat, lo, n)
-        y[lo : lo + n] = outputs
-        self._free.append(space)
-
-    def _run_block(self, flat: Array, lo: int, n: int) -> tuple[Workspace, Array]:
-        """Run n examples from number ``lo`` on in a workspace of their own; give it back after."""
-        try:
-            space = self._free.pop()
-        except IndexError:
-            space = Workspace(self.model, self.plan, BLOCK, training=False)
-        program = space.programs.get(n)
-        if program is None:
-            program = space.programs[n] = self._prediction_calls(space, n)
-        size, entry, calls, outputs = program
-        space.refresh()
-        copy_planes(flat, lo * size, *entry)
-        for function, arguments in calls:
-            function(*arguments)
-        return space, outputs
-
-    def _prediction_calls(
-        self, space: Workspace, n: int
-    ) -> tuple[int, tuple[Any, ...], list[Call], Array]:
-        """Return the size of an example, the arguments of its copy, the calls and the outputs."""
-        calls: list[Call] = []
-        for index, stage in enumerate(self.plan.stages):
-            if isinstance(stage, PlainStage):
-                calls.append((_plain_forward, (stage, space.y[index], space.y[index + 1], n)))
-            else:
-                calls += space.forward_calls(index, 0, 0, n)
-        if self.plan.softmax:
-            calls.append((softmax_rows, (space.y[-1].data, 0, n, self.model.output_shape[-1])))
-        H, W, C = space.y[0].plane.extents
-        K = self.model.output_shape[-1]
-        outputs = space.y[-1].data[: n * K].reshape(n, K)
-        return H * W * C, self._entry(space, 0, 0, n)[1:], calls, outputs
+        """Return the model's outputs for ``x``, float32 (N, *input_shape); see ``Predictor``."""
+        return self._predictor.predict(x)
 
     # -- the plan ----------------------------------------------------------------------------
 
@@ -409,7 +335,7 @@ class Engine:
 
         The bytes are those of the stage's output, its gradient and its workspace.
         """
-        space = Workspace(self.model, self.plan, batch_size, training=True)
+        space = Workspace(self.model, self.plan, batch_size)
         rows = []
         for index, stage in enumerate(self.plan.stages):
             bench, dy = space.benches[index], space.dy[index + 1]
@@ -453,13 +379,6 @@ def _kind(stage: Stage) -> str:
     return kinds[type(stage)]
 
 
-def _starts(model: Sequential) -> dict[int, int]:
-    """Return where each layer's weights begin in the flat vector, by the layer's id."""
-    sizes = [sum(w.size for w in layer.params.values()) for layer in model.layers]
-    starts = itertools.accumulate(sizes, initial=0)
-    return {id(layer): start for layer, start in zip(model.layers, starts, strict=False)}
-
-
 def _segments(stages: Sequence[Stage]) -> list[int | list[int]]:
     """Group the stages: runs of fused ones as lists, plain ones as single numbers."""
     segments: list[int | list[int]] = []
@@ -489,7 +408,3 @@ def _run_one(call: Call) -> None:
 def _step_part(sums: list[Call], update: Call) -> None:
     run(sums)
     _run_one(update)
-
-
-def _plain_forward(stage: PlainStage, x: Buffer, y: Buffer, n: int) -> None:
-    y.write(stage.forward(x.read(n), False))

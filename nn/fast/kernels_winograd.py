@@ -139,6 +139,7 @@ def winograd_pool_forward(
     zero, one = splat(np.float32(0.0)), splat(np.float32(1.0))
     two, three = splat(np.float32(2.0)), splat(np.float32(3.0))
     windows = PH * PW
+    keep = winner.size > 0  # empty where nobody wants to know
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
         for t in range(here):
@@ -163,16 +164,17 @@ def winograd_pool_forward(
                 count = min(8, F - f)
                 a0, a1, a2, a3 = _output_transform(m, at, area)
                 best = maximum(maximum(a0, a1), maximum(a2, a3))
-                place = select(equal(best, a2), two, three)
-                place = select(equal(best, a1), one, place)
-                place = select(equal(best, a0), zero, place)
+                if keep:
+                    place = select(equal(best, a2), two, three)
+                    place = select(equal(best, a1), one, place)
+                    place = select(equal(best, a0), zero, place)
+                    store_bytes(winner, (first + t) * padded + f, place)
                 b = load(bias, f) if count == 8 else load_part(bias, f, count)
                 best = maximum(low, best + b)
                 if count == 8:
                     store(y, out + f, best)
                 else:
                     store_part(y, out + f, best, count)
-                store_bytes(winner, (first + t) * padded + f, place)
 
 
 @jit

@@ -337,7 +337,8 @@ class ConvPoolBench(Bench):
         self.packed = (weights.kernel,)
         windows = self.PH * self.PW
         capacity = (y.data.size - SLACK) // y.plane.image
-        self.winner = aligned_zeros(capacity * windows * self.padded + SLACK, np.uint8)
+        winners = capacity * windows * self.padded + SLACK if dy is not None else 0
+        self.winner = aligned_zeros(winners, np.uint8)
         self.winograd = stage.kernel == "winograd"
         if self.winograd:
             self.tiles = max(12, min(48, TILE_ELEMENTS // (16 * (self.C + self.padded)) // 3 * 3))
