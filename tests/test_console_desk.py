@@ -11,7 +11,7 @@ import pytest
 from console_helpers import ScriptedReader, answer
 
 from nn.console import answers, keys, texts
-from nn.console.desk import Desk
+from nn.console.desk import Desk, Result
 from nn.console.history import LENGTH, Entry, History
 from nn.console.palette import DARK, LIGHT, contrast
 from nn.console.sketch import Picture, Sheet, Stroke
@@ -27,6 +27,36 @@ def draw(desk: Desk, x: float = 100, y: float = 100) -> None:
 @pytest.fixture
 def desk() -> Desk:
     return Desk(reader=ScriptedReader(), warming=False)
+
+
+def test_large_sheets_wait_to_be_read_beside_the_window(desk):
+    desk.beside = True
+    for i in range(14):
+        draw(desk, 20 * i, 50)
+    assert not desk.recognise()
+    (question,) = desk.later
+    result = Result(question.ask(), 0.2)
+    assert desk.keep(question, result)
+    assert desk.history[0].number == "2"
+    draw(desk, 400, 50)  # drawing goes on while a worker reads
+    newer = desk.question()
+    assert desk.take(newer, Result(newer.ask(), 0.2))
+    assert desk.question() is None
+    stale = desk.question(force=True)
+    desk.forget_result()  # a lesson, say
+    assert not desk.take(stale, result)
+    assert desk.question() is not None
+
+
+def test_a_few_strokes_are_read_at_once_unless_that_was_slow(desk):
+    draw(desk)
+    assert not desk.slow(desk.question())
+    desk.result = Result((), 0.5)
+    for i in range(5):
+        draw(desk, 50 * i, 50)
+    assert desk.slow(desk.question())
+    desk.show_sheet(Sheet((), Picture(np.ones((20, 20), np.float32))))
+    assert desk.slow(desk.question())
 
 
 # ------------------------------------------------------------------ words

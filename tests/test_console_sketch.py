@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nn.console.desk import Desk
 from nn.console.ink import InkSurface, colour_table, smoothed
 from nn.console.sketch import Fit, Picture, Sheet, Sketch, Stroke, fitted, page_around
 
@@ -86,6 +87,48 @@ def test_the_rubber_splits_a_stroke_where_it_passes():
     assert right.points[:, 0].min() > 100 + 16 - 1e-3
     assert left.points[0, 0] == 0
     assert right.points[-1, 0] == 200
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=2, max_size=12),
+    st.tuples(st.integers(0, 90), st.integers(0, 90)),
+)
+def test_the_rubber_leaves_exactly_what_lies_outside(path, place):
+    path = [p for i, p in enumerate(path) if i == 0 or p != path[i - 1]]
+    sketch = drawn([(float(x), float(y)) for x, y in path])
+    whole = along(sketch.strokes)
+    sketch.begin_erasing()
+    erased = sketch.erase_area(*place, 16)
+    for x, y in along(sketch.strokes):
+        assert np.hypot(x - place[0], y - place[1]) > 16 - 0.01
+    outside = whole[np.hypot(*(whole - place).T) > 16.01]
+    left = along(sketch.strokes)
+    for point in outside:
+        assert np.hypot(*(left - point).T).min() < 1.1
+    assert sketch.finish_erasing() == erased
+    assert sum(len(s.points) for s in sketch.strokes) <= 3 * len(path)
+
+
+def along(strokes: tuple[Stroke, ...]) -> np.ndarray:
+    """Return places along strokes, at most one unit apart."""
+    places = [np.zeros((0, 2))]
+    for stroke in strokes:
+        places.append(stroke.points)
+        for a, b in pairwise(stroke.points):
+            count = int(np.hypot(*(b - a))) + 2
+            places.append(np.linspace(a, b, count))
+    return np.concatenate(places)
+
+
+def test_lines_along_the_edge_do_not_let_the_sheet_grow():
+    desk = Desk(size=(400, 300))
+    for _ in range(3):
+        desk.press(0, 10)
+        desk.move(0, 290)
+        desk.release()
+    assert desk.page == (0, 0, 400, 300)
+    assert desk.whole_page[0] < 0
 
 
 def test_an_eraser_that_touches_nothing_is_no_step():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from console_helpers import TWO, ScriptedReader, Window, answer, display, real_weights
+from console_monkey import Monkey, nobody
 from PIL import Image
 
 from nn.console import texts
@@ -518,72 +518,13 @@ def test_screens_in_both_themes_and_scales(root, tmp_path, network, theme, scale
 # ------------------------------------------------------------------ monkeys
 
 
-def monkey(window, events, seed, tmp_path):
-    """Send random events; returns the slowest one in seconds."""
-    rng = random.Random(seed)
-    app, paper = window.app, window.app.paper
-    junk = tmp_path / "junk.png"
-    junk.write_bytes(os.urandom(300))
-    sequences = [s for s in _sequences() if s not in ("<Control-q>",)]
-    slowest = 0.0
-    down = None
-    for count in range(events):
-        start = time.perf_counter()
-        kind = rng.random()
-        x, y = rng.randrange(-20, 640), rng.randrange(-20, 620)
-        if kind < 0.55:
-            if down is None:
-                down = rng.choice((1, 1, 1, 3))
-                paper.event_generate(f"<ButtonPress-{down}>", x=x, y=y)
-            elif rng.random() < 0.85:
-                paper.event_generate(f"<B{down}-Motion>", x=x, y=y)
-            else:
-                paper.event_generate(f"<ButtonRelease-{down}>", x=x, y=y)
-                down = None
-        elif kind < 0.85:
-            target = rng.choice((paper, app.strip, app.recognise_button))
-            target.focus_force()
-            target.event_generate(rng.choice(sequences))
-        elif kind < 0.9:
-            window.root.geometry(f"{rng.randrange(900, 1700)}x{rng.randrange(700, 1200)}")
-        elif kind < 0.93:
-            paper.event_generate(rng.choice(("<Leave>", "<Enter>")), x=x, y=y)
-        elif kind < 0.95:
-            app.open_file(junk)
-        else:
-            app.strip.event_generate("<Button-1>", x=x, y=20)
-        window.root.update()
-        slowest = max(slowest, time.perf_counter() - start)
-        if app.dialog is not None and app.dialog.winfo_exists() and count % 7 == 0:
-            app.dialog.destroy()
-    return slowest
-
-
-def _sequences():
-    from nn.console import keys
-
-    found = []
-    for shortcut in keys.SHORTCUTS:
-        for s in shortcut.sequences:
-            found.append(s if s.startswith("<") else f"<Key-{NAMES.get(s, s)}>")
-    return [*found, "<space>", "<Left>", "<Right>", "<Up>", "<Down>", "<Key-7>", "<Tab>"]
-
-
-NAMES = {"[": "bracketleft", "]": "bracketright", ".": "period", ",": "comma"}
-
-
-@pytest.fixture
-def nobody(monkeypatch, tmp_path):
-    """Close the system's dialogs at once: they wait for a person."""
-    for name in ("askopenfilename", "asksaveasfilename"):
-        monkeypatch.setattr(f"tkinter.filedialog.{name}", lambda **_: "")
-    monkeypatch.setattr("nn.console.files.clipboard_picture", lambda _root: None)
-
-
 def survives(window, events, seed, tmp_path):
-    monkey(window, events, seed, tmp_path)
-    window.settle(limit=300)
-    unexpected = [p for p in window.app.problems if "junk.png" not in p]
+    animal = Monkey(window, tmp_path, seed)
+    with nobody():
+        animal.run(events)
+        window.settle(limit=300)
+    print(*animal.report(), sep="\n")
+    unexpected = [p for p in window.app.problems if "junk" not in p]
     assert unexpected == []
     window.app.problems.clear()
     if window.app.dialog is not None and window.app.dialog.winfo_exists():
@@ -596,17 +537,24 @@ def survives(window, events, seed, tmp_path):
     window.draw()
     assert window.app.desk.sketch.strokes
     window.root.geometry("")
+    return animal
 
 
-def test_a_short_monkey(window, tmp_path, nobody):
+def test_a_short_monkey(window, tmp_path):
     survives(window, 250, 1, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_long_monkey(real, tmp_path, nobody):
+def test_a_long_monkey(real, tmp_path):
+    """20,000 events: after the first quarter memory has found its level."""
     events = int(os.environ.get("NN_MONKEY", "20000"))
-    survives(real, events, 2, tmp_path)
+    animal = survives(real, events, 2, tmp_path)
+    memories = animal.memories[len(animal.memories) // 4 :]
+    if len(memories) > 4 and not np.isnan(memories).any():
+        assert memories[-1] - memories[0] < 60, memories
+    slow = [c for c in animal.costs if c.trip[0] > 0.1]  # processor time, not the clock
+    assert len(slow) <= events // 1000, slow
 
 
 @pytest.mark.slow

@@ -87,8 +87,7 @@ class EditActions:
         """Read the sheet now and keep the answer in the history."""
         self.desk.recognise()
         self.strip.refresh()
-        self.paper.refresh()
-        self._paint_toolbar()
+        self.refresh()
         self.show()
         if self.desk.result.found:
             self.say(texts.status_read(self.desk.result.seconds * 1000))

@@ -32,6 +32,9 @@ from nn.console.sketch import (
 Tool = Literal["pen", "eraser", "rubber"]
 TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
 ERASER_RADIUS = 16.0
+LATE, FEW_STROKES, MANY_STROKES = 0.03, 3, 12
+"""Sheets of more strokes than that are read beside the window: of a few, if the last reading
+took so many seconds, of many, always. Pictures too."""
 STEP, LARGE_STEP = 8.0, 32.0
 """Paper units an arrow key moves the pen, and with Shift."""
 
@@ -82,6 +85,24 @@ class Reader(Protocol):
         """Return the digits in a picture, in reading order."""
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A state of the sheet to be read; may be asked in any thread."""
+
+    reader: Reader
+    state: tuple[Sheet, int]
+    strokes: tuple[Points, ...]
+    picture: Picture | None
+    page: tuple[float, float]
+    forgotten: int
+
+    def ask(self) -> tuple[Found, ...]:
+        """Return the digits, in reading order."""
+        if self.picture is not None:
+            return self.reader.read_picture(self.picture)
+        return self.reader.read_strokes(list(self.strokes)) if self.strokes else ()
+
+
 @dataclass
 class Desk:
     """One console without its window.
@@ -90,12 +111,17 @@ class Desk:
     ----------
     clock : callable
         Seconds, increasing; replaced in tests.
+    beside : bool
+        Whether slow sheets wait in `later` for somebody who reads them beside the window,
+        instead of being read at once.
     """
 
     clock: Callable[[], float] = time.perf_counter
     sketch: Sketch = field(default_factory=Sketch)
     history: History = field(default_factory=History)
     reader: Reader | None = None
+    beside: bool = False
+    later: list[Question] = field(default_factory=list)
     warming: bool = True
     problem: str = ""
     live: bool = True
@@ -106,6 +132,7 @@ class Desk:
     selected: int = 0
     cursor: tuple[float, float] = (280.0, 280.0)
     _read_state: tuple[Sheet, int] | None = None
+    _forgotten: int = 0
     _page: tuple[float, float] | None = None
     _erasing: Tool | None = None
     _erased_to: tuple[float, float] = (0.0, 0.0)
@@ -122,7 +149,15 @@ class Desk:
 
     @property
     def page(self) -> Box:
-        """The part of the paper to show: the sheet as it was started, and all ink on it."""
+        """The part of the paper to show: the sheet as it was started, and where the pen was.
+
+        Not the whole width of the lines: the sheet would grow with every line along its edge.
+        """
+        return page_around(self._page or self.size, self.sketch.box(pen=False))
+
+    @property
+    def whole_page(self) -> Box:
+        """The page and all ink, to save."""
         return page_around(self._page or self.size, self.sketch.box())
 
     def fit(self, width: int, height: int) -> Fit:
@@ -243,32 +278,59 @@ class Desk:
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, *, force: bool = False) -> bool:
-        """Read the sheet if it has changed since; returns whether there is a new result."""
+    def question(self, *, force: bool = False) -> Question | None:
+        """Return what is to be read now: None if nothing changed, or answers are off."""
         if self.reader is None or not (self.live or force):
-            return False
-        state = self._state()
+            return None
+        state = self.state
         if state == self._read_state and not force:
+            return None
+        sketch = self.sketch
+        page = self._page or self.size
+        strokes = tuple(sketch.arrays())
+        return Question(self.reader, state, strokes, sketch.picture, page, self._forgotten)
+
+    def slow(self, question: Question) -> bool:
+        """Whether reading may take so long that a hand would notice."""
+        strokes = len(question.strokes)
+        late = self.result.seconds > LATE and strokes > FEW_STROKES
+        return question.picture is not None or strokes > MANY_STROKES or late
+
+    def take(self, question: Question, result: Result) -> bool:
+        """Take the answer to a question; returns False where the network was changed since."""
+        if question.reader is not self.reader or question.forgotten != self._forgotten:
             return False
-        start = self.clock()
-        found: tuple[Found, ...] = ()
-        if self.sketch.picture is not None:
-            found = self.reader.read_picture(self.sketch.picture)
-        elif not self.sketch.empty:
-            found = self.reader.read_strokes(self.sketch.arrays())
-        self.result = Result(found, self.clock() - start)
-        self._read_state = state
+        self.result = result
+        self._read_state = question.state
         self.selected = self._latest()
         return True
 
+    def keep(self, question: Question, result: Result) -> bool:
+        """Put a sheet read beside the window into the history."""
+        return self.history.add(Entry(question.state[0], result.number, question.page))
+
+    def read(self, *, force: bool = False) -> bool:
+        """Read the sheet if it has changed since; returns whether there is a new result."""
+        question = self.question(force=force)
+        if question is None:
+            return False
+        start = self.clock()
+        found = question.ask()
+        return self.take(question, Result(found, self.clock() - start))
+
     def forget_result(self) -> None:
         """Drop the result, so that the next `read` reads again (another network, say)."""
+        self._forgotten += 1
         self._read_state = None
 
     def recognise(self) -> bool:
         """Read now, whatever `live` says, and put the answer into the history."""
         self.sketch.finish()
         self._keyboard_pen = False
+        question = self.question(force=True)
+        if question is not None and self.beside and self.slow(question):
+            self.later.append(question)
+            return False
         changed = self.read(force=True)
         self.remember()
         return changed
@@ -276,9 +338,13 @@ class Desk:
     def remember(self) -> bool:
         """Put the sheet and its answer into the history, if there is one."""
         self.sketch.finish()
-        if self._read_state != self._state():
+        if self._read_state != self.state:
+            question = self.question()
+            if question is not None and self.beside and self.slow(question):
+                self.later.append(question)
+                return False
             self.read()
-        if self._read_state != self._state():
+        if self._read_state != self.state:
             return False
         page = self._page or self.size
         return self.history.add(Entry(self.sketch.sheet, self.result.number, page))
@@ -332,12 +398,14 @@ class Desk:
             if self.warming:
                 return answers.message(texts.WARMING, texts.WARMING_DETAIL, "…")
             return answers.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
-        if not self.live and self._read_state != self._state() and not self.sketch.empty:
+        if not self.live and self._read_state != self.state and not self.sketch.empty:
             return answers.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
         found = () if self.sketch.empty else self.result.found
         return answers.show([f.answer for f in found], self.selected, self.order)
 
-    def _state(self) -> tuple[Sheet, int]:
+    @property
+    def state(self) -> tuple[Sheet, int]:
+        """What the sheet is now: its strokes, and how far the one under way has come."""
         return self.sketch.sheet, self.sketch.points_under_way
 
     def _latest(self) -> int:

@@ -192,7 +192,7 @@ def write_sheet(path: Path, desk: Any) -> None:
     sketch = desk.sketch
     if sketch.empty:
         raise ValueError(texts.NOTHING_TO_SAVE)
-    left, top, right, bottom = desk.page
+    left, top, right, bottom = desk.whole_page
     size = (right - left, bottom - top)
     arrays = [stroke.points - (left, top) for stroke in sketch.strokes]
     widths = [stroke.width for stroke in sketch.strokes] or [sketch.width]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WIDTH = 420
 """Inner width of a panel in design units."""
+LEAST_SHEET = 320
+"""Least width of the sheet beside an open panel, in design units."""
 
 
 class Panel(ttk.Frame):
@@ -155,7 +157,16 @@ class PanelActions:
         if was != kind.name:
             self.drawer = Holder(self.outer, self, kind, torn=False)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=(self.theme.px(16), 0))
+            self.turns.add("room", self.make_room)
         self.paint_tabs()
+
+    def make_room(self: Any) -> None:
+        """Let no window be so narrow that a panel leaves the sheet too little to draw on."""
+        self.root.update_idletasks()
+        px = self.theme.px
+        least = self.outer.winfo_reqwidth() - self.paper.winfo_reqwidth() + px(LEAST_SHEET)
+        width = max(min(least, self.root.winfo_screenwidth()), px(820))
+        self.root.minsize(width, px(560))
 
     def close_drawer(self: Any) -> None:
         """Close the panel in the drawer, if one is there."""
@@ -163,6 +174,7 @@ class PanelActions:
             self.drawer.leave()
             self.drawer.destroy()
             self.drawer = None
+            self.turns.add("room", self.make_room)
 
     def do_close_panel(self: Any) -> None:
         """Close the panel in the drawer."""

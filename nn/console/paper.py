@@ -93,7 +93,11 @@ class Paper(tk.Canvas):
         self.bind("<space>", lambda _e: self._toggle_pen())
 
     def _place(self, event: Any) -> tuple[float, float]:
-        return self.fit.to_paper(event.x - self._inset, event.y - self._inset)
+        """Return where a pointer event is on the paper; a hand that slips off stays at its edge."""
+        width, height = self.surface.size
+        x = min(max(event.x - self._inset, 0), width)
+        y = min(max(event.y - self._inset, 0), height)
+        return self.fit.to_paper(x, y)
 
     def _press(self, event: Any, *, erase: bool) -> str:
         self.focus_set()

@@ -47,6 +47,15 @@ class Stroke:
         """Return (left, top, right, bottom) of the ink, pen width included."""
         return self._box
 
+    def path_box(self) -> Box:
+        """Return (left, top, right, bottom) of the line's middle: where the pen was."""
+        return self._path_box
+
+    @cached_property
+    def _path_box(self) -> Box:
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
     @cached_property
     def _box(self) -> Box:
         low = self.points.min(axis=0) - self.width / 2
@@ -146,9 +155,12 @@ class Sketch:
         """Return the strokes' points as `nn.drawing` takes them."""
         return [stroke.points for stroke in self.strokes]
 
-    def box(self) -> Box | None:
-        """Return the box of all ink in paper units, or None on an empty sheet."""
-        boxes = [stroke.box() for stroke in self.strokes]
+    def box(self, *, pen: bool = True) -> Box | None:
+        """Return the box of all ink in paper units, or None on an empty sheet.
+
+        Without `pen` the box of the lines' middles: where the pen has been.
+        """
+        boxes = [s.box() if pen else s.path_box() for s in self.strokes]
         if self.picture is not None:
             height, width = self.picture.ink.shape
             boxes.append((0.0, 0.0, float(width), float(height)))
@@ -362,27 +374,37 @@ def _touches(stroke: Stroke, x: float, y: float, radius: float) -> bool:
 
 
 def _rubbed(stroke: Stroke, x: float, y: float, radius: float) -> list[Stroke]:
-    """Return what is left of a stroke outside a circle, cut at the circle's edge."""
-    points, times = _dense(stroke, step=max(radius / 4, 1.0))
-    outside = np.hypot(points[:, 0] - x, points[:, 1] - y) > radius
-    pieces: list[Stroke] = []
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], outside, [False])).astype(np.int8)))
-    for begin, end in zip(edges[::2], edges[1::2], strict=True):
-        pieces.append(Stroke(points[begin:end], times[begin:end], stroke.width))
-    return pieces
+    """Return what is left of a stroke outside a circle, cut where its segments meet the circle.
 
-
-def _dense(stroke: Stroke, step: float) -> tuple[Points, NDArray[np.float32]]:
-    """Return a stroke's points and times with no two points further apart than `step`."""
-    if len(stroke.points) < 2:
-        return stroke.points, stroke.times
-    lengths = np.hypot(*np.diff(stroke.points, axis=0).T)
-    counts = np.maximum(np.ceil(lengths / step).astype(int), 1)
-    where = np.concatenate(
-        [i + np.arange(n) / n for i, n in enumerate(counts)] + [np.array([len(counts)])]
-    )
-    index = np.arange(len(stroke.points))
-    x = np.interp(where, index, stroke.points[:, 0])
-    y = np.interp(where, index, stroke.points[:, 1])
-    times = np.interp(where, index, stroke.times)
-    return np.stack([x, y], axis=1).astype(np.float32), times.astype(np.float32)
+    A segment a + t (b - a), 0 <= t <= 1, lies in the circle between the two roots of
+    |a + t (b - a) - centre|^2 = radius^2. A stroke that stays outside is returned as it is.
+    """
+    points, times = stroke.points.astype(np.float64), stroke.times.astype(np.float64)
+    if len(points) < 2:
+        outside = np.hypot(points[0, 0] - x, points[0, 1] - y) > radius
+        return [stroke] if outside else []
+    along, away = np.diff(points, axis=0), points[:-1] - (x, y)
+    a = np.maximum((along**2).sum(axis=1), 1e-12)
+    b = (away * along).sum(axis=1)
+    square = b**2 - a * ((away**2).sum(axis=1) - radius**2)
+    root = np.sqrt(np.maximum(square, 0.0))
+    enter, leave = (-b - root) / a, (-b + root) / a
+    cut = np.flatnonzero((square > 0) & (enter < 1) & (leave > 0))
+    if len(cut) == 0:
+        return [stroke]
+    rows = np.column_stack([points, times])  # (P, 3)
+    pieces: list[NDArray[np.float64]] = []
+    begin = rows[:0]  # the place where the piece under way left the circle
+    outside, first = True, 0
+    for i in cut.tolist():
+        if outside and enter[i] > 0:
+            end = rows[i] + enter[i] * (rows[i + 1] - rows[i])
+            pieces.append(np.concatenate([begin, rows[first : i + 1], end[None]]))
+        first, outside = i + 1, bool(leave[i] < 1)
+        begin = (rows[i] + leave[i] * (rows[i + 1] - rows[i]))[None]
+    if outside:
+        pieces.append(np.concatenate([begin, rows[first:]]))
+    return [
+        Stroke(p[:, :2].astype(np.float32), p[:, 2].astype(np.float32), stroke.width)
+        for p in pieces
+    ]

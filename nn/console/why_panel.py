@@ -191,15 +191,29 @@ class WhyPanel(Panel):
         left, top = steps.to_drawing(0, 0)
         right, bottom = steps.to_drawing(28, 28)
 
+        largest = float(np.abs(heat).max())
+        colours = Image.fromarray(coloured(heat, table, largest))
+        strength = np.sqrt(np.abs(heat) / (largest or 1.0)) * 215
+        mask = Image.fromarray(strength.astype(np.uint8))
+
         def overlay(paper: Image.Image, fit: Fit) -> Image.Image:
-            x0, y0, x1, y1 = (round(v) for v in fit.box_to_pixels((left, top, right, bottom)))
-            size = (max(x1 - x0, 1), max(y1 - y0, 1))
-            largest = float(np.abs(heat).max())
-            colours = Image.fromarray(coloured(heat, table, largest))
-            strength = np.sqrt(np.abs(heat) / (largest or 1.0)) * 215
-            mask = Image.fromarray(strength.astype(np.uint8))
-            smooth = Image.Resampling.BICUBIC
-            paper.paste(colours.resize(size, smooth), (x0, y0), mask.resize(size, smooth))
+            # The canvas in pixels of the heat map: only what is seen is enlarged.
+            x0, y0, x1, y1 = fit.box_to_pixels((left, top, right, bottom))
+            across, down = 28 / max(x1 - x0, 1), 28 / max(y1 - y0, 1)
+            seen = (
+                *(-x0 * across, -y0 * down),
+                *((paper.width - x0) * across, (paper.height - y0) * down),
+            )
+            layers = [
+                layer.transform(
+                    paper.size,
+                    Image.Transform.EXTENT,
+                    seen,
+                    Image.Resampling.BICUBIC,
+                )
+                for layer in (colours, mask)
+            ]
+            paper.paste(layers[0], (0, 0), layers[1])
             return paper
 
         self.app.paper.show_overlay(overlay)

@@ -1,0 +1,99 @@
+"""From a changed sheet to its answer on the screen."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from nn.console.desk import Question, Result
+
+FRAME = 0.008
+"""Seconds between two answers while the pen moves: the rate of a fast screen."""
+COLLECT_AFTER = 10.0
+"""Seconds of use between two garbage collections."""
+
+
+class AnswerActions:
+    """Mixed into the window."""
+
+    def _sheet_changed(self: Any, ended: bool) -> None:
+        """Answer soon: at once if the screen is due, else with its next picture."""
+        if ended:
+            self._paint_toolbar()
+        if self._answering is None:
+            wait = self._last_answer + FRAME - time.perf_counter()
+            self._answering = self.root.after(max(int(wait * 1000), 0), self._answer)
+
+    def _answer(self: Any) -> None:
+        self._answering = None
+        self._last_answer = time.perf_counter()
+        while self.desk.later:
+            self._read_beside(self.desk.later.pop(0), keep=True)
+        question = self.desk.question()
+        if question is None or not self.desk.slow(question):
+            self.desk.read()
+        elif not self._reading:
+            self._reading = True
+            self._read_beside(question, keep=False)
+        self.show()
+        now = time.monotonic()
+        if not self.desk.gesture and now - self._last_collection > COLLECT_AFTER:
+            self._last_collection = now
+            gc.collect()
+
+    def _read_beside(self: Any, question: Question, *, keep: bool) -> None:
+        """Read a large sheet in a worker: a motion of the pen must not wait for it."""
+
+        def ask(_report: object) -> Result:
+            start = time.perf_counter()
+            return Result(question.ask(), time.perf_counter() - start)
+
+        done = partial(self._read, question, keep)
+        self.start("read", ask, done, partial(self._not_read, done))
+
+    def _read(self: Any, question: Question, keep: bool, result: Result) -> None:
+        if keep:
+            self.desk.keep(question, result)
+            self.strip.refresh()
+        else:
+            self._reading = False
+        if not keep or question.state == self.desk.state:
+            self.desk.take(question, result)
+        self.show()
+        if self.desk.question() is not None:
+            self._sheet_changed(False)
+
+    def _not_read(self: Any, done: Callable[[Result], None], error: BaseException) -> None:
+        done(Result(()))
+        self.report(type(error), error, error.__traceback__)
+
+    def show(self: Any) -> None:
+        """Bring the desk's answer to the screen."""
+        shown = self.desk.shown()
+        focus = self.desk.focus if shown.number else None
+        self.card.show(shown, None if focus is None else focus.image)
+        found = self.desk.result.found if shown.number else ()
+        boxes: list[tuple[Any, str, bool]] = []
+        if len(found) > 1:
+            number = shown.number
+            boxes = [(f.box, number[i], i == self.desk.selected) for i, f in enumerate(found)]
+        self.paper.show_boxes(boxes)
+        for panel in self.open_panels():
+            self.refresh_soon(panel)
+
+    def refresh(self: Any) -> None:
+        """Show the sheet and its answer anew, after anything but drawing."""
+        self.paper.refresh()
+        self._paint_toolbar()
+        self._sheet_changed(False)
+
+    def say(self: Any, text: str) -> None:
+        """Put a line into the status bar."""
+        self.status.configure(text=text)
+
+    def _select(self: Any, index: int) -> None:
+        self.desk.select(index)
+        self.show()
