@@ -35,7 +35,7 @@ from nn.fast.stages import (
     Weights,
     run,
 )
-from nn.fast.update import update_calls
+from nn.fast.update import Updates
 from nn.kernels import _pool
 from nn.memory import aligned_zeros
 from nn.reference import Array
@@ -102,6 +102,7 @@ class Engine:
         self._correct = np.zeros(SHARDS, np.int64)
         self._done = np.zeros(SHARDS, np.int64)
         self._segments = _segments(plan.stages)
+        self._has_plain = any(isinstance(stage, PlainStage) for stage in plan.stages)
 
     # -- training ----------------------------------------------------------------------------
 
@@ -154,7 +155,8 @@ class Engine:
         run(space.preparation)
         losses, correct = self._there(space, program, x, targets)
         self._back(space, program, N)
-        self._collect_plain()
+        if self._has_plain:
+            self._collect_plain()
         return (losses / N, correct), program
 
     def _there(
@@ -245,8 +247,9 @@ class Engine:
                 program.forward[-1].append((entry, there))
                 if back:
                     program.backward[-1].append(back)
-        program.cuts = self._cuts(space)
-        for part, (lo, hi) in enumerate(itertools.pairwise(program.cuts)):
+        cuts = self._cuts(space)
+        program.updates = Updates(cuts, self._done)
+        for part, (lo, hi) in enumerate(itertools.pairwise(cuts)):
             program.finish.append([])
             for start, _end, rows, F, bench in self._kernels(space):
                 top, bottom = (min(max(0, (cut - start) // F), rows) for cut in (lo, hi))
@@ -304,7 +307,7 @@ class Engine:
         flat = model.parameters, model.gradients
         calls: list[Call] | None = None
         if step:
-            calls = update_calls(model.optimizer, *flat, program.cuts, self._done)
+            calls = program.updates.calls(model.optimizer, *flat)
         if calls is None:
             _pool.run(run, [(sums,) for sums in program.finish])
             if step:
@@ -358,8 +361,8 @@ class _Program:
         self.targets = aligned_zeros(N * K)
         self.forward: list[list[tuple[tuple[Any, ...] | None, list[Call]]]] = []
         self.backward: list[list[list[Call]]] = []
-        self.cuts: list[int] = []  # of the flat vector of weights
-        self.finish: list[list[Call]] = []  # the sums of each part between two cuts
+        self.finish: list[list[Call]] = []  # the sums of each part of the flat vector of weights
+        self.updates: Updates  # and the steps of these parts
 
 
 def prepare(model: Sequential) -> Engine | None:

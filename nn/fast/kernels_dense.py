@@ -16,7 +16,6 @@ import numpy as np
 
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
-    fma,
     get,
     greater,
     load,
@@ -276,9 +275,8 @@ def column_sums(a, a0, n, F, row, out, o0):
     for f in range(0, F, 8):
         count = min(8, F - f)
         acc = splat(np.float32(0.0))
-        one = splat(np.float32(1.0))
-        for i in range(n):
-            acc = fma(one, load_part(a, a0 + i * row + f, count), acc)
+        for i in range(a0 + f, a0 + f + n * row, row):
+            acc = acc + (load(a, i) if count == 8 else load_part(a, i, count))
         store_part(out, o0 + f, acc, count)
 
 

@@ -47,15 +47,16 @@ def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
             mass += get(targets, i + k)
         total = np.float32(0.0)
         for k in range(i, i + K):
-            total += np.float32(math.exp(get(z, k) - top))
+            e = np.float32(math.exp(get(z, k) - top))
+            put(dz, k, e)
+            total += e
         log_total = np.float32(math.log(total))
         loss = top - top
         for k in range(i, i + K):
             shifted = get(z, k) - top
             t = get(targets, k)
             loss -= t * (shifted - log_total)
-            p = np.float32(math.exp(shifted)) / total
-            put(dz, k, (p * mass - t) / np.float32(N))
+            put(dz, k, (get(dz, k) / total * mass - t) / np.float32(N))
         total_loss += loss
         hits += best == wanted
     losses[shard] = total_loss

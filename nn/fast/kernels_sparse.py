@@ -35,7 +35,15 @@ from nn.kernels.simd import (
     store_tile,
     zeros,
 )
-from nn.kernels.simd_lists import store_numbered, store_placed
+from nn.kernels.simd_lists import (
+    entry_place,
+    entry_value,
+    store_numbered,
+    store_placed,
+    turned,
+)
+
+VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
 
 
 @jit
@@ -122,36 +130,42 @@ def sparse_kernel_gradient(
             for f in range(eight, min(F, eight + LANES)):
                 last = first
                 for i in range(f - eight, end, 4 * LANES):
-                    put(entries, last, get(entries, i))
-                    last += get(places, 2 * i) != 0
-                    put(entries, last, get(entries, i + LANES))
-                    last += get(places, 2 * i + 2 * LANES) != 0
-                    put(entries, last, get(entries, i + 2 * LANES))
-                    last += get(places, 2 * i + 4 * LANES) != 0
-                    put(entries, last, get(entries, i + 3 * LANES))
-                    last += get(places, 2 * i + 6 * LANES) != 0
+                    e0, e1 = get(entries, i), get(entries, i + LANES)
+                    e2, e3 = get(entries, i + 2 * LANES), get(entries, i + 3 * LANES)
+                    put(entries, last, e0)
+                    last += e0 & VALUE != 0
+                    put(entries, last, e1)
+                    last += e1 & VALUE != 0
+                    put(entries, last, e2)
+                    last += e2 & VALUE != 0
+                    put(entries, last, e3)
+                    last += e3 & VALUE != 0
+                if R * Q <= 6 and (last - first) & 1:
+                    # The entries are taken in pairs: one more, which adds nothing.
+                    put(values, 2 * last, np.float32(0.0))
+                    put(places, 2 * last + 1, get(places, 2 * last - 1))
+                    last += 1
                 for kh in range(0, KH, R):
                     for q in range(0, vectors, Q):
                         out = ((f * KH + kh) * vectors + q) * LANES
                         acc = load_tile(dkernel, out, vectors * LANES, form[0], form[1])
-                        offset = image * x_image + kh * x_row + q * LANES
-                        rest = first
+                        offset = x0 + kh * x_row + q * LANES
                         if R * Q <= 6:
                             # Too few sums to fill the pipeline: a second set takes every other one.
                             other = zeros(form, x)
-                            for i in range(first + 1, last, 2):
-                                value = splat(get(values, 2 * i))
-                                at = np.int64(get(places, 2 * i + 1)) + offset
-                                other = scaled_add(other, value, x, at, x_row, form)
-                                value = splat(get(values, 2 * i - 2))
-                                at = np.int64(get(places, 2 * i - 1)) + offset
-                                acc = scaled_add(acc, value, x, at, x_row, form)
+                            for i in range(first, last, 2):
+                                e = get(entries, i)
+                                at = entry_place(e) + offset
+                                acc = scaled_add(acc, entry_value(e), x, at, x_row, form)
+                                e = get(entries, i + 1)
+                                at = entry_place(e) + offset
+                                other = scaled_add(other, entry_value(e), x, at, x_row, form)
                             acc = added(acc, other)
-                            rest = last - ((last - first) & 1)
-                        for i in range(rest, last):
-                            value = splat(get(values, 2 * i))
-                            at = np.int64(get(places, 2 * i + 1)) + offset
-                            acc = scaled_add(acc, value, x, at, x_row, form)
+                        else:
+                            for i in range(first, last):
+                                e = get(entries, i)
+                                at = entry_place(e) + offset
+                                acc = scaled_add(acc, entry_value(e), x, at, x_row, form)
                         store_tile(dkernel, out, vectors * LANES, acc, form[1])
     if blank:
         # What was left out is g * 0: nothing, unless g was infinite or NaN.
@@ -175,10 +189,11 @@ def sparse_input_gradient(
     down, step = strides
     R, Q = len(form[0]), len(form[1])
     windows = PH * PW
-    values, places = entries.view(np.float32), entries.view(np.int32)
+    values = entries.view(np.float32)
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
-    pitch = F + 1  # of the lists: no power of two, or they would meet in one set of the cache
+    pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
     scratch = 4 * windows * pitch  # behind the lists
+    area = F * vectors * LANES  # of the kernel's rows of one kh
     starts = np.uint64(pitch << 16 | pitch << 33) + (np.uint64(3 * pitch) << np.uint64(48))
     for image in range(n):
         for i in range(image * x_image, (image + 1) * x_image):
@@ -196,10 +211,25 @@ def sparse_input_gradient(
             for f in range(F):
                 shift = np.uint64(get(winner, pixel + f)) << np.uint64(4)
                 slot = window * 4 * pitch + np.int64((ends >> shift) & np.uint64(0xFFFF))
-                put(entries, slot, get(entries, scratch + f))
-                ends += np.uint64(get(places, 2 * (scratch + f)) != 0) << shift
+                e = get(entries, scratch + f)
+                put(entries, slot, e)
+                ends += np.uint64(e & VALUE != 0) << shift
             put(counts, window, np.int64(ends - starts))
+        # Move the lists together: the cache has to hold them beside a third of the kernel.
+        target = np.int64(0)
+        for window in range(windows):
+            lengths = np.uint64(get(counts, window))
+            for place in range(4):
+                length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
+                source = (window * 4 + place) * pitch
+                for i in range(0, length, LANES):
+                    front = load(values, 2 * (source + i))
+                    back = load(values, 2 * (source + i) + LANES)
+                    store(values, 2 * (target + i), front)
+                    store(values, 2 * (target + i) + LANES, back)
+                target += length
         for kh in range(0, KH, R):
+            first = np.int64(0)
             for window in range(windows):
                 py, px = divmod(window, PW)
                 lengths = np.uint64(get(counts, window))
@@ -207,27 +237,38 @@ def sparse_input_gradient(
                     length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
                     out = image * x_image + (2 * py + (place >> 1)) * down + kh * x_row
                     out += (2 * px + (place & 1)) * step
-                    first = (window * 4 + place) * pitch
                     for q in range(0, vectors * (length > 0), Q):
                         acc = load_tile(dx, out + q * LANES, x_row, form[0], form[1])
-                        offset = kh * F * vectors * LANES + q * LANES
+                        offset = kh * area + q * LANES
                         for i in range(first, first + length):
-                            value = splat(get(values, 2 * i))
-                            at = np.int64(get(places, 2 * i + 1)) + offset
-                            acc = scaled_add(acc, value, kernel, at, F * vectors * LANES, form)
+                            e = get(entries, i)
+                            at = entry_place(e) + offset
+                            acc = scaled_add(acc, entry_value(e), kernel, at, area, form)
                         store_tile(dx, out + q * LANES, x_row, acc, form[1])
+                    first += length
 
 
 @jit
 def pack_rows(kernel, k0, KH, KWC, F, vectors, packed):
     """Lay the kernel (KH, KW, C, F) out as (KH, F, vectors * 8), zeros behind KW * C."""
+    row = vectors * LANES
     for kh in range(KH):
-        for f in range(F):
-            out = (kh * F + f) * vectors * LANES
-            for k in range(KWC):
-                put(packed, out + k, get(kernel, k0 + (kh * KWC + k) * F + f))
-            for k in range(KWC, vectors * LANES):
-                put(packed, out + k, np.float32(0.0))
+        f = 0
+        while f < F:
+            out = (kh * F + f) * row
+            k = 0
+            if f + LANES <= F:
+                while k + LANES <= KWC:
+                    tile = load_tile(kernel, k0 + (kh * KWC + k) * F + f, F, 8, 1)
+                    store_tile(packed, out + k, row, turned(tile), 1)
+                    k += LANES
+            height = LANES if f + LANES <= F else 1
+            for i in range(height):
+                for q in range(k, KWC):
+                    put(packed, out + i * row + q, get(kernel, k0 + (kh * KWC + q) * F + f + i))
+                for q in range(KWC, row):
+                    put(packed, out + i * row + q, np.float32(0.0))
+            f += height
 
 
 @jit
@@ -236,11 +277,25 @@ def add_rows(parts, part_size, count, KH, KWC, F, vectors, first, last, out, o0)
 
     Rows ``first`` to ``last`` of the KH * KW * C rows, always in the order of the parts.
     """
-    for row in range(first, last):
+    step = KH * vectors * LANES  # from one output channel to the next
+    row = first
+    while row < last:
         kh, k = divmod(row, KWC)
-        for f in range(F):
-            at = (f * KH + kh) * vectors * LANES + k
-            sum_ = get(parts, at)
-            for part in range(1, count):
-                sum_ += get(parts, part * part_size + at)
-            put(out, o0 + row * F + f, sum_)
+        height = LANES if k + LANES <= KWC and row + LANES <= last else 1
+        f = 0
+        if height == LANES:
+            while f + LANES <= F:
+                at = f * step + kh * vectors * LANES + k
+                tile = load_tile(parts, at, step, 8, 1)
+                for part in range(1, count):
+                    tile = added(tile, load_tile(parts, part * part_size + at, step, 8, 1))
+                store_tile(out, o0 + row * F + f, F, turned(tile), 1)
+                f += LANES
+        for i in range(height):
+            for rest in range(f, F):
+                at = rest * step + kh * vectors * LANES + k + i
+                sum_ = get(parts, at)
+                for part in range(1, count):
+                    sum_ += get(parts, part * part_size + at)
+                put(out, o0 + (row + i) * F + rest, sum_)
+        row += height

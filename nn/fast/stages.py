@@ -350,7 +350,7 @@ class ConvPoolBench(Bench):
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
         vectors, lists = stage.form.vectors, windows if dy is not None else 0
-        held = max(4 * windows * (self.F + 1) + self.padded, 9 * windows + 4 * LANES) + LANES
+        held = max(4 * windows * (self.F + LANES) + self.padded, 9 * windows + 4 * LANES) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
         self.table = aligned_zeros((SHARDS, 3 * lists + self.PW), np.int64)
         rows = self.KH * self.F * vectors * LANES

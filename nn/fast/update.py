@@ -14,34 +14,52 @@ from nn.optimizers import SGD, Adadelta, Adam, AdamW, Optimizer
 from nn.reference import Array
 
 
-def update_calls(
-    optimizer: Optimizer, parameters: Array, gradients: Array, cuts: Sequence[int], done: Array
-) -> list[Call] | None:
-    """Return one call a part for the next step; None for an optimiser of somebody else's.
+class Updates:
+    """The calls of an optimiser's steps, cut at fixed places; remembers how it cut the vectors."""
 
-    Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element of
-    ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
-    """
+    def __init__(self, cuts: Sequence[int], done: Array) -> None:
+        self.cuts, self.done = cuts, done
+        self._whole: tuple[Array, ...] = ()
+        self._parts: list[tuple[Array, ...]] = []
+
+    def calls(self, optimizer: Optimizer, parameters: Array, gradients: Array) -> list[Call] | None:
+        """Return one call a part for the next step; None for an optimiser of somebody else's.
+
+        Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
+        of ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
+        """
+        found = _kernel(optimizer)
+        if found is None:
+            return None
+        kernel, constants = found
+        whole = parameters, gradients, *(optimizer.slots[name] for name in optimizer.slot_names)
+        same = len(whole) == len(self._whole)
+        if not (same and all(a is b for a, b in zip(whole, self._whole, strict=True))):
+            self._whole = whole
+            self._parts = [
+                tuple(vector[first:last] for vector in whole)
+                for first, last in itertools.pairwise(self.cuts)
+            ]
+        return [
+            (kernel, (*vectors, *constants, self.done, part))
+            for part, vectors in enumerate(self._parts)
+        ]
+
+
+def _kernel(optimizer: Optimizer) -> tuple[Any, tuple[Any, ...]] | None:
+    """Return the kernel of an optimiser of ours and the constants of its next step."""
     kind = type(optimizer)
     lr = optimizer.learning_rate
     if kind is Adadelta:
-        kernel, constants = adadelta_part, _adadelta(optimizer, lr)  # type: ignore[arg-type]
-    elif kind is Adam or kind is AdamW:
-        kernel, constants = adam_part, _adam(optimizer, lr)  # type: ignore[arg-type]
-    elif kind is SGD and optimizer.momentum:  # type: ignore[attr-defined]
+        return adadelta_part, _adadelta(optimizer, lr)  # type: ignore[arg-type]
+    if kind is Adam or kind is AdamW:
+        return adam_part, _adam(optimizer, lr)  # type: ignore[arg-type]
+    if kind is SGD and optimizer.momentum:  # type: ignore[attr-defined]
         momentum = np.float32(optimizer.momentum)  # type: ignore[attr-defined]
-        kernel, constants = momentum_part, (np.float32(lr), momentum, optimizer.nesterov)  # type: ignore[attr-defined]
-    elif kind is SGD:
-        kernel, constants = sgd_part, (np.float32(lr),)
-    else:
-        return None
-    slots = [optimizer.slots[name] for name in optimizer.slot_names]
-    calls: list[Call] = []
-    for part, (first, last) in enumerate(itertools.pairwise(cuts)):
-        own = slice(first, last)
-        vectors = [vector[own] for vector in (parameters, gradients, *slots)]
-        calls.append((kernel, (*vectors, *constants, done, part)))
-    return calls
+        return momentum_part, (np.float32(lr), momentum, optimizer.nesterov)  # type: ignore[attr-defined]
+    if kind is SGD:
+        return sgd_part, (np.float32(lr),)
+    return None
 
 
 def _adadelta(optimizer: Adadelta, lr: float) -> tuple[Any, ...]:

@@ -15,10 +15,12 @@ from nn.kernels.simd import (
     VectorType,
     _index,
     _pointer,
+    _splat,
+    _vector_ir,
     intrinsic,
 )
 
-__all__ = ["store_numbered", "store_placed", "turned"]
+__all__ = ["entry_place", "entry_value", "store_numbered", "store_placed", "turned"]
 
 
 @intrinsic
@@ -142,3 +144,32 @@ def store_numbered(
         return context.get_dummy_value()
 
     return types.void(entries, index, values, base, step), codegen
+
+
+@intrinsic
+def entry_value(typingctx: Any, entry: Any) -> Any:
+    """Return the value of an entry, an int64, in every lane.
+
+    From a register: loads are what the sparse kernels wait for, and so an entry costs one.
+    """
+    if entry != types.int64:
+        raise TypingError(f"simd.entry_value: expected an int64, received {entry}.")
+    vector = VectorType(types.float32)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.trunc(args[0], _I32)  # the low half is the first one in memory
+        return _splat(builder, builder.bitcast(bits, ir.FloatType()), _vector_ir(context, vector))
+
+    return vector(entry), codegen
+
+
+@intrinsic
+def entry_place(typingctx: Any, entry: Any) -> Any:
+    """Return the place of an entry, an int64."""
+    if entry != types.int64:
+        raise TypingError(f"simd.entry_place: expected an int64, received {entry}.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ashr(args[0], ir.Constant(ir.IntType(64), 32))
+
+    return types.int64(entry), codegen
