@@ -14,6 +14,7 @@ from nn.augment import (
     distort,
     vary_strokes,
 )
+from nn.augment.strokes import thinned
 from nn.drawing import pack_strokes, render_batch
 
 NONE = {"rotation": 0, "scale": 0, "aspect": 0, "shear": 0, "shift": 0, "alpha": 0, "thickness": 0}
@@ -188,6 +189,31 @@ def test_empty_drawings_and_dots_stay_what_they_are():
     packed = pack_strokes([[], [[[5, 5]]], [[[0, 0], [0, 9]]], []])
     images = vary_strokes(packed)
     assert images.any(axis=(1, 2)).tolist() == [False, True, True, False]
+
+
+def test_a_sparse_pen_keeps_ends_and_order():
+    long, short = np.arange(40.0).reshape(20, 2), np.arange(6.0).reshape(3, 2)
+    packed = pack_strokes([[long, short], [long], [], [[[5, 5]]]])
+    few = thinned(packed, np.array([5, 0, 4, 2]))
+    assert few.stroke_starts.tolist() == [0, 5, 8, 28, 29]
+    np.testing.assert_array_equal(few.drawing_starts, packed.drawing_starts)
+    first = few.points[:5]
+    assert first[0].tolist() == [0, 1]
+    assert first[-1].tolist() == [38, 39]
+    steps = np.diff(first[:, 0])
+    assert steps.min() >= 8  # of 40 in four steps: evenly, and forwards
+    np.testing.assert_array_equal(few.points[5:8], short)
+    np.testing.assert_array_equal(few.points[8:28], long)
+
+
+def test_sparse_drawings_are_the_share_asked_for():
+    path = np.stack([np.linspace(0, 9, 60), np.sin(np.linspace(0, 6, 60))], axis=1)
+    packed = pack_strokes([[path]] * 200)
+    still = {"warp": 0, "slant": 0, "rotation": 0, "aspect": 0, "width": (2.5, 0, 0)}
+    whole = vary_strokes(packed, StrokeVariation(**still))
+    sparse = vary_strokes(packed, StrokeVariation(**still, sparse=0.3, kept=(3, 3)))
+    changed = (whole[0] != sparse).any(axis=(1, 2)).mean()
+    assert 0.2 < changed < 0.4
 
 
 # --- batches -------------------------------------------------------------------------------------

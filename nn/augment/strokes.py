@@ -32,6 +32,11 @@ class StrokeVariation:
     width : tuple of three floats
         Median of the pen's width in pixels of the 28 × 28 image; standard deviation of its
         logarithm upwards and downwards.
+    sparse : float
+        Share of the drawings of which each stroke keeps ``kept`` points only, as pens give them
+        that are asked seldom.
+    kept : tuple of two ints
+        Fewest and most points that a stroke of a sparse drawing keeps, from 2.
     """
 
     warp: float = 0.03
@@ -39,6 +44,8 @@ class StrokeVariation:
     rotation: float = 0.1
     aspect: float = 0.2
     width: tuple[float, float, float] = (2.5, 0.3, 0.2)
+    sparse: float = 0.0
+    kept: tuple[int, int] = (5, 12)
 
 
 def vary_strokes(
@@ -63,6 +70,10 @@ def vary_strokes(
     variation = variation or StrokeVariation()
     rng = np.random.default_rng([seed, epoch])
     N = len(packed)
+    if variation.sparse > 0:
+        chosen = rng.random(N) < variation.sparse
+        low_kept, high_kept = variation.kept
+        packed = thinned(packed, np.where(chosen, rng.integers(low_kept, high_kept + 1, N), 0))
     first = packed.stroke_starts[packed.drawing_starts]
     counts = np.diff(first)
     whose = np.repeat(np.arange(N), counts)  # (T,): the drawing of each point
@@ -98,3 +109,25 @@ def vary_strokes(
         PackedStrokes(turned, packed.stroke_starts, packed.drawing_starts), widths
     )
     return np.rint(images * 255).astype(np.uint8)
+
+
+def thinned(packed: PackedStrokes, keep: NDArray[np.int64]) -> PackedStrokes:
+    """Leave each stroke of a drawing only so many points, evenly chosen, its ends among them.
+
+    Parameters
+    ----------
+    packed : PackedStrokes
+        N drawings.
+    keep : (N,) int
+        Points a stroke keeps at most, from 2; 0 keeps all.
+    """
+    lengths = np.diff(packed.stroke_starts)
+    of_stroke = np.repeat(keep, np.diff(packed.drawing_starts))
+    of_stroke = np.where((of_stroke < 2) | (of_stroke > lengths), lengths, of_stroke)
+    place = np.arange(len(packed.points)) - np.repeat(packed.stroke_starts[:-1], lengths)
+    steps = np.repeat(np.maximum(of_stroke - 1, 0), lengths)
+    span = np.repeat(np.maximum(lengths - 1, 1), lengths)
+    # Point i is kept where i * steps / span passes the next whole number.
+    left = (place == 0) | (place * steps // span != (place - 1) * steps // span)
+    starts = np.concatenate([[0], np.cumsum(left)])[packed.stroke_starts]
+    return PackedStrokes(packed.points[left], starts, packed.drawing_starts)
