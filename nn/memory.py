@@ -1,9 +1,11 @@
-"""Memory for weights and workspaces: aligned, and laid out on purpose."""
+"""Memory for weights and workspaces: aligned, laid out on purpose, and used again."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+import threading
+from collections import defaultdict
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ import numpy.typing as npt
 from nn.reference import Array
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector load
+IDLE_BYTES = 128 << 20  # that ``recycled`` keeps at most while nobody needs them
+SMALLEST_BLOCK = 1 << 16
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
@@ -24,3 +28,45 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float3
     raw = np.zeros(size + ALIGNMENT, dtype=np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size].view(kind).reshape(extents)
+
+
+def recycled(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32) -> Array:
+    """Return an uninitialised, aligned array in memory that is used again once nobody has it.
+
+    A large array fresh from the system costs a page fault for each 4,096 bytes on its first use,
+    about as much as the arithmetic of a normalisation; and threads wait for each other there.
+    """
+    extents = (shape,) if isinstance(shape, int) else shape
+    kind: np.dtype[Any] = np.dtype(dtype)
+    size = math.prod(extents) * kind.itemsize
+    block = np.asarray(_Block(max(SMALLEST_BLOCK, size)))
+    return block[:size].view(kind).reshape(extents)
+
+
+class _Block:
+    """Bytes that go back to the idle ones when the last array that looks at them is gone."""
+
+    _idle: ClassVar[defaultdict[int, list[Array]]] = defaultdict(list)
+    _held = 0
+    _lock = threading.RLock()  # the collector may run, and end a block, while this thread has it
+
+    def __init__(self, size: int) -> None:
+        # Eight sizes for each power of two, so that a last, shorter batch finds a place too.
+        step = 1 << max(size.bit_length() - 4, 0)
+        self.size = -(-size // step) * step
+        cls = type(self)
+        with cls._lock:
+            found = cls._idle[self.size]
+            if found:
+                self.data = found.pop()
+                cls._held -= self.size
+            else:
+                self.data = aligned_zeros(self.size, np.uint8)
+        self.__array_interface__ = self.data.__array_interface__
+
+    def __del__(self) -> None:
+        cls = type(self)
+        with cls._lock:
+            if hasattr(self, "data") and cls._held + self.size <= IDLE_BYTES:
+                cls._idle[self.size].append(self.data)
+                cls._held += self.size

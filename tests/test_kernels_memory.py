@@ -11,6 +11,7 @@ import pytest
 
 from nn import kernels, runtime
 from nn.kernels import _pool
+from nn.memory import ALIGNMENT, IDLE_BYTES, _Block, recycled
 
 NONE = ((0, 0), (0, 0))
 SAME = ((1, 1), (1, 1))
@@ -265,3 +266,21 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         capture_output=True, text=True, check=True, cwd=root, timeout=100,
     )  # fmt: skip
     assert done.stdout == "0\n"
+
+
+def test_memory_is_used_again_once_nobody_has_it():
+    first = recycled((300, 1000))
+    assert first.ctypes.data % ALIGNMENT == 0
+    assert first.dtype == np.float32
+    place, view = first.ctypes.data, first[10:20].T
+    del first
+    assert recycled((300, 1000)).ctypes.data != place  # a view still looks at it
+    del view
+    assert recycled((299, 1000)).ctypes.data == place
+
+
+def test_idle_memory_is_bounded():
+    arrays = [recycled(1 << 20, np.uint8) for _ in range((IDLE_BYTES >> 20) + 8)]
+    del arrays
+    assert _Block._held <= IDLE_BYTES
+    assert _Block._held == sum(block.nbytes for blocks in _Block._idle.values() for block in blocks)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_dense import matmul
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
@@ -49,9 +50,13 @@ def winograd_kernel(kernel, k0, C, F, padded, u):
             count = min(8, F - f)
             for column in range(3):  # rows first: G g, kept in the places 0, 3, 6, 9 + column
                 at = k0 + (column * C + c) * F + f
-                g0 = load_part(kernel, at, count)
-                g1 = load_part(kernel, at + 3 * C * F, count)
-                g2 = load_part(kernel, at + 6 * C * F, count)
+                if count == 8:
+                    g0, g1 = load(kernel, at), load(kernel, at + 3 * C * F)
+                    g2 = load(kernel, at + 6 * C * F)
+                else:
+                    g0 = load_part(kernel, at, count)
+                    g1 = load_part(kernel, at + 3 * C * F, count)
+                    g2 = load_part(kernel, at + 6 * C * F, count)
                 plus = g0 + g2
                 out = c * padded + f
                 area = C * padded
@@ -67,6 +72,23 @@ def winograd_kernel(kernel, k0, C, F, padded, u):
                 store(u, at + area, half * (plus + g1))
                 store(u, at + 2 * area, half * (plus - g1))
                 store(u, at + 3 * area, g2)
+
+
+@jit
+def _next(at, py, px, PH, PW, right, down, image):
+    """Move from one window to the next: right, or to the next row, or to the next image.
+
+    ``right``, ``down`` and ``image`` are elements between two of each. Cheaper than two divisions.
+    """
+    px += 1
+    at += right
+    if px == PW:
+        px, py = 0, py + 1
+        at += down - PW * right
+        if py == PH:
+            py = 0
+            at += image - PH * down
+    return at, py, px
 
 
 @jit
@@ -140,14 +162,14 @@ def winograd_pool_forward(
     two, three = splat(np.float32(2.0)), splat(np.float32(3.0))
     windows = PH * PW
     keep = winner.size > 0  # empty where nobody wants to know
+    at = py = px = oy = ox = 0
+    out = y0
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
         for t in range(here):
-            image, window = divmod(first + t, windows)
-            py, px = divmod(window, PW)
-            at = image * x_image + 2 * py * x_row + 2 * px * C
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
+            at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
         rows = max(here, 3)  # the product's tile; rows behind the last window go unused
         for e in range(16):
             matmul(
@@ -156,13 +178,9 @@ def winograd_pool_forward(
             )  # fmt: skip
         area = tiles * padded
         for t in range(here):
-            image, window = divmod(first + t, windows)
-            py, px = divmod(window, PW)
-            out = y0 + image * y_image + py * y_row + px * F
             for f in range(0, F, 8):
-                at = t * padded + f
                 count = min(8, F - f)
-                a0, a1, a2, a3 = _output_transform(m, at, area)
+                a0, a1, a2, a3 = _output_transform(m, t * padded + f, area)
                 best = maximum(maximum(a0, a1), maximum(a2, a3))
                 if keep:
                     place = select(equal(best, a2), two, three)
@@ -175,10 +193,11 @@ def winograd_pool_forward(
                     store(y, out + f, best)
                 else:
                     store_part(y, out + f, best, count)
+            out, oy, ox = _next(out, oy, ox, PH, PW, F, y_row, y_image)
 
 
 @jit
-def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, m, tiles):
+def _forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, y0, v, m, tiles):
     """Write ``y = x * kernel + bias`` for n images, (n, OH, OW, F): no pooling, any size.
 
     Odd sizes compute one row or column too many and drop it; x may be read one row behind its end.
@@ -186,24 +205,21 @@ def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, 
     PH, PW = (OH + 1) // 2, (OW + 1) // 2
     windows = PH * PW
     area = tiles * padded
+    at = py = px = oy = ox = 0
+    out = y0
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
         for t in range(here):
-            image, window = divmod(first + t, windows)
-            py, px = divmod(window, PW)
-            at = image * x_image + 2 * py * x_row + 2 * px * C
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
+            at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
         for e in range(16):
             matmul(
                 v, e * tiles * C, C, 1, u, e * C * padded, padded,
                 m, e * area, padded, max(here, 3), C, padded,
             )  # fmt: skip
         for t in range(here):
-            image, window = divmod(first + t, windows)
-            py, px = divmod(window, PW)
-            out = ((image * OH + 2 * py) * OW + 2 * px) * F
-            right, below = 2 * px + 1 < OW, 2 * py + 1 < OH
+            right, below = 2 * ox + 1 < OW, 2 * oy + 1 < OH
             for f in range(0, F, 8):
                 count = min(8, F - f)
                 a0, a1, a2, a3 = _output_transform(m, t * padded + f, area)
@@ -225,6 +241,25 @@ def winograd_forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, v, 
                     store_part(y, out + OW * F + f, a2 + b, count)
                 if right and below:
                     store_part(y, out + OW * F + F + f, a3 + b, count)
+            out, oy, ox = _next(out, oy, ox, PH, PW, 2 * F, 2 * OW * F, OH * OW * F)
+
+
+@jit
+def winograd_forward(x, place, C, n, group, u, bias, OH, OW, F, padded, y, v, m, tiles, inside):
+    """Write ``y = x * kernel + bias`` for n images; x is (n, H, W, C).
+
+    ``place`` = (H, W * C, first, image, row): where an image lies in ``inside``, among the zeros
+    of its padding. ``group`` images at a time are copied there and read while they are in the
+    cache.
+    """
+    H, line, first, image, row = place
+    for i in range(0, n, group):
+        count = min(group, n - i)
+        copy_planes(x, i * H * line, count, H, line, inside, first, image, row)
+        _forward(
+            inside, image, row, C, count, u, bias, OH, OW, F, padded,
+            y, i * OH * OW * F, v, m, tiles,
+        )  # fmt: skip
 
 
 @jit
@@ -248,10 +283,10 @@ def _gradient_transform(d0, d1, d2, d3, m, at, area):
 
 
 @jit
-def winograd_kernel_gradient(
-    x, x_image, x_row, C, n, dy, OH, OW, F, padded, v, m, product, du, tiles
+def _add_kernel_gradient(
+    x, x_image, x_row, C, n, dy, dy0, OH, OW, F, padded, v, m, product, du, tiles
 ):
-    """Write the gradient of ``u``, (16, C, padded), over n images; dy is (n, OH, OW, F).
+    """Add the gradient of ``u``, (16, C, padded), over n images; dy is (n, OH, OW, F).
 
     Backwards through the three steps of the forward pass: with dM = A dY A^T the gradient of u is
     the sum of (B^T d B)^T dM over all patches, again sixteen matrix products.
@@ -259,18 +294,14 @@ def winograd_kernel_gradient(
     PH, PW = (OH + 1) // 2, (OW + 1) // 2
     windows = PH * PW
     area = tiles * padded
+    at = py = px = 0
+    source = dy0
     nothing = splat(np.float32(0.0))
-    for i in range(0, 16 * C * padded, 8):
-        store(du, i, nothing)
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
         for t in range(here):
-            image, window = divmod(first + t, windows)
-            py, px = divmod(window, PW)
-            at = image * x_image + 2 * py * x_row + 2 * px * C
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
-            source = ((image * OH + 2 * py) * OW + 2 * px) * F
             right, below = 2 * px + 1 < OW, 2 * py + 1 < OH
             for f in range(0, F, 8):
                 d0 = d1 = d2 = d3 = nothing
@@ -292,14 +323,34 @@ def winograd_kernel_gradient(
                     if right and below:
                         d3 = load_part(dy, i + OW * F + F, F - f)
                 _gradient_transform(d0, d1, d2, d3, m, t * padded + f, area)
+            source, _, _ = _next(source, py, px, PH, PW, 2 * F, 2 * OW * F, OH * OW * F)
+            at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
         for e in range(16):
             matmul(
                 v, e * tiles * C, 1, C, m, e * area, padded,
                 product, 0, padded, C, here, padded,
             )  # fmt: skip
             for i in range(0, C * padded, 8):
-                at = e * C * padded + i
-                store(du, at, load(du, at) + load(product, i))
+                sums = e * C * padded + i
+                store(du, sums, load(du, sums) + load(product, i))
+
+
+@jit
+def winograd_kernel_gradient(
+    x, place, C, n, group, dy, OH, OW, F, padded, v, m, product, du, tiles, inside
+):
+    """Write the gradient of ``u``, (16, C, padded), over n images; arguments as for the output."""
+    H, line, first, image, row = place
+    nothing = splat(np.float32(0.0))
+    for i in range(0, 16 * C * padded, 8):
+        store(du, i, nothing)
+    for i in range(0, n, group):
+        count = min(group, n - i)
+        copy_planes(x, i * H * line, count, H, line, inside, first, image, row)
+        _add_kernel_gradient(
+            inside, image, row, C, count, dy, i * OH * OW * F, OH, OW, F, padded,
+            v, m, product, du, tiles,
+        )  # fmt: skip
 
 
 @jit
@@ -328,19 +379,3 @@ def winograd_kernel_back(parts, part_size, count, C, F, padded, dkernel):
                 put(dkernel, out, get(parts, i) + plus)
                 put(dkernel, out + 3 * C * F, half * (u1 - u2))
                 put(dkernel, out + 6 * C * F, plus + get(parts, i + 12 * area))
-
-
-@jit
-def same_bits(a, a0, b, size):
-    """Return whether ``a[a0 : a0 + size]`` and ``b[:size]`` are equal; NaN is equal to nothing."""
-    equal = True
-    for i in range(size):
-        equal &= get(a, a0 + i) == get(b, i)
-    return equal
-
-
-@jit
-def copy(a, a0, b, size):
-    """Copy ``a[a0 : a0 + size]`` to the beginning of b."""
-    for i in range(size):
-        put(b, i, get(a, a0 + i))

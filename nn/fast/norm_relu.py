@@ -18,7 +18,7 @@ from nn.fast.kernels_norm import (
 )
 from nn.kernels import _pool
 from nn.layers import Activation, BatchNormalization, Layer, MaxPooling2D
-from nn.memory import aligned_zeros
+from nn.memory import aligned_zeros, recycled
 from nn.reference import Array
 
 LANES = 8
@@ -85,7 +85,7 @@ class NormRelu:
             layer._move("moving_variance", variance)
         inv_std = (1 / np.sqrt(variance + np.float32(layer.epsilon))).astype(np.float32)
         fixed = np.array(mean), gamma * inv_std, np.array(beta)
-        y = np.empty((N, *self.output_shape), np.float32)
+        y = recycled((N, *self.output_shape))
         kernel = norm_relu_pool if self.pools else norm_relu
         _pool.run(kernel, [(flat, *where, *fixed, y.reshape(-1)) for where in self._bounds(N)])
         if training:
@@ -141,7 +141,7 @@ class NormRelu:
         M = flat.size // len(mean)
         shift = (sums / M).astype(np.float32)
         slope = (products / M * inv_std * inv_std).astype(np.float32)
-        dx = np.empty((len(dy), *self.input_shape), np.float32)
+        dx = recycled((len(dy), *self.input_shape))
         kernel = norm_relu_pool_gradient if self.pools else norm_relu_gradient
         given = flat, dy.reshape(-1)
         fixed = mean, scale, beta, shift, slope, dx.reshape(-1)

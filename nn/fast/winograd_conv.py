@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from nn.fast.kernels_winograd import (
 )
 from nn.kernels import _pool
 from nn.layers import Conv2D, Layer
-from nn.memory import aligned_zeros
+from nn.memory import aligned_zeros, recycled
 from nn.reference import Array, Pads
 
 LANES = 8
 TILES = 36
 GRADIENT_ELEMENTS = 150_000  # of transformed patches: most of a second-level cache
+GROUP_PATCHES = 160  # of the images that are read together
 
 
 def winograd_pays(layer: Layer) -> bool:
@@ -57,12 +58,11 @@ class WinogradConv:
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return y for a batch x (N, H, W, C)."""
         layer = self.layer
-        bias = layer.params.get("bias")
-        inside = _inside(x, layer.pads)
-        z = _convolve(inside, _shape_inside(x, layer.pads), layer.params["kernel"], bias)
+        x = np.ascontiguousarray(x)
+        z = convolve(x, layer.params["kernel"], layer.params.get("bias"), layer.pads)
         y = layer._activation.forward(z)
         if training:
-            self._saved = inside, layer._activation.kept(z, y)
+            self._saved = x, layer._activation.kept(z, y)
         return y
 
     def _assign_gradients(self, dy: Array) -> Array:
@@ -70,9 +70,10 @@ class WinogradConv:
             raise RuntimeError(
                 f"{self.layer.name}: backward without forward(x, training=True). Call that first."
             )
-        layer, (inside, kept) = self.layer, self._saved
+        layer, (x, kept) = self.layer, self._saved
+        self._saved = None  # give its memory back
         dz = np.ascontiguousarray(layer._activation.backward(dy, kept))
-        layer.grads["kernel"] = _kernel_gradient(inside, dz, layer.input_shape[2])
+        layer.grads["kernel"] = _kernel_gradient(x, dz, layer.pads)
         if layer.use_bias:
             layer.grads["bias"] = ops.bias_gradient(dz)
         return dz
@@ -90,46 +91,72 @@ class WinogradConv:
         return convolve(dz, turned, None, ((2 - top, 2 - bottom), (2 - left, 2 - right)))
 
 
+@dataclass(frozen=True)
+class _Tiling:
+    """How a 3 x 3 convolution over x (N, H, W, C) with padding ``pads`` is cut."""
+
+    shape: tuple[int, int, int, int]
+    pads: Pads
+    F: int
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """Rows and columns of the output."""
+        _, H, W, _ = self.shape
+        return H + sum(self.pads[0]) - 2, W + sum(self.pads[1]) - 2
+
+    @property
+    def padded(self) -> int:
+        """Channels of the output, in whole vectors."""
+        return -(-self.F // LANES) * LANES
+
+    @property
+    def group(self) -> int:
+        """Images that are read together: enough patches to fill the tiles."""
+        OH, OW = self.output
+        return max(1, GROUP_PATCHES // max(1, ((OH + 1) // 2) * ((OW + 1) // 2)))
+
+    @property
+    def place(self) -> tuple[int, int, int, int, int]:
+        """Where an image lies inside its padding: what the kernels call ``place``."""
+        _, H, W, C = self.shape
+        (top, bottom), (left, right) = self.pads
+        row = (W + left + right) * C
+        return H, W * C, top * row + left * C, (H + top + bottom) * row, row
+
+    def insides(self) -> Array:
+        """Return zeros for each shard's group of images inside their padding.
+
+        Kernels read up to a row, a pixel and a vector behind the last image.
+        """
+        _, _, _, image, row = self.place
+        inside = recycled((SHARDS, self.group * image + row + 4 * self.shape[3] + SLACK))
+        inside[...] = 0
+        return inside
+
+    def scratch(self, elements: int) -> Array:
+        """Return room for ``elements`` numbers for each shard."""
+        return recycled((SHARDS, elements + SLACK))
+
+
 def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     """Return the 3 x 3 convolution of x (N, H, W, C), float32, padded by ``pads``, stride 1."""
-    return _convolve(_inside(x, pads), _shape_inside(x, pads), kernel, bias)
-
-
-def _shape_inside(x: Array, pads: Pads) -> tuple[int, ...]:
-    """Return the shape of x inside a border."""
     N, H, W, C = x.shape
-    return N, H + sum(pads[0]), W + sum(pads[1]), C
-
-
-def _inside(x: Array, pads: Pads) -> Array:
-    """Return a flat copy of x inside a border of zeros.
-
-    Always a copy: the kernels read up to a row and a vector behind the last image.
-    """
-    (top, _), (left, _) = pads
-    shape = _shape_inside(x, pads)
-    H, W, C = x.shape[1:]
-    data = aligned_zeros(math.prod(shape) + (shape[2] + 4) * C + SLACK)
-    data[: math.prod(shape)].reshape(shape)[:, top : top + H, left : left + W] = x
-    return data
-
-
-def _convolve(data: Array, shape: tuple[int, ...], kernel: Array, bias: Array | None) -> Array:
-    N, HP, WP, C = shape
     F = kernel.shape[3]
-    OH, OW = HP - 2, WP - 2
-    padded = -(-F // LANES) * LANES
-    u = aligned_zeros(16 * C * padded + SLACK)
+    tiling = _Tiling((N, H, W, C), pads, F)
+    (OH, OW), padded = tiling.output, tiling.padded
+    u = recycled(16 * C * padded + SLACK)
     winograd_kernel(kernel.reshape(-1), 0, C, F, padded, u)
     offsets = aligned_zeros(F) if bias is None else bias
-    y = np.empty((N, OH, OW, F), np.float32)
-    flat = y.reshape(-1)
-    v = aligned_zeros((SHARDS, 16 * TILES * C + SLACK))
-    m = aligned_zeros((SHARDS, 16 * TILES * padded + SLACK))
+    y = recycled((N, OH, OW, F))
+    flat, source = y.reshape(-1), x.reshape(-1)
+    v, m = tiling.scratch(16 * TILES * C), tiling.scratch(16 * TILES * padded)
+    insides = tiling.insides()
     tasks = [
         (
-            data[lo * HP * WP * C :], HP * WP * C, WP * C, C, hi - lo, u, offsets,
+            source[lo * H * W * C :], tiling.place, C, hi - lo, tiling.group, u, offsets,
             OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard], TILES,
+            insides[shard],
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo
@@ -138,23 +165,23 @@ def _convolve(data: Array, shape: tuple[int, ...], kernel: Array, bias: Array | 
     return y
 
 
-def _kernel_gradient(data: Array, dz: Array, C: int) -> Array:
-    """Return the gradient (3, 3, C, F) of the kernel; dz is (N, OH, OW, F)."""
-    N, OH, OW, F = dz.shape
-    row = (OW + 2) * C
-    image = (OH + 2) * row
-    padded = -(-F // LANES) * LANES
+def _kernel_gradient(x: Array, dz: Array, pads: Pads) -> Array:
+    """Return the gradient (3, 3, C, F) of the kernel; x is (N, H, W, C), dz (N, OH, OW, F)."""
+    N, H, W, C = x.shape
+    OH, OW, F = dz.shape[1:]
+    tiling = _Tiling((N, H, W, C), pads, F)
+    padded = tiling.padded
     # An odd number: sixteen streams a power of two apart would share one set of the cache.
     tiles = max(12, min(99, GRADIENT_ELEMENTS // (16 * (C + padded)))) | 1
-    v = aligned_zeros((SHARDS, 16 * tiles * C + SLACK))
-    m = aligned_zeros((SHARDS, 16 * tiles * padded + SLACK))
-    product = aligned_zeros((SHARDS, C * padded + SLACK))
-    du = aligned_zeros((SHARDS, 16 * C * padded + SLACK))
-    flat = dz.reshape(-1)
+    v, m = tiling.scratch(16 * tiles * C), tiling.scratch(16 * tiles * padded)
+    product, du = tiling.scratch(C * padded), recycled((SHARDS, 16 * C * padded + SLACK))
+    du[...] = 0
+    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides()
     tasks = [
         (
-            data[lo * image :], image, row, C, hi - lo, flat[lo * OH * OW * F :],
-            OH, OW, F, padded, v[shard], m[shard], product[shard], du[shard], tiles,
+            source[lo * H * W * C :], tiling.place, C, hi - lo, tiling.group,
+            flat[lo * OH * OW * F :], OH, OW, F, padded,
+            v[shard], m[shard], product[shard], du[shard], tiles, insides[shard],
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo
