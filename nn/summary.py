@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from nn.network import Network
 from nn.reference import Shape
+
+WIDTH = 44
+"""Characters of a column before its text goes on in the next line."""
 
 
 def write(
@@ -22,7 +27,7 @@ def write(
     print_fn : callable
         Called once a line.
     describe : callable, optional
-        Returns the rows of the fast stage's plan, the header first.
+        Returns the rows of the fast stage's plan: stage, layers, kernels, bytes for a batch.
     """
     model.build()
     print_fn(f"Model {model.name!r}, input {_with_batch(model.input_shape)}")
@@ -36,7 +41,19 @@ def write(
     print_fn(f"Parameters: {total:,} ({total - fixed:,} trained, {fixed:,} not)")
     if describe is not None:
         print_fn("")
-        _table(describe(), print_fn)
+        _table([("Stage", "Layers", "Kernels", "Bytes"), *_folded(describe())], print_fn)
+
+
+def _folded(plan: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Spread what is long in a row of the plan over several lines."""
+    rows: list[Sequence[Any]] = []
+    for stage, layers, kernels, size in plan:
+        held = f"{size:,}" if isinstance(size, int) else size
+        left = textwrap.wrap(layers, WIDTH, break_long_words=False) or [""]
+        right = textwrap.wrap(kernels, WIDTH, break_long_words=False) or [""]
+        for line, (names, how) in enumerate(itertools.zip_longest(left, right, fillvalue="")):
+            rows.append(("" if line else stage, names, how, "" if line else held))
+    return rows
 
 
 def _with_batch(shape: Shape) -> str:

@@ -97,10 +97,10 @@ class PlainEngine:
         self.model.optimizer.step(self.model.parameters, self.model.gradients)
         return figures
 
-    def describe(self) -> list[tuple[str, str]]:
-        """Return the rows of ``model.summary(plan=True)``, the header first."""
-        rows = [(layer.name, "plain layer") for layer in self.model.layers]
-        return [("Stage", "How"), *rows]
+    def describe(self) -> list[tuple[str, str, str, str]]:
+        """Return the rows of ``model.summary(plan=True)``: every layer by itself."""
+        layers = enumerate(self.model.layers, start=1)
+        return [(str(number), layer.name, "plain layer", "") for number, layer in layers]
 
     def predict(self, x: Array) -> Array:
         """Return the outputs for ``x``, batch by batch."""

@@ -468,7 +468,10 @@ def test_the_plan_says_what_was_fused():
     assert all(row[3] > 0 for row in rows[:-1])
     text = []
     model.summary(print_fn=text.append, plan=True)
-    assert "winograd" in "\n".join(map(str, text))
+    start = next(n for n, line in enumerate(text) if line.startswith("Stage"))
+    assert text[start].split() == ["Stage", "Layers", "Kernels", "Bytes"]
+    second = text[start + 3].split()
+    assert second[:6] == ["2", "convolution", "conv2d_1", "+", "max_pooling2d_1", "winograd"]
 
 
 def test_batch_normalisation_is_joined_with_relu_and_pooling():
