@@ -67,6 +67,50 @@ def test_a_lesson_can_be_cancelled(model, known, seven):
         teach.learn(model, seven, 7, known, report=stop)
 
 
+def test_unclear_digits_are_replayed_and_answers_remembered(model, easy_digits, monkeypatch):
+    from nn.datasets import mnist
+
+    x = np.round(np.asarray(easy_digits[0])[..., 0] * 255).astype(np.uint8)
+    y = np.asarray(easy_digits[1], np.int64)
+    monkeypatch.setattr(mnist, "load_train", lambda **_: (x, y))
+    monkeypatch.setattr("nn.datasets.pendigits.load", missing)
+    some = teach.known_digits(40, 20, model=model, without=30)
+    assert len(some.replay[0]) == 40
+    assert len(some.measure[0]) == 20
+
+    def clear(images):
+        best = np.sort(model(images), axis=1)
+        return best[:, -1] - best[:, -2]
+
+    hard, rest = some.replay[0][:20], some.replay[0][20:]
+    assert clear(hard).max() < np.median(clear(rest))
+    kept = (x[-30:].astype(np.float32) / 255)[..., None]
+    for image in some.images:
+        assert not (image == kept).all(axis=(1, 2, 3)).any()
+    assert some.answers(model) is some.answers(model)
+    np.testing.assert_allclose(some.answers(model), model(some.replay[0]), atol=1e-6)
+
+
+def missing(*_arguments, **_named):
+    raise OSError("no pen strokes here")
+
+
+def test_undo_goes_back_lesson_by_lesson(tmp_path, model, known, seven):
+    teacher = Teacher(model, tmp_path / "mnist.h5", tmp_path)
+    teacher._known = known
+    kept = []
+    for i in range(3):
+        image = np.roll(seven, 2 * i - 2, axis=1)
+        teacher.accept(teacher.teach(image, 7, 1, [], lambda _share: None), oddness=0.1)
+        kept.append(teacher.model.get_weights())
+    for weights in (kept[1], kept[0], model.get_weights()):
+        assert teacher.undo()
+        for now, then in zip(teacher.model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(now, then)
+    assert teacher.model is model
+    assert not teacher.can_undo
+
+
 def test_progress_goes_up(model, known, seven):
     seen = []
     teach.learn(model, seven, 7, known, report=seen.append)

@@ -7,6 +7,7 @@ shipped weights are never written to.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import tempfile
@@ -73,7 +74,9 @@ class Teacher:
     problem: str = ""
     _known: teach.Known | None = None
     _preparing: threading.Lock = field(default_factory=threading.Lock)
-    _before: list[tuple[Any, int]] = field(default_factory=list)
+    _before: list[tuple[list[NDArray[np.float32]], dict[str, Any], int]] = field(
+        default_factory=list
+    )
 
     def __post_init__(self) -> None:
         self.model = self.base
@@ -127,7 +130,8 @@ class Teacher:
         return self._known is not None or self._preparing.locked()
 
     def _prepared(self) -> teach.Known:
-        known = teach.known_digits()
+        known = teach.known_digits(model=self.base)
+        known.answers(self.base)
         known.accuracy(self.base)
         known.accuracy(self.model)
         spare = teach.copy_of(self.model)
@@ -175,7 +179,9 @@ class Teacher:
             How odd the example looks to the judge of scribbles: if the judge refuses it, its
             limit moves up so far that this drawing passes.
         """
-        self._before.append((self.model, self.lessons))
+        # Only the weights: a network that has answered holds buffers many times their size.
+        metadata = copy.deepcopy(self.model.metadata)
+        self._before.append((self.model.get_weights(), metadata, self.lessons))
         del self._before[:-MOST_UNDO]
         judge = lesson.model.metadata.get("rejection")
         if isinstance(judge, dict) and judge.get("limit", 1.0) < oddness < 0.999:
@@ -188,7 +194,13 @@ class Teacher:
         """Take the last lesson of this session back, and its correction with it."""
         if not self._before:
             return False
-        self.model, self.lessons = self._before.pop()
+        weights, metadata, self.lessons = self._before.pop()
+        if self.lessons == 0:
+            self.model = self.base
+        else:
+            self.model = teach.copy_of(self.base)
+            self.model.set_weights(weights)
+            self.model.metadata = metadata
         self.personal.remove_last()
         self._save()
         return True

@@ -63,12 +63,25 @@ class Stroke:
         return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-@dataclass(frozen=True, eq=False)
 class Picture:
-    """An opened picture: ink in [0, 1], 1 = ink, shape (H, W), placed on the sheet."""
+    """An opened picture, placed on the sheet.
 
-    ink: NDArray[np.float32]
-    name: str = ""
+    Kept in 255 levels: undo and the history hold on to every picture opened.
+
+    Parameters
+    ----------
+    ink : (H, W), in [0, 1], 1 = ink
+    name : str
+    """
+
+    def __init__(self, ink: NDArray[np.float32], name: str = "") -> None:
+        self._levels = np.round(255 * np.clip(ink, 0, 1)).astype(np.uint8)
+        self.name = name
+
+    @property
+    def ink(self) -> NDArray[np.float32]:
+        """The ink in [0, 1], (H, W)."""
+        return self._levels.astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True, eq=False)

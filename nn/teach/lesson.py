@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nn.teach.known import Images, Known, accuracy
+from nn.teach.known import Images, Known, accuracy, probabilities
 
 STEPS, FEWEST_STEPS = 60, 36
 """Most and fewest steps of one lesson: what learns in six forgets in six."""
 BATCH_CORRECTION, BATCH_EARLIER, BATCH_KNOWN = 8, 24, 160
+LOOK_AFTER = 12
+"""Steps between two looks at which known digits' answers have moved most; half of those
+replayed are then from the worst. Seen on 7,500 held-out digits, 20 harsh lessons cost 0.51
+points without this and without the unclear digits of `known_digits`, 0.16 with those, 0.09 with
+both."""
 LEARNING_RATE, MOMENTUM = 5e-3, 0.9
 """Plain steps move what the correction needs; Adam's would move every weight alike."""
 GOAL = 0.9
@@ -163,15 +168,20 @@ def learn(
     copy = copy_of(model)
     copy.compile(optimizers.SGD(LEARNING_RATE, momentum=MOMENTUM), losses.CategoricalCrossentropy())
     anchor = model if anchor is None else anchor
-    replay, _ = known.replay
+    replay, answers = known.replay[0], known.answers(anchor)
+    moved: NDArray[np.int64] | None = None
     before = Scores(known.accuracy(model), accuracy(model, *personal))
     probes = near_copies(x, COPIES, np.random.default_rng(seed + 1))
     steps = 0
     for steps in range(1, STEPS + 1):
+        if steps % LOOK_AFTER == 0:
+            moved = _most_moved(copy, replay, answers, 2 * BATCH_KNOWN)
         some = rng.integers(0, len(replay), BATCH_KNOWN)
+        if moved is not None:
+            some[: BATCH_KNOWN // 2] = rng.choice(moved, BATCH_KNOWN // 2)
         batch = [near_copies(x, BATCH_CORRECTION, rng), replay[some]]
         # Held to the old answers, not to the truth: those would pull at every weight.
-        wanted = [np.tile(new[int(label)], (BATCH_CORRECTION, 1)), np.asarray(anchor(replay[some]))]
+        wanted = [np.tile(new[int(label)], (BATCH_CORRECTION, 1)), answers[some]]
         if len(old[0]):
             again = rng.integers(0, len(old[0]), BATCH_EARLIER)
             batch += [near_copies(old[0][i], 2, rng)[1:] for i in again]
@@ -186,7 +196,15 @@ def learn(
     _draw_back(anchor, copy, probes, int(label), personal)
     after = Scores(accuracy(copy, *known.measure), accuracy(copy, *personal))
     right = int(np.asarray(copy(probes[:1])).argmax()) == int(label)
-    return Lesson(copy, before, after, right, steps, time.perf_counter() - start)
+    # A fresh copy: this one holds the buffers of training, many times the weights' size.
+    return Lesson(copy_of(copy), before, after, right, steps, time.perf_counter() - start)
+
+
+def _most_moved(model: Any, images: Images, answers: Images, count: int) -> NDArray[np.int64]:
+    """Return which images' answers differ most from earlier ones (relative entropy, in nats)."""
+    now = np.maximum(probabilities(model, images), 1e-9)
+    moved = (answers * np.log(np.maximum(answers, 1e-9) / now)).sum(axis=1)
+    return np.argsort(-moved, kind="stable")[:count]
 
 
 def _learned(model: Any, probes: Images, label: int) -> bool:
