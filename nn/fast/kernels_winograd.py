@@ -31,13 +31,17 @@ from nn.kernels.simd import (
     get,
     load,
     load_part,
+    loads,
     maximum,
+    outer,
     put,
     select,
     splat,
     store,
     store_bytes,
     store_part,
+    store_tile,
+    zeros,
 )
 
 
@@ -128,6 +132,43 @@ def _input_transform(x, at, row, C, v, out, area, count):
 
 
 @jit
+def _products(v, u, m, tiles, rows, C, padded):
+    """Multiply the first ``rows`` of each of the sixteen (tiles, C) matrices by its (C, padded).
+
+    Three rows x 32 columns are a tile of the result; four rows left over are two pairs, so none
+    is computed twice. ``matmul`` does what is narrower.
+    """
+    pairs = rows if rows % 3 == 0 else rows - 2 * (3 - rows % 3)
+    wide = padded // 32 * 32 if rows > 1 else 0
+    for e in range(16):
+        for j in range(0, wide, 32):
+            left, out, panel = e * tiles * C, e * tiles * padded + j, e * C * padded + j
+            for _ in range(0, pairs, 3):
+                acc = zeros(12, m)
+                right = panel
+                for k in range(left, left + C):
+                    acc = outer(acc, v, k, C, loads(u, right, 4))
+                    right += padded
+                store_tile(m, out, padded, acc, 4)
+                left += 3 * C
+                out += 3 * padded
+            for _ in range(pairs, rows, 2):
+                two = zeros(8, m)
+                right = panel
+                for k in range(left, left + C):
+                    two = outer(two, v, k, C, loads(u, right, 4))
+                    right += padded
+                store_tile(m, out, padded, two, 4)
+                left += 2 * C
+                out += 2 * padded
+        if wide < padded:
+            matmul(
+                v, e * tiles * C, C, 1, u, e * C * padded + wide, padded,
+                m, e * tiles * padded + wide, padded, rows, C, padded - wide,
+            )  # fmt: skip
+
+
+@jit
 def _output_transform(m, at, area):
     """Return the four vectors of ``A^T M A``, row by row, from sixteen of m."""
     m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
@@ -154,7 +195,7 @@ def winograd_pool_forward(
 ):  # fmt: skip
     """Write ``y = max(floor, max over each 2 x 2 window of (x * kernel) + bias)`` for n images.
 
-    Works through the windows of all images ``tiles`` (at least 3) at a time, so that the
+    Works through the windows of all images ``tiles`` at a time, so that the
     transformed patches v (16, tiles, C) and products m (16, tiles, padded) stay in the cache.
     """
     low = splat(floor)
@@ -170,12 +211,7 @@ def winograd_pool_forward(
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
             at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
-        rows = max(here, 3)  # the product's tile; rows behind the last window go unused
-        for e in range(16):
-            matmul(
-                v, e * tiles * C, C, 1, u, e * C * padded, padded,
-                m, e * tiles * padded, padded, rows, C, padded,
-            )  # fmt: skip
+        _products(v, u, m, tiles, here, C, padded)
         area = tiles * padded
         for t in range(here):
             for f in range(0, F, 8):
@@ -213,11 +249,7 @@ def _forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, y0, v, m, t
             for c in range(0, C, 8):
                 _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
             at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
-        for e in range(16):
-            matmul(
-                v, e * tiles * C, C, 1, u, e * C * padded, padded,
-                m, e * area, padded, max(here, 3), C, padded,
-            )  # fmt: skip
+        _products(v, u, m, tiles, here, C, padded)
         for t in range(here):
             right, below = 2 * ox + 1 < OW, 2 * oy + 1 < OH
             for f in range(0, F, 8):

@@ -122,6 +122,7 @@ def start():
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles our Python too
         result = {"cold": _process(START, environment)}
         for name, code in ("warm", START), ("warm, as where SciPy is not installed", WITHOUT_SCIPY):
             rows = [_process(code, environment) for _ in range(5)]
