@@ -74,19 +74,49 @@ def test_no_folder_at_all_still_compiles(monkeypatch):
     assert _cache.jit(add_one)(1) == 2
 
 
-def test_one_numba_thread_is_enough():
-    code = (
-        "import numpy as np, nn; from nn.layers import *;"
-        "m = nn.Sequential([Input((4,)), Dense(3, activation='softmax')], seed=1);"
-        "m.compile('sgd', 'sparse_categorical_crossentropy');"
-        "print(m.engine.train_step(np.ones((5, 4), np.float32), np.zeros(5, int))[1] >= 0)"
-    )
+TRAINING = """
+import sys, shutil, numpy as np, nn
+from nn.layers import *
+m = nn.Sequential([Input((4,)), Dense(3, activation="softmax")], seed=1)
+m.compile("sgd", "sparse_categorical_crossentropy")
+if "delete" in sys.argv:
+    m.engine.predict(np.ones((5, 4), np.float32))
+    shutil.rmtree(sys.argv[2])
+    print("deleted")
+print(m.engine.train_step(np.ones((5, 4), np.float32), np.zeros(5, int))[1] >= 0)
+"""
+
+
+def train_in_a_process(*arguments, **environment):
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
+        [sys.executable, "-c", TRAINING, *arguments],
+        env={**os.environ, **environment},
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert run.stdout.strip() == "True"
+    return run.stdout.split()
+
+
+def test_training_goes_on_where_no_folder_can_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    folder = tmp_path / "file" / "cache"
+    assert train_in_a_process(NUMBA_CACHE_DIR=str(folder)) == ["True"]
+
+
+def test_training_goes_on_where_the_folder_is_read_only(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    folder.chmod(0o555)  # the administrator may write all the same
+    assert train_in_a_process(NUMBA_CACHE_DIR=str(folder)) == ["True"]
+    assert os.geteuid() == 0 or not list(folder.iterdir())
+
+
+def test_training_goes_on_when_the_folder_is_deleted_meanwhile(tmp_path):
+    folder = str(tmp_path / "cache")
+    assert train_in_a_process("delete", folder, NUMBA_CACHE_DIR=folder) == ["deleted", "True"]
+
+
+def test_one_numba_thread_is_enough():
+    assert train_in_a_process(NUMBA_NUM_THREADS="1") == ["True"]
