@@ -457,6 +457,30 @@ def test_buffers_are_never_written_behind_their_end():
             np.testing.assert_array_equal(gradients, model.gradients)
 
 
+@pytest.mark.parametrize("name", NETS)
+def test_scratch_space_is_never_written_behind_its_end(name):
+    layers, N = NETS[name]
+    model, twin = make(layers()), make(layers())
+    x, y = data(model, N)
+    twin.engine.loss_and_gradients(x, y)
+    engine = model.engine
+    space = engines.Workspace(model, engine.plan, N)
+    fences = []
+    for bench in space.benches:
+        for kind in ("entries", "table", "v", "m", "turn", "columns", "panels"):
+            held = getattr(bench, kind, None)
+            if held is not None:
+                whole = np.full((*held.shape[:-1], held.shape[-1] + 16), 7, held.dtype)
+                whole[..., :-16] = held
+                fences.append((kind, whole))
+                setattr(bench, kind, whole[..., :-16])
+    engine._training = space
+    engine.loss_and_gradients(x, y)
+    for kind, whole in fences:
+        assert (whole[..., -16:] == 7).all(), kind
+    np.testing.assert_array_equal(model.gradients, twin.gradients)
+
+
 def test_the_plan_says_what_was_fused():
     model = make(digits_net())
     rows = model.engine.describe()
