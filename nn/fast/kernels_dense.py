@@ -1,10 +1,12 @@
 """Matrix products on register tiles: dense layers, their gradients, and Winograd's middle part.
 
-One kernel, ``matmul``, with strides for its left operand serves all of them:
+    y  = x W        ``dense_forward``: W in pieces of 48 rows
+    dx = dy W^T     ``dense_input_gradient``: as (W dy^T)^T, so that W is never turned
+    dW = x^T dy     ``dense_kernel_gradient``: the sum runs over the batch
 
-    y  = x W        rows of x, W as it stands
-    dx = dy W^T     rows of dy, W transposed beforehand (``transpose``)
-    dW = x^T dy     columns of x: the sum runs over the batch
+These keep what they read again and again in the first-level cache; 10 % faster when everything is
+in the second, 40 % inside a step, where it is not. ``matmul`` with strides for its left operand
+does whatever does not fit them, the same sums in the same order: the same bits.
 
 No BLAS: on matrices this small OpenBLAS reaches 70-83 GFLOP/s a core where a 3 x 4 tile reaches
 104-107, and its own threads fight with ours for the same two cores.
