@@ -79,7 +79,10 @@ class AnswerActions:
         boxes: list[tuple[Any, str, bool]] = []
         if len(found) > 1:
             number = shown.number
-            boxes = [(f.box, number[i], i == self.desk.selected) for i, f in enumerate(found)]
+            boxes = [
+                (self.desk.ink_box(f), number[i], i == self.desk.selected)
+                for i, f in enumerate(found)
+            ]
         self.paper.show_boxes(boxes)
         for panel in self.open_panels():
             self.refresh_soon(panel)

@@ -366,6 +366,15 @@ class Desk:
         found = self.result.found
         return found[min(self.selected, len(found) - 1)] if found else None
 
+    def ink_box(self, found: Found) -> Box | None:
+        """Return the box of a digit's ink: of pen lines the reader gives the middle."""
+        if found.box is None or not found.strokes:
+            return found.box
+        strokes = self.sketch.strokes
+        half = max((strokes[i].width for i in found.strokes if i < len(strokes)), default=0.0) / 2
+        left, top, right, bottom = found.box
+        return left - half, top - half, right + half, bottom + half
+
     def focus_strokes(self) -> tuple[Stroke, ...]:
         """Return the strokes of the digit looked at; all of them where it does not say."""
         focus, strokes = self.focus, self.sketch.strokes

@@ -123,6 +123,7 @@ class PanelActions:
 
     torn: dict[str, Torn]
     drawer: Holder | None
+    narrowed = False
 
     def panel(self: Any, name: str) -> Panel | None:
         """Return an open panel, wherever it is."""
@@ -161,12 +162,21 @@ class PanelActions:
         self.paint_tabs()
 
     def make_room(self: Any) -> None:
-        """Let no window be so narrow that a panel leaves the sheet too little to draw on."""
+        """Let a panel leave the sheet enough to draw on, and the window not leave the screen."""
         self.root.update_idletasks()
         px = self.theme.px
         least = self.outer.winfo_reqwidth() - self.paper.winfo_reqwidth() + px(LEAST_SHEET)
         width = max(min(least, self.root.winfo_screenwidth()), px(820))
         self.root.minsize(width, px(560))
+        screen = self.root.winfo_screenwidth()
+        if self.root.winfo_width() > screen:
+            size, *place = self.root.geometry().split("+")
+            height, top = size.split("x")[1], place[-1] if len(place) == 2 else "0"
+            self.root.geometry(f"{screen}x{height}+0+{top}")
+            self.narrowed = True
+        elif self.narrowed and self.outer.winfo_reqwidth() <= screen:
+            self.root.geometry("")
+            self.narrowed = False
 
     def close_drawer(self: Any) -> None:
         """Close the panel in the drawer, if one is there."""
@@ -175,11 +185,11 @@ class PanelActions:
             self.drawer.destroy()
             self.drawer = None
             self.turns.add("room", self.make_room)
+        self.paint_tabs()
 
     def do_close_panel(self: Any) -> None:
         """Close the panel in the drawer."""
         self.close_drawer()
-        self.paint_tabs()
         self.paper.focus_set()
 
     def do_tear_off(self: Any) -> None:

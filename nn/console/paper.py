@@ -269,7 +269,7 @@ class Paper(tk.Canvas):
         size = (-(-(right - left) // PATCH) * PATCH, -(-(bottom - top) // PATCH) * PATCH)
         patch = self._patches.get(size)
         if patch is None:
-            if len(self._patches) > 64:
+            if len(self._patches) > 24:
                 self._patches.clear()
             patch = self._patches[size] = ImageTk.PhotoImage("RGB", size, master=self)
         extended = (left, top, left + size[0], top + size[1])

@@ -138,7 +138,7 @@ KEYBOARD_DRAWING = (
     ("Space", "pen down, pen up"),
     ("right mouse button", "eraser"),
 )
-KEYBOARD_DRAWING_TITLE = "Draw without a mouse"
+KEYBOARD_DRAWING_TITLE = "Draw by keys, erase by mouse"
 KEYS_TITLE = "Keys"
 CLOSE = "Close"
 CANCEL = "Cancel"
