@@ -44,6 +44,9 @@ from nn.kernels.simd import (
     zeros,
 )
 
+# A plain 0 or 1 is a type of its own for Numba: what is called with it is compiled once more.
+ZERO, ONE = np.int64(0), np.int64(1)
+
 
 @jit
 def winograd_kernel(kernel, k0, C, F, padded, u):
@@ -136,7 +139,8 @@ def _products(v, u, m, tiles, rows, C, padded):
     """Multiply the first ``rows`` of each of the sixteen (tiles, C) matrices by its (C, padded).
 
     Three rows x 32 columns are a tile of the result; four rows left over are two pairs, so none
-    is computed twice. ``matmul`` does what is narrower.
+    is computed twice. What is narrower goes eight rows x eight columns at a time. (``matmul``
+    does all this too, but it is large, and would be compiled again in each kernel that has it.)
     """
     pairs = rows if rows % 3 == 0 else rows - 2 * (3 - rows % 3)
     wide = padded // 32 * 32 if rows > 1 else 0
@@ -161,11 +165,26 @@ def _products(v, u, m, tiles, rows, C, padded):
                 store_tile(m, out, padded, two, 4)
                 left += 2 * C
                 out += 2 * padded
-        if wide < padded:
-            matmul(
-                v, e * tiles * C, C, 1, u, e * C * padded + wide, padded,
-                m, e * tiles * padded + wide, padded, rows, C, padded - wide,
-            )  # fmt: skip
+        for j in range(wide, padded, 8):
+            left, out, panel = e * tiles * C, e * tiles * padded + j, e * C * padded + j
+            for _ in range(0, rows - 7, 8):
+                column = zeros(8, m)
+                right = panel
+                for k in range(left, left + C):
+                    column = outer(column, v, k, C, load(u, right))
+                    right += padded
+                store_tile(m, out, padded, column, 1)
+                left += 8 * C
+                out += 8 * padded
+            for _ in range(rows % 8):
+                single = zeros(1, m)
+                right = panel
+                for k in range(left, left + C):
+                    single = outer(single, v, k, C, load(u, right))
+                    right += padded
+                store_tile(m, out, padded, single, 1)
+                left += C
+                out += padded
 
 
 @jit
@@ -203,7 +222,7 @@ def winograd_pool_forward(
     two, three = splat(np.float32(2.0)), splat(np.float32(3.0))
     windows = PH * PW
     keep = winner.size > 0  # empty where nobody wants to know
-    at = py = px = oy = ox = 0
+    at = py = px = oy = ox = ZERO
     out = y0
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
@@ -241,7 +260,7 @@ def _forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, y0, v, m, t
     PH, PW = (OH + 1) // 2, (OW + 1) // 2
     windows = PH * PW
     area = tiles * padded
-    at = py = px = oy = ox = 0
+    at = py = px = oy = ox = ZERO
     out = y0
     for first in range(0, n * windows, tiles):
         here = min(tiles, n * windows - first)
@@ -326,7 +345,7 @@ def _add_kernel_gradient(
     PH, PW = (OH + 1) // 2, (OW + 1) // 2
     windows = PH * PW
     area = tiles * padded
-    at = py = px = 0
+    at = py = px = ZERO
     source = dy0
     nothing = splat(np.float32(0.0))
     for first in range(0, n * windows, tiles):
@@ -359,8 +378,8 @@ def _add_kernel_gradient(
             at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
         for e in range(16):
             matmul(
-                v, e * tiles * C, 1, C, m, e * area, padded,
-                product, 0, padded, C, here, padded,
+                v, e * tiles * C, ONE, C, m, e * area, padded,
+                product, ZERO, padded, C, here, padded,
             )  # fmt: skip
             for i in range(0, C * padded, 8):
                 sums = e * C * padded + i
