@@ -174,9 +174,11 @@ class PanelActions:
             height, top = size.split("x")[1], place[-1] if len(place) == 2 else "0"
             self.root.geometry(f"{screen}x{height}+0+{top}")
             self.narrowed = True
+            self.name_tools(False)
         elif self.narrowed and self.outer.winfo_reqwidth() <= screen:
             self.root.geometry("")
             self.narrowed = False
+            self.name_tools(True)
 
     def close_drawer(self: Any) -> None:
         """Close the panel in the drawer, if one is there."""

@@ -75,6 +75,13 @@ class ToolbarActions:
         self._paint_toolbar()
         return bar
 
+    def name_tools(self: Any, named: bool) -> None:
+        """Show the tools' names, or where there is no room beside a panel only their icons."""
+        buttons = [button for button, _tool in self._tool_buttons]
+        buttons += [button for button, action in self._icon_buttons if action == "clear"]
+        for button in buttons:
+            button.configure(compound="left" if named else "image")
+
     def _tabs(self: Any, master: tk.Misc) -> ttk.Frame:
         """Build the buttons that fold the panels in and out."""
         bar = ttk.Frame(master)
