@@ -62,7 +62,7 @@ def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
     for py in range(PH):
         for px in range(PW):
             window = py * PW + px
-            blank = looks and not columns[px] >> np.int64(2 * py * rows) & lines
+            blank = looks and not get(columns, px) >> np.int64(2 * py * rows) & lines
             put(order, count, window)
             count += not blank
             put(order, behind - 1, window)  # is written over unless blank
@@ -73,7 +73,7 @@ def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
 @jit
 def sparse_kernel_gradient(
     x, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, entries, table, KWC, dkernel, dbias,
+    floor, scale, KH, vectors, form, entries, table, columns, KWC, dkernel, dbias,
 ):  # fmt: skip
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
@@ -92,7 +92,6 @@ def sparse_kernel_gradient(
     padded = (F + 7) // 8 * 8
     values, places = entries.view(np.float32), entries.view(np.int32)
     first = (windows + 3) * LANES  # the list begins behind the entries of eight channels
-    columns = table[3 * windows : 3 * windows + PW]
     blank = 0
     for i in range(0, F * KH * vectors * LANES, LANES):
         store(dkernel, i, nothing)
@@ -178,7 +177,7 @@ def sparse_kernel_gradient(
 @jit
 def sparse_input_gradient(
     dx, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, entries, counts, kernel,
+    floor, scale, KH, vectors, form, entries, counts, columns, kernel,
 ):  # fmt: skip
     """Write ``dx`` of n images: each output's gradient times its kernel, added where it read.
 

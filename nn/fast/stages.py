@@ -352,7 +352,8 @@ class ConvPoolBench(Bench):
         vectors, lists = stage.form.vectors, windows if dy is not None else 0
         held = max(4 * windows * (self.F + LANES) + self.padded, 9 * windows + 4 * LANES) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
-        self.table = aligned_zeros((SHARDS, 3 * lists + self.PW), np.int64)
+        self.table = aligned_zeros((SHARDS, 3 * lists), np.int64)
+        self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
         rows = self.KH * self.F * vectors * LANES
         self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
         self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
@@ -414,7 +415,7 @@ class ConvPoolBench(Bench):
             y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
             self._winner(lo), self.padded, self.floor, self.scale, self.KH,
             self.stage.form.vectors, self.stage.form.tuples,
-            self.entries[shard], self.table[shard],
+            self.entries[shard], self.table[shard], self.columns[shard],
         )  # fmt: skip
         x = self.x.part(shard, lo)
         calls: list[Call] = [
