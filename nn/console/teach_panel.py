@@ -183,7 +183,12 @@ class TeachPanel(Panel):
                 self._hide_bar()
                 self.refresh()
             return
-        teacher.accept(lesson, float(getattr(focus.answer, "oddness", 0.0)))
+        from nn.recognise import Recogniser
+
+        # As odd as the network finds it now: a lesson moves what the judge looks at too.
+        seen = Recogniser(lesson.model).answers(np.asarray(focus.image)[None])[0]
+        before = float(getattr(focus.answer, "oddness", 0.0))
+        teacher.accept(lesson, max(seen.oddness, before))
         self.app.use_personal()
         if not self.winfo_exists():
             return
