@@ -67,6 +67,7 @@ class Course:
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_loss: float = math.inf
+    top_accuracy: float = -1.0
     seconds: float = 0.0
 
     @property
@@ -74,16 +75,22 @@ class Course:
         """Number of finished epochs."""
         return len(self.history.get("loss", ()))
 
-    def add(self, logs: dict[str, float], seconds: float) -> bool:
-        """Append an epoch; return whether it is the best so far on the validation images."""
+    def add(self, logs: dict[str, float], seconds: float, tolerance: float = 0.0) -> bool:
+        """Append an epoch; return whether it is to be kept rather than the one kept before.
+
+        It is if it did better on the validation images, or, of two that are less than ``tolerance``
+        below the best accuracy seen, because it came later.
+        """
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))
         self.seconds += seconds
         accuracy, loss = float(logs["val_accuracy"]), float(logs["val_loss"])
+        self.top_accuracy = max(self.top_accuracy, accuracy)
         better = (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
-        if better:
+        if better or accuracy > self.top_accuracy - tolerance:
             self.best_epoch, self.best_accuracy, self.best_loss = self.epochs_done, accuracy, loss
-        return better
+            return True
+        return False
 
 
 @dataclass
@@ -99,6 +106,11 @@ class Data:
     test: Callable[[], tuple[NDArray[np.uint8], NDArray[Any]]]
     source: dict[str, Any]
     folder: str | None = None
+
+
+def standard_error(accuracy: float, images: int) -> float:
+    """Return the standard error of an accuracy measured on so many images."""
+    return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / images)
 
 
 def beside(output: Path, ending: str) -> Path:
@@ -307,11 +319,12 @@ class Run:
             )
         seconds = time.monotonic() - began
         with runtime.uninterrupted():
-            better = self._better = self.course.add(logs, seconds)
+            tolerance = self.recipe.tolerance * standard_error(accuracy, len(self.validation[1]))
+            better = self._better = self.course.add(logs, seconds, tolerance)
             if better:
                 self.best_weights = self.model.get_weights()
             self.save_checkpoint()
-        self.progress.epoch_done(epoch + 1, logs, seconds, "best so far" if better else "")
+        self.progress.epoch_done(epoch + 1, logs, seconds, "kept" if better else "")
         if epoch == 0 and not beats_chance(logs["val_accuracy"], self.data.validation[1]):
             self.progress.say(
                 "After an epoch the network does not beat chance: "

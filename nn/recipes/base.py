@@ -54,6 +54,10 @@ class Recipe:
         that a finished run cannot be continued with more.
     averaging : float, optional
         Momentum of the moving average of the weights that is validated and kept.
+    tolerance : float
+        How many standard errors of its validation accuracy a later epoch may lie below the best
+        and still be kept in its stead. 0 keeps the best; where the learning rate ends near zero,
+        the last epochs are the finished ones, and their differences are chance.
     dropout : mapping
         Factor on the dropout rates of some presets, by name; 1 for the others.
     finish : callable, optional
@@ -70,6 +74,7 @@ class Recipe:
     learning_rates: Mapping[str, float] | None = None
     fixed_length: bool = False
     averaging: float | None = None
+    tolerance: float = 0.0
     dropout: Mapping[str, float] = field(default_factory=dict)
     finish: Callable[..., dict[str, Any]] | None = None
 
