@@ -175,6 +175,10 @@ class PanelActions:
             self.root.geometry(f"{screen}x{height}+0+{top}")
             self.narrowed = True
             self.name_tools(False)
+            self.root.update_idletasks()
+            last = self.recognise_button
+            if self.drawer is not None and last.winfo_width() < last.winfo_reqwidth():
+                self.do_tear_off()  # no room beside the sheet: a window of its own
         elif self.narrowed and self.outer.winfo_reqwidth() <= screen:
             self.root.geometry("")
             self.narrowed = False
