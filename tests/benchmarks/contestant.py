@@ -82,7 +82,7 @@ class Contestant:
         order = self.rng.permutation(size)
         for start in range(0, size, BATCH):
             chosen = order[start : start + BATCH]
-            self.peer.step(x[chosen], y[chosen])
+            self.peer.step(self.peer.chosen(x, chosen), self.peer.chosen(y, chosen))
 
     def predict(self, size):
         """Classify the first ``size`` images, in blocks where there are many."""

@@ -51,6 +51,10 @@ class TorchPeer:
         """Return labels as a tensor."""
         return self.torch.from_numpy(y.astype(np.int64))
 
+    def chosen(self, tensor, rows):
+        """Return some rows of a tensor."""
+        return tensor[rows]
+
     def step(self, x, y):
         """Take one training step on tensors."""
         if not self.net.training:  # walks through all modules: not once a call
@@ -115,6 +119,10 @@ class KerasPeer:
     def labels(self, y):
         """Return labels as a tensor."""
         return self.tf.constant(y)
+
+    def chosen(self, tensor, rows):
+        """Return some rows of a tensor."""
+        return self.tf.gather(tensor, rows)
 
     def step(self, x, y):
         """Take one training step."""
@@ -203,6 +211,10 @@ class JaxPeer:
         return self.jnp.asarray(x)
 
     labels = tensor
+
+    def chosen(self, tensor, rows):
+        """Return some rows of an array."""
+        return tensor[rows]
 
     def step(self, x, y):
         """Take one training step."""
