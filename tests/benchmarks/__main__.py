@@ -117,11 +117,11 @@ def main():
         begin = time.perf_counter()
         results["load"][name] = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
         results[name] = parts[name]()
+        file.write_text(json.dumps(results, indent=1))  # what is measured stays, whatever comes
         print(f"{name}: measured in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
     text = "\n".join(report(results))
     print(text)
     (folder / "benchmark.txt").write_text(text + "\n")
-    file.write_text(json.dumps(results, indent=1))
     for line in pictures.draw(results, folder):
         print(line)
 

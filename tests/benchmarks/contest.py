@@ -39,9 +39,9 @@ def tasks(quick):
     turns = 5 if quick else 15
     return {
         "step": Task("step", 128, 3, 10, turns),
-        "epoch": Task("epoch", 6_400 if quick else 12_800, 0, 1, 3 if quick else 5),
+        "epoch": Task("epoch", 6_400 if quick else 12_800, 0, 1, 3),
         "one image": Task("predict", 1, 20, 100, turns),
-        "10,000 images": Task("predict", 10_000, 1 if quick else 2, 1, turns),
+        "10,000 images": Task("predict", 10_000, 1, 1, 3 if quick else 7),
     }
 
 
