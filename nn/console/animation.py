@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nn.console.sketch import Box
+from nn.drawing import STROKE_WIDTH
 
 SIDE = 28
 STAGE_SECONDS = 0.9
@@ -71,10 +72,13 @@ def journey(steps: Any, page: Box) -> Journey:
         return (x, y, x + SIDE * unit, y + SIDE * unit)
 
     margin = (SIDE - side * steps.scale) / 2
+    # The box of strokes is that of the pen's line; the ink reaches half a pen beyond it.
+    pen = STROKE_WIDTH / 2 * unit if steps.lines else 0.0
+    x0, y0, x1, y1 = steps.box
     mass = (left + (steps.mass[0] + 0.5) * unit, top + (steps.mass[1] + 0.5) * unit)
     return Journey(
         (_square(page), frame(margin, margin), frame(*steps.shift)),
-        tuple(steps.box),
+        (x0 - pen, y0 - pen, x1 + pen, y1 + pen),
         mass,
     )
 

@@ -75,10 +75,12 @@ class StepsPanel(Panel):
             self._mark(-1)
             return
         self._journey = journey(steps, self.app.desk.page)
-        width, height = steps.box[2] - steps.box[0], steps.box[3] - steps.box[1]
+        left, top, right, bottom = self._journey.box
         # How far the mass lies from the middle of the 20 × 20 box, in its pixels.
         dx, dy = steps.mass[0] - 9.5, steps.mass[1] - 9.5
-        self._numbers.configure(text=texts.steps_numbers(width, height, steps.scale, dx, dy))
+        self._numbers.configure(
+            text=texts.steps_numbers(right - left, bottom - top, steps.scale, dx, dy)
+        )
         if self._first:
             self._first = False
             self.play()
