@@ -13,8 +13,8 @@ import nn
 from nn import fast, runtime
 from nn.fast import engine as engines
 from nn.fast.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.conv_pool import Form
 from nn.fast.plan import make_plan
-from nn.fast.stages import Form
 from nn.layers import (
     Activation,
     AveragePooling2D,

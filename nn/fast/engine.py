@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.fast.buffers import SHARDS, Buffer, Plane, shard_bounds
+from nn.fast.conv_pool import ConvPoolStage
 from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_output import softmax_crossentropy, softmax_rows
 from nn.fast.plan import Plan, make_plan
@@ -28,7 +29,6 @@ from nn.fast.predictor import Predictor, layer_starts
 from nn.fast.stages import (
     Bench,
     Call,
-    ConvPoolStage,
     DenseStage,
     PlainStage,
     Stage,

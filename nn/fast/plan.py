@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.fast.buffers import NO_BORDER
+from nn.fast.conv_pool import ConvPoolStage, Form
 from nn.fast.norm_relu import NormRelu, norm_relu_length
-from nn.fast.stages import LANES, ConvPoolStage, DenseStage, Form, PlainStage, Stage
+from nn.fast.stages import LANES, DenseStage, PlainStage, Stage
 from nn.fast.winograd_conv import WinogradConv, winograd_pays
 from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.fast.buffers import Buffer, Plane
+from nn.fast.conv_pool import ConvPoolStage
 from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_output import softmax_rows
 from nn.fast.kernels_predict import dense_chain, unchanged
@@ -22,7 +23,6 @@ from nn.fast.stages import (
     LANES,
     Bench,
     Call,
-    ConvPoolStage,
     DenseStage,
     PlainStage,
     Weights,

@@ -1,0 +1,208 @@
+"""The stage of a convolution, ReLU and 2 x 2 max pooling, and the kernel calls it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nn.fast.buffers import SHARDS, SLACK, Buffer, Plane
+from nn.fast.kernels_conv import conv_pool_forward, pack_columns
+from nn.fast.kernels_dense import column_sums
+from nn.fast.kernels_sparse import (
+    add_rows,
+    pack_rows,
+    sparse_input_gradient,
+    sparse_kernel_gradient,
+)
+from nn.fast.kernels_winograd import winograd_kernel, winograd_pool_forward
+from nn.fast.stages import LANES, Bench, Call, Stage, Weights, dropout_call, eights
+from nn.layers import Conv2D, Dropout
+from nn.memory import aligned_zeros
+from nn.reference import Array
+
+TILE_ELEMENTS = 60_000  # of Winograd's patches and products: a quarter of a second-level cache
+REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
+
+
+@dataclass(frozen=True)
+class Form:
+    """The register tile of the sparse kernels: ``rows`` x ``columns`` vectors of a kernel row.
+
+    A row of KW * C numbers is padded to ``vectors`` whole vectors, a multiple of ``columns``.
+    """
+
+    rows: int
+    columns: int
+    vectors: int
+
+    @property
+    def tuples(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What the kernels take: two tuples whose lengths they are compiled for."""
+        return (0,) * self.rows, (0,) * self.columns
+
+    @classmethod
+    def best(cls, KH: int, KWC: int) -> Form:
+        """Return the form that wastes least: little padding, many accumulators."""
+        needed = -(-KWC // LANES)
+        choices = []
+        for rows in (r for r in range(1, KH + 1) if KH % r == 0):
+            for columns in range(1, min(needed, REGISTERS // rows) + 1 if rows <= REGISTERS else 0):
+                vectors = -(-needed // columns) * columns
+                stalls = max(1.0, 8 / (rows * columns))  # under eight sums the pipeline waits
+                choices.append((vectors * stalls, -rows * columns, rows, columns, vectors))
+        return cls(*min(choices)[2:])
+
+
+@dataclass(frozen=True)
+class ConvPoolStage(Stage):
+    """Conv2D, ReLU if ``relu``, 2 x 2 max pooling, and dropout (only after ReLU)."""
+
+    layer: Conv2D
+    relu: bool
+    form: Form
+    dropout: Dropout | None = None
+
+    def open(
+        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
+    ) -> ConvPoolBench:
+        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
+        return ConvPoolBench(self, weights, x, y, dx, dy)
+
+
+class ConvPoolBench(Bench):
+    """Forward by direct tiles or Winograd, backward by the sparse kernels."""
+
+    def __init__(
+        self,
+        stage: ConvPoolStage,
+        weights: Weights,
+        x: Buffer,
+        y: Buffer,
+        dx: Buffer | None,
+        dy: Buffer | None,
+    ) -> None:
+        self.stage, self.weights = stage, weights
+        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+        self.KH, self.KW, self.C, self.F = stage.layer.params["kernel"].shape
+        # The reader may see the same numbers as one flat row; then there is no border.
+        self.target = Plane(stage.output_shape, y.plane.border)
+        self.PH, self.PW, _ = self.target.extents
+        self.KWC, self.padded = self.KW * self.C, eights(self.F)
+        self.floor = np.float32(0.0 if stage.relu else -np.inf)
+        self.scale = np.float32(1.0)
+        if stage.dropout is not None:
+            self.scale = np.float32(1 / (1 - stage.dropout.rate))
+            self.seed = np.zeros(1, np.uint64)
+        self.packed = (weights.kernel,)
+        windows = self.PH * self.PW
+        capacity = (y.data.size - SLACK) // y.plane.image
+        winners = capacity * windows * self.padded + SLACK if dy is not None else 0
+        self.winner = aligned_zeros(winners, np.uint8)
+        self.winograd = stage.kernel == "winograd"
+        if self.winograd:
+            self.tiles = max(12, min(48, TILE_ELEMENTS // (16 * (self.C + self.padded)) // 3 * 3))
+            self.packed_kernel = aligned_zeros(16 * self.C * self.padded + SLACK)
+            self.v = aligned_zeros((SHARDS, 16 * self.tiles * self.C + SLACK))
+            self.m = aligned_zeros((SHARDS, 16 * self.tiles * self.padded + SLACK))
+        else:
+            self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
+            self.v = self.m = aligned_zeros((SHARDS, 0))
+        # The lists of the sparse kernels, long enough for both of their orders.
+        vectors, lists = stage.form.vectors, windows if dy is not None else 0
+        held = max(4 * windows * (self.F + LANES) + self.padded, 9 * windows + 4 * LANES) + LANES
+        self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
+        self.table = aligned_zeros((SHARDS, 3 * lists), np.int64)
+        self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
+        rows = self.KH * self.F * vectors * LANES
+        self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
+        self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
+        self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
+        self.nbytes = sum(
+            array.nbytes
+            for array in (
+                self.winner, self.packed_kernel, self.v, self.m, self.entries, self.table,
+                self.rows, self.dkernels, self.dbiases,
+            )
+        )  # fmt: skip
+
+    def prepare(self, training: bool) -> list[Call]:
+        kernel, C, F = self.weights.kernel, self.C, self.F
+        if self.winograd:
+            arguments = (kernel, 0, C, F, self.padded, self.packed_kernel)
+            calls: list[Call] = [(winograd_kernel, arguments)]
+        else:
+            rows = self.KH * self.KWC
+            calls = [(pack_columns, (kernel, 0, rows, F, self.packed_kernel))]
+        if training and self.dx is not None:
+            vectors = self.stage.form.vectors
+            calls.append((pack_rows, (kernel, 0, self.KH, self.KWC, F, vectors, self.rows)))
+        return calls
+
+    def _winner(self, lo: int) -> Array:
+        return self.winner[lo * self.PH * self.PW * self.padded :]
+
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+        x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
+        source, target, bias = self.x.plane, self.target, self.weights.bias
+        out = (y, target.first, target.image, target.row, winner)
+        calls: list[Call]
+        if self.winograd:
+            arguments: tuple[Any, ...] = (
+                x, source.image, source.row, self.C, n, self.packed_kernel, bias,
+                self.PH, self.PW, self.F, self.padded, self.floor,
+                *out, self.v[shard], self.m[shard], self.tiles,
+            )  # fmt: skip
+            calls = [(winograd_pool_forward, arguments)]
+        else:
+            arguments = (
+                x, source.image, source.row, self.C, n, self.packed_kernel, bias,
+                self.KH, self.KWC, self.stage.layer.strides, self.PH, self.PW, self.F,
+                self.floor, *out, self.padded,
+            )  # fmt: skip
+            calls = [(conv_pool_forward, arguments)]
+        if training and self.stage.dropout is not None:
+            calls.append(dropout_call(self.stage.dropout, y, target, lo, n, self.seed, self.scale))
+        return calls
+
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+        assert self.dy is not None
+        source, target, layer = self.x.plane, self.target, self.stage.layer
+        strides = layer.strides[0] * source.row, layer.strides[1] * self.C
+        y, dy = self.y.part(shard, lo), self.dy.part(shard, lo)
+        middle = (
+            source.image, source.row, strides, n,
+            y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
+            self._winner(lo), self.padded, self.floor, self.scale, self.KH,
+            self.stage.form.vectors, self.stage.form.tuples,
+            self.entries[shard], self.table[shard], self.columns[shard],
+        )  # fmt: skip
+        x = self.x.part(shard, lo)
+        calls: list[Call] = [
+            (
+                sparse_kernel_gradient,
+                (x, *middle, self.KWC, self.dkernels[shard], self.dbiases[shard]),
+            )
+        ]
+        if self.dx is not None:
+            dx = self.dx.part(shard, lo)
+            calls.append((sparse_input_gradient, (dx, *middle, self.rows)))
+        return calls
+
+    def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
+        parts = self.dkernels.reshape(-1)
+        calls: list[Call] = [
+            (
+                add_rows,
+                (
+                    parts, self.dkernels.shape[1], SHARDS, self.KH, self.KWC, self.F,
+                    self.stage.form.vectors, first, last, self.weights.dkernel, 0,
+                ),
+            )
+        ]  # fmt: skip
+        if last == self.KH * self.KWC:
+            dbiases = self.dbiases.reshape(-1)
+            width = self.dbiases.shape[1]
+            calls.append((column_sums, (dbiases, 0, SHARDS, self.F, width, self.weights.dbias, 0)))
+        return calls
