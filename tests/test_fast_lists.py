@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nn.fast import kernels_dense
+from nn.fast import kernels_dense_gradient as gradient_kernels
 from nn.kernels._cache import jit
 from nn.kernels.simd import load, load_tile, store_tile
 from nn.kernels.simd_lists import store_numbered, store_placed, turned
@@ -57,12 +58,9 @@ def fenced(size, fill=None):
     return whole
 
 
-# Columns of 32 and of 8, three rows and two, blocks of 24 that do not divide.
-@pytest.mark.parametrize(
-    ("n", "D", "F"), [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33), (40, 25, 96)]
-)
-def test_dense_products_agree_with_numpy_and_stay_inside(rng, n, D, F):
-    x, w, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F), (n, F)))
+@pytest.mark.parametrize(("n", "D", "F"), [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33)])
+def test_the_dense_product_agrees_with_numpy_and_stays_inside(rng, n, D, F):
+    x, w = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F)))
     wide = F // 32 * 32
     y = fenced(n * F, np.full(n * F, 3, np.float32))
     kernels_dense.dense_forward(fenced(n * D, x), n, D, fenced(D * F, w), F, y, F)
@@ -71,32 +69,58 @@ def test_dense_products_agree_with_numpy_and_stay_inside(rng, n, D, F):
     assert (received[:, wide:] == 3).all()
     assert (y[n * F :] == CANARY).all()
 
-    dx, size = fenced(n * D), (n + 7) // 8 * 8 * F + 832
-    scratch = fenced(size)
-    kernels_dense.dense_input_gradient(fenced(n * F, dy), n, F, fenced(D * F, w), D, dx, scratch)
+
+# Blocks of 48 columns that do not divide, units that are no whole vectors, lists of several blocks
+# of examples, empty and full ones.
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize(
+    ("n", "D", "F"),
+    [(32, 100, 64), (2, 48, 32), (7, 61, 40), (1, 97, 1), (40, 50, 13), (300, 75, 9)],
+)
+def test_the_dense_gradients_agree_with_numpy_and_stay_inside(rng, n, D, F, density):
+    x, w, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F), (n, F)))
+    dy = np.where(rng.random(dy.shape) < density, dy, np.float32(0))
+    dx, dw = fenced(n * D), fenced(D * F, np.full(D * F, 3, np.float32))
+    entries, numbers = gradient_kernels.lists_size(F), gradient_kernels.scratch_size(F)
+    lists, scratch = np.full(entries + 32, -1, np.int64), fenced(numbers)
+    ends = np.full(max(F, gradient_kernels.EXAMPLES) + 8, -1, np.int64)
+    room = lists, ends, scratch
+    given = fenced(n * F, dy)
+    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, *room)
     np.testing.assert_allclose(dx[: n * D].reshape(n, D), dy @ w.T, rtol=1e-4, atol=1e-4)
-    assert (dx[n * D :] == CANARY).all()
-    assert (scratch[size:] == CANARY).all()
-
-    panels, columns, dw = fenced(n * wide), fenced(24 * 128), fenced(D * F)
-    first = n // 2
-    kernels_dense.pack_panels(fenced(first * F, dy[:first]), first, F, panels, 0, n)
-    kernels_dense.pack_panels(fenced((n - first) * F, dy[first:]), n - first, F, panels, first, n)
-    inside = fenced(n * D, x)
-    kernels_dense.dense_kernel_gradient(inside, D, 0, D, panels, F, n, n, dw, columns)
-    received = dw[: D * F].reshape(D, F)
-    np.testing.assert_allclose(received[:, :wide], (x.T @ dy)[:, :wide], rtol=1e-4, atol=1e-4)
-    assert (received[:, wide:] == 0).all()
-    for fence, end in ((panels, n * wide), (columns, 24 * 128), (dw, D * F)):
+    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, *room)
+    np.testing.assert_allclose(dw[: D * F].reshape(D, F), x.T @ dy, rtol=1e-4, atol=2e-4)
+    for fence, end in ((dx, n * D), (dw, D * F), (scratch, numbers)):
         assert (fence[end:] == CANARY).all()
+    assert (lists[entries:] == -1).all()
+    assert (ends[-8:] == -1).all()
 
 
-def test_more_examples_than_a_block_are_summed(rng):
-    N, D, F = 300, 30, 32
+def test_a_part_of_the_rows_of_a_dense_gradient(rng):
+    N, D, F = 20, 200, 24
     x, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((N, D), (N, F)))
-    panels, columns = fenced(N * F), fenced(24 * 128)
-    kernels_dense.pack_panels(fenced(N * F, dy), N, F, panels, 0, N)
-    dw, flat = fenced(D * F), fenced(N * D, x)
-    kernels_dense.dense_kernel_gradient(flat, D, 0, D, panels, F, N, N, dw, columns)
-    np.testing.assert_allclose(dw[: D * F].reshape(D, F), x.T @ dy, rtol=1e-4, atol=1e-3)
-    assert (columns[24 * 128 :] == CANARY).all()
+    dw = fenced(D * F, np.full(D * F, 3, np.float32))
+    lists = np.zeros(gradient_kernels.lists_size(F), np.int64)
+    room = lists, np.zeros(128, np.int64), fenced(gradient_kernels.scratch_size(F))
+    gradient_kernels.dense_kernel_gradient(
+        fenced(N * D, x), D, 60, 160, fenced(N * F, dy), F, N, dw, *room
+    )
+    received = dw[: D * F].reshape(D, F)
+    np.testing.assert_allclose(received[60:160], (x.T @ dy)[60:160], rtol=1e-4, atol=1e-4)
+    assert (received[:60] == 3).all()
+    assert (received[160:] == 3).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_in_a_dense_gradient_is_not_lost(value):
+    n, D, F = 3, 48, 8
+    x, w, dy = np.ones((n, D)), np.ones((D, F)), np.zeros((n, F))
+    dy[1, 2] = value
+    dx, dw = fenced(n * D), fenced(D * F)
+    lists = np.zeros(gradient_kernels.lists_size(F), np.int64)
+    room = lists, np.zeros(128, np.int64), fenced(gradient_kernels.scratch_size(F))
+    given = fenced(n * F, dy)
+    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, *room)
+    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, *room)
+    np.testing.assert_array_equal(dx[: n * D].reshape(n, D)[:, 0], [0, value, 0])
+    np.testing.assert_array_equal(dw[: D * F].reshape(D, F)[0], [0, 0, value, 0, 0, 0, 0, 0])

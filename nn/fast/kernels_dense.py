@@ -1,12 +1,9 @@
-"""Matrix products on register tiles: dense layers, their gradients, and Winograd's middle part.
+"""Matrix products on register tiles, and what else a dense layer needs on its way forward.
 
-    y  = x W        ``dense_forward``: W in pieces of 48 rows
-    dx = dy W^T     ``dense_input_gradient``: as (W dy^T)^T, so that W is never turned
-    dW = x^T dy     ``dense_kernel_gradient``: the sum runs over the batch
-
-These keep what they read again and again in the first-level cache; 10 % faster when everything is
-in the second, 40 % inside a step, where it is not. ``matmul`` with strides for its left operand
-does whatever does not fit them, the same sums in the same order: the same bits.
+``dense_forward`` computes y = x W and keeps what it reads again and again in the first-level
+cache: 10 % faster when everything is in the second, 40 % inside a step, where it is not.
+``matmul`` with strides for its left operand does whatever does not fit it, the same sums in the
+same order: the same bits. The gradients stand in ``kernels_dense_gradient``.
 
 No BLAS: on matrices this small OpenBLAS reaches 70-83 GFLOP/s a core where a 3 x 4 tile reaches
 104-107, and its own threads fight with ours for the same two cores.
@@ -35,7 +32,6 @@ from nn.kernels.simd import (
     store_tile_part,
     zeros,
 )
-from nn.kernels.simd_lists import turned
 
 DEPTH = 48  # rows of W that the forward product keeps in the first-level cache
 
@@ -135,97 +131,6 @@ def dense_forward(x, n, D, kernel, row, y, F):
                     left += 1
                     right += row
                 store_tile(y, at, F, two, 4)
-
-
-@jit
-def dense_input_gradient(dy, n, F, kernel, D, dx, scratch):
-    """Write ``dx = dy W^T`` for n rows; D >= 24.
-
-    Computed as ``(W dy^T)^T``: W is read as it stands, once; dy is turned beforehand, into blocks
-    of 32 and of 8 columns that stay in the first-level cache; the result is turned back 24 rows
-    at a time. ``scratch`` needs n * F numbers, n rounded up to eights, and 832 more.
-    """
-    lanes = (n + 7) // 8 * 8
-    wide = n // 32 * 32 if n % 32 <= 24 else lanes
-    tile, corner = lanes * F, lanes * F + 24 * 32
-    for i in range(0, lanes, 8):
-        out, step = ((i >> 5) * 32 * F + (i & 31), 32) if i < wide else (i * F, 8)
-        whole = F // 8 * 8 if i + 8 <= n else 0
-        for f in range(0, whole, 8):
-            store_tile(scratch, out + f * step, step, turned(load_tile(dy, i * F + f, F, 8, 1)), 1)
-        for f in range(whole, F):
-            for r in range(8):
-                value = get(dy, (i + r) * F + f) if i + r < n else np.float32(0.0)
-                put(scratch, out + f * step + r, value)
-    for block in range(0, D, 24):
-        d = min(block, D - 24)
-        i = 0
-        while i < lanes:
-            if i < wide:
-                columns = 32
-                for r in range(0, 24, 3):
-                    acc = zeros(12, dx)
-                    left, right = (d + r) * F, i * F
-                    for _ in range(F):
-                        acc = outer(acc, kernel, left, F, loads(scratch, right, 4))
-                        left += 1
-                        right += 32
-                    store_tile(scratch, tile + r * 32, 32, acc, 4)
-            else:
-                columns = 8
-                for r in range(0, 24, 12):
-                    column = zeros(12, dx)
-                    left, right = (d + r) * F, i * F
-                    for _ in range(F):
-                        column = outer(column, kernel, left, F, load(scratch, right))
-                        left += 1
-                        right += 8
-                    store_tile(scratch, tile + r * 32, 32, column, 1)
-            for q in range(0, min(columns, n - i), 8):
-                count = min(8, n - i - q)
-                for r in range(0, 24, 8):
-                    rows = turned(load_tile(scratch, tile + r * 32 + q, 32, 8, 1))
-                    out = (i + q) * D + d + r
-                    if count == 8:
-                        store_tile(dx, out, D, rows, 1)
-                    else:
-                        store_tile(scratch, corner, 8, rows, 1)
-                        for k in range(count):
-                            store(dx, out + k * D, load(scratch, corner + k * 8))
-            i += columns
-
-
-@jit
-def pack_panels(dy, n, F, panels, first, height):
-    """Lay n rows of dy out as rows ``first`` onwards of F // 32 panels (height, 32)."""
-    for i in range(n):
-        for j in range(0, F - 31, 32):
-            store_tile(panels, j * height + (first + i) * 32, 0, loads(dy, i * F + j, 4), 4)
-
-
-@jit
-def dense_kernel_gradient(x, D, lo, hi, panels, F, N, height, dkernel, scratch):
-    """Write rows lo to hi, at least 24, of ``dW = x^T dy``: the first F // 32 * 32 columns.
-
-    ``panels`` is dy as ``pack_panels`` lays it out. Twenty-four columns of x are copied side by
-    side first; as they stand, their addresses collide in the first-level cache. ``scratch``
-    needs 24 * 128 numbers; 128 examples are taken at a time.
-    """
-    for block in range(lo, hi, 24):
-        d = min(block, hi - 24)
-        for k in range(0, N, 128):
-            depth = min(128, N - k)
-            for i in range(depth):
-                store_tile(scratch, i * 24, 0, loads(x, (k + i) * D + d, 3), 3)
-            for j in range(0, F - 31, 32):
-                for r in range(0, 24, 3):
-                    at, left, right = (d + r) * F + j, r, j * height + k * 32
-                    acc = load_tile(dkernel, at, F, 3, 4) if k else zeros(12, dkernel)
-                    for _ in range(depth):
-                        acc = outer(acc, scratch, left, 1, loads(panels, right, 4))
-                        left += 24
-                        right += 32
-                    store_tile(dkernel, at, F, acc, 4)
 
 
 @jit

@@ -21,13 +21,18 @@ from nn.fast.kernels_dense import (
     bias_activation,
     column_sums,
     dense_forward,
-    dense_input_gradient,
-    dense_kernel_gradient,
     dropout,
     matmul,
-    pack_panels,
     pad_rows,
     transpose,
+)
+from nn.fast.kernels_dense_gradient import (
+    COLUMNS,
+    EXAMPLES,
+    dense_input_gradient,
+    dense_kernel_gradient,
+    lists_size,
+    scratch_size,
 )
 from nn.layers import Dense, Dropout, Layer
 from nn.memory import aligned_zeros
@@ -36,7 +41,6 @@ from nn.reference import Array, Pads, Shape
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 LANES = 8
-DENSE_ROWS = 24  # rows of a dense kernel that its gradients take at a time
 
 
 def eights(count: int) -> int:
@@ -155,7 +159,7 @@ class DenseStage(Stage):
 class DenseBench(Bench):
     """``y = dropout(relu(x W + b))`` by the matrix products of ``kernels_dense``."""
 
-    grain = DENSE_ROWS
+    grain = COLUMNS
 
     def __init__(
         self,
@@ -180,17 +184,16 @@ class DenseBench(Bench):
             self.right = aligned_zeros(self.D * self.width + SLACK)
             self.packed = (weights.kernel,)
         # What the backward kernels need; where a layer is too small for them, W turned.
-        self.tall = self.D >= DENSE_ROWS
+        self.tall = self.D >= COLUMNS
         turned = dx is not None and not self.tall
         self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
-        capacity = (y.data.size - SLACK) // y.plane.image if dy is not None else 0
-        lanes = eights(-(-capacity // SHARDS)) if dx is not None else 0
-        self.turn = aligned_zeros((SHARDS, lanes * self.F + 32 * DENSE_ROWS + 64))
-        self.panels = aligned_zeros(capacity * self.F)
-        self.columns = aligned_zeros((SHARDS, DENSE_ROWS * 128 if dy is not None else 0))
-        self.nbytes = sum(
-            array.nbytes for array in (self.transposed, self.turn, self.panels, self.columns)
-        ) + (self.right.nbytes if self.packed else 0)
+        sparse = dy is not None and self.tall
+        self.lists = np.zeros((SHARDS, lists_size(self.F) if sparse else 0), np.int64)
+        self.ends = np.zeros((SHARDS, max(self.F, EXAMPLES) if sparse else 0), np.int64)
+        self.scratch = aligned_zeros((SHARDS, scratch_size(self.F) if sparse else 0))
+        self.nbytes = self.transposed.nbytes + self.lists.nbytes + self.scratch.nbytes
+        if self.packed:
+            self.nbytes += self.right.nbytes
 
     def prepare(self, training: bool) -> list[Call]:
         calls: list[Call] = []
@@ -224,12 +227,11 @@ class DenseBench(Bench):
         calls: list[Call] = []
         if self.stage.relu:
             calls.append((activation_gradient, (dy, y, 0, n * F, self.floor, self.scale)))
-        if F >= 32:
-            calls.append((pack_panels, (dy, n, F, self.panels, lo, self.panels.size // F)))
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
             if self.tall:
-                arguments = (dy, n, F, self.weights.kernel, D, dx, self.turn[shard])
+                room = self.lists[shard], self.ends[shard], self.scratch[shard]
+                arguments = (dy, n, F, self.weights.kernel, D, dx, *room)
                 calls.append((dense_input_gradient, arguments))
             else:
                 calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
@@ -240,13 +242,12 @@ class DenseBench(Bench):
         D, F = self.D, self.F
         x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
         calls: list[Call] = []
-        wide = F // 32 * 32 if last - first >= DENSE_ROWS else 0
-        if wide:
-            panels = self.panels, F, N, self.panels.size // F
-            arguments = (x, D, first, last, *panels, dkernel, self.columns[part])
+        if last - first >= COLUMNS:
+            room = self.lists[part], self.ends[part], self.scratch[part]
+            arguments = (x, D, first, last, dy, F, N, dkernel, *room)
             calls.append((dense_kernel_gradient, arguments))
-        if wide < F and first < last:
-            where = (dy, wide, F, dkernel, first * F + wide, F, last - first, N, F - wide)
+        elif first < last:
+            where = dy, 0, F, dkernel, first * F, F, last - first, N, F
             calls.append((matmul, (x, first, 1, D, *where)))
         if last == D:
             calls.append((column_sums, (dy, 0, N, F, F, self.weights.dbias, 0)))
