@@ -225,6 +225,5 @@ class Window:
         for after in self.root.tk.splitlist(self.root.tk.call("after", "info")):
             self.root.after_cancel(after)
         self.root.update()
-        gc.unfreeze()
-        gc.enable()
+        self.app.process.end()
         gc.collect()

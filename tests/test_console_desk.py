@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import string
+import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from console_helpers import ScriptedReader, answer
 
-from nn.console import answers, keys, texts
+from nn import runtime
+from nn.console import answers, keys, process, texts
 from nn.console.desk import Desk, Result
 from nn.console.history import LENGTH, Entry, History
 from nn.console.palette import DARK, LIGHT, contrast
@@ -354,3 +359,40 @@ def test_errors_and_cancelling_arrive_as_errors():
     shop.start(Job("b", print, errors.append), endless).cancel()
     collected(shop)
     assert {type(e) for e in errors} == {KeyError, CancelledError}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows a thread's priority")
+def test_workers_stand_back_but_for_the_answer_to_a_drawing():
+    shop, nice, unexpected = Workshop(), {}, []
+
+    def own(_report=None):
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = own()
+    for name, patient in (("lesson", True), ("read", False)):
+        put = partial(nice.__setitem__, name)
+        shop.start(Job(name, put, unexpected.append, patient=patient), own)
+    collected(shop)
+    assert nice == {"lesson": min(before + process.NICE, 19), "read": before}
+    assert own() == before
+    assert not unexpected
+
+
+def test_an_open_window_has_a_core_and_python_first_and_gives_them_back():
+    before = sys.getswitchinterval(), runtime.num_threads(), gc.isenabled(), gc.get_freeze_count()
+    foreground = process.Foreground()
+    runtime.set_num_threads(4)
+    try:
+        foreground.begin()
+        assert sys.getswitchinterval() == pytest.approx(process.SWITCH)
+        assert not gc.isenabled()
+        foreground.settle()
+        assert runtime.num_threads() == 3
+        assert gc.get_freeze_count() > before[3]
+        foreground.end()
+        assert runtime.num_threads() == 4
+    finally:
+        foreground.end()
+        runtime.set_num_threads(before[1])
+    after = sys.getswitchinterval(), runtime.num_threads(), gc.isenabled(), gc.get_freeze_count()
+    assert after == (pytest.approx(before[0]), *before[1:])

@@ -270,6 +270,22 @@ def test_keys_do_what_the_cheat_sheet_says(window):
     assert not app.dialog.winfo_exists()
 
 
+def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(window):
+    window.draw()
+    button = window.app.recognise_button
+    button.focus_force()
+    window.root.update()
+    button.event_generate("<space>")  # Tk's own binding sleeps until the button is let go
+    assert button.instate(["pressed"])
+    assert len(window.app.desk.history) == 1
+    window.settle(0.2)
+    assert not button.instate(["pressed"])
+    button.state(["disabled"])
+    button.event_generate("<space>")
+    assert not button.instate(["pressed"])
+    assert len(window.app.desk.history) == 1
+
+
 def test_drawing_with_arrows_and_space(window):
     window.key("<space>")
     for _ in range(5):

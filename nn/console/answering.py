@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +11,6 @@ from nn.console.desk import Question, Result
 
 FRAME = 0.008
 """Seconds between two answers while the pen moves: the rate of a fast screen."""
-COLLECT_AFTER = 10.0
-"""Seconds of use between two garbage collections."""
 
 
 class AnswerActions:
@@ -39,10 +36,8 @@ class AnswerActions:
             self._reading = True
             self._read_beside(question, keep=False)
         self.show()
-        now = time.monotonic()
-        if not self.desk.gesture and now - self._last_collection > COLLECT_AFTER:
-            self._last_collection = now
-            gc.collect()
+        if not self.desk.gesture:
+            self.process.collect()
 
     def _read_beside(self: Any, question: Question, *, keep: bool) -> None:
         """Read a large sheet in a worker: a motion of the pen must not wait for it."""
@@ -52,7 +47,7 @@ class AnswerActions:
             return Result(question.ask(), time.perf_counter() - start)
 
         done = partial(self._read, question, keep)
-        self.start("read", ask, done, partial(self._not_read, done))
+        self.start("read", ask, done, partial(self._not_read, done), patient=False)
 
     def _read(self: Any, question: Question, keep: bool, result: Result) -> None:
         if keep:

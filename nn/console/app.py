@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 import time
 import tkinter as tk
 from collections.abc import Callable
@@ -26,6 +24,7 @@ from nn.console.inside_panel import InsidePanel
 from nn.console.lessons import Teacher, data_folder
 from nn.console.panels import Holder, PanelActions, Torn
 from nn.console.paper import Paper
+from nn.console.process import Foreground
 from nn.console.steps_panel import StepsPanel
 from nn.console.strip import Strip
 from nn.console.teach_panel import TeachPanel
@@ -37,8 +36,8 @@ from nn.console.worker import Job, Workshop
 
 POLL = 15
 """Milliseconds between looks at the workers, while one works."""
-SWITCH = 0.001
-"""Seconds a worker may hold Python before the window gets its turn; Python's own are 0.005."""
+PRESSED = 100
+"""Milliseconds a button looks pressed that was pressed by a key."""
 
 log = logging.getLogger("nn.console")
 
@@ -73,6 +72,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.desk = Desk(beside=True)
         self.workshop = Workshop()
         self.turns = Turns(root)
+        self.process = Foreground()
         self.problems: list[str] = []
         self.dialog: dialogs.Dialog | None = None
         self.torn: dict[str, Torn] = {}
@@ -82,7 +82,6 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self._answering: str | None = None
         self._reading = False
         self._last_answer = 0.0
-        self._last_collection = time.monotonic()
         self._polling: str | None = None
         self._icons: dict[tuple[str, str], ImageTk.PhotoImage] = {}
         root.report_callback_exception = self.report
@@ -96,9 +95,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.bind_keys(root)
         root.bind("<<ThemeChanged>>", self._on_theme)
         root.protocol("WM_DELETE_WINDOW", self.do_quit)
-        # Collections run on this thread, when the hand rests: a worker's collection could
-        # take a Tk object with it, which ends the process.
-        gc.disable()
+        self.process.begin()
         self.show()
         self.paper.focus_set()
         self._load = load
@@ -149,7 +146,10 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
                 window.bind(pattern, partial(self._key, sequence, command))
         for digit in range(10):
             window.bind(f"<Key-{digit}>", partial(self._digit_key, digit))
-        window.bind_class("TButton", "<Return>", _invoke)
+        for kind in ("TButton", "TCheckbutton", "TRadiobutton"):
+            for pattern in ("<space>", "<<Invoke>>"):
+                window.bind_class(kind, pattern, _press)
+        window.bind_class("TButton", "<Return>", _press)
 
     def _key(self, sequence: str, command: Callable[[], Any], event: Any) -> str | None:
         control = event.state & 0x4
@@ -170,7 +170,6 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
 
     def _warm_up(self) -> None:
         self._warming_since = time.monotonic()
-        sys.setswitchinterval(SWITCH)
         self.start("warm up", lambda _report: self._load(), self._warm, self._not_warm)
         self._warming_message()
 
@@ -180,8 +179,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
             self.root.after(500, self._warming_message)
 
     def _warm(self, reader: Any) -> None:
-        gc.collect()
-        gc.freeze()  # the libraries' objects stay; later collections need not look at them
+        self.process.settle()
         self.desk.warming = False
         self.use_reader(reader)
         for picture in self.options.pictures:
@@ -227,9 +225,11 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         on_done: Callable[[Any], None],
         on_error: Callable[[BaseException], None],
         on_progress: Callable[[Any], None] | None = None,
+        *,
+        patient: bool = True,
     ) -> Job:
-        """Run something in a worker and keep looking for its messages."""
-        job = self.workshop.start(Job(name, on_done, on_error, on_progress), work)
+        """Run something in a worker and keep looking for its messages; see `Job`."""
+        job = self.workshop.start(Job(name, on_done, on_error, on_progress, patient), work)
         if self._polling is None:
             self._polling = self.root.after(POLL, self._poll)
         return job
@@ -294,15 +294,26 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
 
     def do_quit(self) -> None:
         """Close the window."""
-        gc.unfreeze()
-        gc.enable()
+        self.process.end()
         self.root.destroy()
 
 
-def _invoke(event: Any) -> str:
-    """Press the button that has the focus."""
-    event.widget.invoke()
+def _press(event: Any) -> str:
+    """Press the button that has the focus; it looks pressed for a moment.
+
+    Tk's own binding sleeps for that moment, and hears no pen meanwhile.
+    """
+    button = event.widget
+    if not button.instate(["disabled"]):
+        button.state(["pressed"])
+        button.after(PRESSED, partial(_let_go, button))
+        button.invoke()
     return "break"
+
+
+def _let_go(button: Any) -> None:
+    if button.winfo_exists():
+        button.state(["!pressed"])
 
 
 def _keysym(character: str) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nn.console.process import stand_back
+
 
 class CancelledError(Exception):
     """Raised inside a job whose user has changed their mind."""
@@ -20,12 +22,16 @@ class CancelledError(Exception):
 
 @dataclass
 class Job:
-    """A piece of work with its progress, its end and a way to stop it."""
+    """A piece of work with its progress, its end and a way to stop it.
+
+    A patient one lets the window's thread go first; the answer to a drawing should not wait.
+    """
 
     name: str
     on_done: Callable[[Any], None]
     on_error: Callable[[BaseException], None]
     on_progress: Callable[[Any], None] | None = None
+    patient: bool = True
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def cancel(self) -> None:
@@ -59,6 +65,8 @@ class Workshop:
             self._messages.put((job, "progress", progress))
 
         def run() -> None:
+            if job.patient:
+                stand_back()
             try:
                 result = work(report)
             except BaseException as error:
