@@ -120,3 +120,30 @@ def test_training_goes_on_when_the_folder_is_deleted_meanwhile(tmp_path):
 
 def test_one_numba_thread_is_enough():
     assert train_in_a_process(NUMBA_NUM_THREADS="1") == ["True"]
+
+
+@pytest.mark.parametrize("kernel", ["first", "last"])
+def test_scipy_is_loaded_for_those_who_use_blas_and_for_nobody_else(kernel):
+    """A start must not wait for SciPy, and Numba's own products must go on working."""
+    pytest.importorskip("scipy")
+    blas = """
+import numba, numpy as np
+@numba.njit
+def product(a):
+    return np.dot(a, a)
+assert product(np.full((2, 2), 2.0)).sum() == 32
+assert "scipy.linalg.cython_blas" in sys.modules
+"""
+    ours = """
+from nn.kernels import _cache
+@_cache.jit
+def total(a):
+    return a.sum()
+assert total(np.ones(3)) == 3
+"""
+    if kernel == "first":
+        ours += 'assert "scipy.linalg" not in sys.modules, "SciPy was loaded"\n'
+    script = "import sys\nimport numpy as np\n" + (
+        ours + blas if kernel == "first" else blas + ours
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)

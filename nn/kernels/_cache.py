@@ -13,13 +13,44 @@ nothing else: with plain ``cache=True`` it would raise at import.
 import contextlib
 import functools
 import hashlib
+import importlib
+import importlib.util
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache
+
+
+def _leave_scipy_alone() -> None:
+    """Load Numba's array functions without SciPy, which costs 0.2 s of every start.
+
+    Where SciPy is installed, Numba imports its BLAS only to see whether it could. No kernel here
+    calls BLAS. So the question is answered by looking, and whoever does use BLAS still has it
+    imported and checked by Numba then.
+    """
+    name = "numba.np.arraymath"
+    if name in sys.modules:
+        return
+    linalg = importlib.import_module("numba.np.linalg")
+    asked = linalg.ensure_blas
+
+    def look() -> None:
+        if importlib.util.find_spec("scipy") is None:
+            raise ImportError("SciPy is not installed")
+
+    linalg.ensure_blas = look
+    try:
+        importlib.import_module(name).ensure_blas = asked
+    finally:
+        linalg.ensure_blas = asked
+
+
+with contextlib.suppress(ImportError, AttributeError):  # another Numba: it does as it likes
+    _leave_scipy_alone()
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _DAMAGED = (OSError, EOFError, pickle.UnpicklingError, ValueError, AttributeError, ImportError)

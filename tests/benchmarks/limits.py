@@ -111,10 +111,6 @@ model.engine.train_step(np.ones((128, 28, 28, 1), np.float32), np.zeros(128, np.
 """
 
 
-# Numba imports SciPy for its BLAS wherever SciPy is installed; this project does not need it.
-WITHOUT_SCIPY = "import sys; sys.modules['scipy'] = None\n" + START
-
-
 def start():
     """Return the time of a whole process to its first finished step: cold, and warm (best of 5).
 
@@ -124,9 +120,8 @@ def start():
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start compiles our Python too
         result = {"cold": _process(START, environment)}
-        for name, code in ("warm", START), ("warm, as where SciPy is not installed", WITHOUT_SCIPY):
-            rows = [_process(code, environment) for _ in range(5)]
-            result[name] = min(rows, key=lambda row: row["seconds"])
+        rows = [_process(START, environment) for _ in range(5)]
+        result["warm"] = min(rows, key=lambda row: row["seconds"])
     return result
 
 
