@@ -35,7 +35,7 @@ def _leave_scipy_alone() -> None:
     name = "numba.np.arraymath"
     if name in sys.modules:
         return
-    linalg = importlib.import_module("numba.np.linalg")
+    linalg: Any = importlib.import_module("numba.np.linalg")
     asked = linalg.ensure_blas
 
     def look() -> None:
@@ -44,7 +44,8 @@ def _leave_scipy_alone() -> None:
 
     linalg.ensure_blas = look
     try:
-        importlib.import_module(name).ensure_blas = asked
+        arraymath: Any = importlib.import_module(name)
+        arraymath.ensure_blas = asked
     finally:
         linalg.ensure_blas = asked
 
