@@ -5,7 +5,9 @@
 Pointer, keys, menus, panels, lessons, sizes, lost focus, files that are not pictures. Prints how
 long the window was deaf: the longest single trip through Tk's loop after each event (between two
 trips it hears the pen), and all trips of the event together, each as processor time of Tk's
-thread and by the clock, which on a busy machine also counts what others did. Then the memory.
+thread and by the clock, which on a busy machine also counts what others did. The longest by the
+clock are listed with how Tk's thread spent them (it ran, it waited for a core, which Linux tells,
+or for Python or the screen) and the jobs that ran beside it. Then the memory.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import random
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +28,9 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+
+Times = tuple[float, float, float]
+"""Seconds by the clock, of processor, and of waiting for a core."""
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -35,6 +41,8 @@ from nn.console import keys  # noqa: E402
 
 NAMES = {"[": "bracketleft", "]": "bracketright", ".": "period", ",": "comma"}
 NOT_FOR_MONKEYS = ("quit",)
+LISTED = 10
+"""How many of the longest trips and events are listed."""
 OTHER_KEYS = ("<space>", "<Left>", "<Right>", "<Up>", "<Down>", "<Key-7>", "<Key-3>", "<Tab>")
 
 
@@ -57,13 +65,51 @@ def memory() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+class Clocks:
+    """Reads what the thread that made it has used so far."""
+
+    def __init__(self) -> None:
+        path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        self._file = path.open("rb", buffering=0) if path.exists() else None
+
+    def __call__(self) -> Times:
+        """Return `Times` in seconds; 0 for the last where the system does not tell it."""
+        waited = 0.0
+        if self._file is not None:
+            self._file.seek(0)
+            waited = int(self._file.read().split()[1]) / 1e9
+        return time.perf_counter(), time.thread_time(), waited
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What one event cost: longest trip and all trips, (processor, clock) in seconds."""
+    """What one event cost.
+
+    Parameters
+    ----------
+    what : str
+    trip, whole : Times
+        Of the longest trip through Tk's loop by the clock, and of all trips together.
+    processor : float
+        Of the trip that took most of it, in seconds.
+    beside : str
+        The jobs under way.
+    """
 
     what: str
-    trip: tuple[float, float]
-    whole: tuple[float, float]
+    trip: Times
+    whole: Times
+    processor: float
+    beside: str
+
+    def told(self, times: Times) -> str:
+        """Say how `trip` or `whole` was spent."""
+        clock, processor, queue = (1000 * t for t in times)
+        return (
+            f"  {clock:6.1f} ms: ran {processor:.1f}, waited {queue:.1f} for a core and "
+            f"{max(clock - processor - queue, 0):.1f} for Python or the screen; {self.what}; "
+            f"beside: {self.beside}"
+        )
 
 
 @dataclass
@@ -193,16 +239,24 @@ class Monkey:
 
     def run(self, events: int) -> None:
         """Do so many things, measuring each."""
-        root, app = self.window.root, self.window.app
+        root, app, clocks = self.window.root, self.window.app, Clocks()
         for count in range(events):
-            marks = [(time.thread_time(), time.perf_counter())]
+            beside = {job.name for job in app.workshop.jobs}
+            marks = [clocks()]
             what = self.act()
-            marks.append((time.thread_time(), time.perf_counter()))
+            marks.append(clocks())
             while root.tk.dooneevent(_tkinter.DONT_WAIT) and len(marks) < 500:
-                marks.append((time.thread_time(), time.perf_counter()))
-            spans = np.diff(np.array(marks), axis=0)
+                marks.append(clocks())
+            beside |= {job.name for job in app.workshop.jobs}
+            trips = np.diff(np.array(marks), axis=0)
             self.costs.append(
-                Cost(what, tuple(spans.max(axis=0)), tuple(spans.sum(axis=0)))  # type: ignore[arg-type]
+                Cost(
+                    what,
+                    tuple(trips[trips[:, 0].argmax()]),
+                    tuple(trips.sum(axis=0)),
+                    float(trips[:, 1].max()),
+                    ", ".join(sorted(beside)) or "nothing",
+                )
             )
             if app.dialog is not None and app.dialog.winfo_exists() and count % 7 == 0:
                 app.dialog.destroy()
@@ -212,21 +266,24 @@ class Monkey:
 
     def report(self) -> Iterator[str]:
         """Say what it cost."""
-        names = ("longest trip", "whole event")
-        for name, pick in zip(names, ("trip", "whole"), strict=True):
-            figures = 1000 * np.array([getattr(c, pick) for c in self.costs])
-            for column, clock in enumerate(("processor", "clock")):
-                median, late, worst = np.percentile(figures[:, column], [50, 99, 100])
-                over = int((figures[:, column] > 100).sum())
-                yield (
-                    f"{name}, {clock}: median {median:.1f} ms, 99 % within {late:.1f} ms, "
-                    f"worst {worst:.1f} ms, {over} of {len(figures)} over 100 ms"
-                )
-        for cost in sorted(self.costs, key=lambda c: -c.trip[0])[:12]:
+        for name, figures in (
+            ("longest trip, processor", [c.processor for c in self.costs]),
+            ("longest trip, clock", [c.trip[0] for c in self.costs]),
+            ("whole event, processor", [c.whole[1] for c in self.costs]),
+            ("whole event, clock", [c.whole[0] for c in self.costs]),
+        ):
+            median, late, worst = 1000 * np.percentile(figures, [50, 99, 100])
+            over = int((np.array(figures) > 0.1).sum())
             yield (
-                f"  {1000 * cost.trip[0]:6.1f} ms of processor, {1000 * cost.trip[1]:6.1f} by the "
-                f"clock: {cost.what}"
+                f"{name}: median {median:.1f} ms, 99 % within {late:.1f} ms, "
+                f"worst {worst:.1f} ms, {over} of {len(figures)} over 100 ms"
             )
+        yield "longest trips by the clock:"
+        for cost in sorted(self.costs, key=lambda c: -c.trip[0])[:LISTED]:
+            yield cost.told(cost.trip)
+        yield "longest events by the clock:"
+        for cost in sorted(self.costs, key=lambda c: -c.whole[0])[:LISTED]:
+            yield cost.told(cost.whole)
         steps = self.memories[:: max(len(self.memories) // 10, 1)]
         yield "memory, MiB: " + ", ".join(f"{m:.0f}" for m in steps)
 

@@ -13,13 +13,15 @@ from functools import partial
 import numpy as np
 import pytest
 from console_helpers import ScriptedReader, answer
+from PIL import Image
 
 from nn import runtime
 from nn.console import answers, keys, process, texts
 from nn.console.desk import Desk, Result
+from nn.console.heat import Overlay, diverging
 from nn.console.history import LENGTH, Entry, History
 from nn.console.palette import DARK, LIGHT, contrast
-from nn.console.sketch import Picture, Sheet, Stroke
+from nn.console.sketch import Fit, Picture, Sheet, Stroke
 from nn.console.worker import CancelledError, Job, Workshop
 
 
@@ -55,6 +57,12 @@ def test_large_sheets_wait_to_be_read_beside_the_window(desk):
 
 def test_a_few_strokes_are_read_at_once_unless_that_was_slow(desk):
     draw(desk)
+    assert not desk.slow(desk.question())
+    for i in range(4):
+        draw(desk, 50 * i, 50)
+    assert desk.slow(desk.question())  # five, and none of them was read before
+    desk.read()
+    draw(desk, 300, 50)
     assert not desk.slow(desk.question())
     desk.result = Result((), 0.5)
     for i in range(5):
@@ -316,6 +324,30 @@ def test_text_is_readable(p):
         assert contrast(text, ground) >= 4.5, (text, ground)
 
 
+def test_a_heat_map_over_the_sheet_is_the_same_in_pieces_and_as_a_whole():
+    heat = np.zeros((28, 28), np.float32)
+    heat[:14], heat[14:] = 1, -1
+    overlay = Overlay(heat, diverging(LIGHT), (100, 50, 300, 250))
+
+    def laid(box, fit):
+        picture = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "white")
+        overlay.lay(picture, box, (500, 400), fit)
+        return np.asarray(picture).astype(int)
+
+    whole = laid((0, 0, 500, 400), Fit(1.5, 10, 20))
+    inked = np.argwhere((whole != 255).any(axis=2))
+    assert (inked.min(axis=0) == (95, 160)).all()  # 50 * 1.5 + 20, 100 * 1.5 + 10
+    assert (inked.max(axis=0) == (394, 459)).all()
+    red, blue = whole[100, 200, 0], whole[380, 200, 0]
+    assert red < 120 < blue  # positive is blue, negative orange
+    part = laid((150, 80, 350, 300), Fit(1.5, 10, 20))
+    np.testing.assert_array_equal(part, whole[80:300, 150:350])
+    clipped = laid((0, 0, 500, 400), Fit(4, -200, -100))  # larger than the canvas
+    assert (clipped[120:] != 255).any(axis=2).any()
+    outside = laid((0, 0, 500, 400), Fit(1, 600, 0))
+    assert (outside == 255).all()
+
+
 # ------------------------------------------------------------------ workers
 
 
@@ -363,18 +395,21 @@ def test_errors_and_cancelling_arrive_as_errors():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows a thread's priority")
 def test_workers_stand_back_but_for_the_answer_to_a_drawing():
-    shop, nice, unexpected = Workshop(), {}, []
+    shop, place, unexpected = Workshop(), {}, []
 
     def own(_report=None):
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        thread = threading.get_native_id()
+        return os.getpriority(os.PRIO_PROCESS, thread), os.sched_getaffinity(thread)
 
-    before = own()
+    before, cores = own()
     for name, patient in (("lesson", True), ("read", False)):
-        put = partial(nice.__setitem__, name)
+        put = partial(place.__setitem__, name)
         shop.start(Job(name, put, unexpected.append, patient=patient), own)
     collected(shop)
-    assert nice == {"lesson": min(before + process.NICE, 19), "read": before}
-    assert own() == before
+    allowed = set(sorted(cores)[:-1]) or cores  # one core is the window's
+    patient = min(before + process.NICE, 19)
+    assert place == {"lesson": (patient, allowed), "read": (before, allowed)}
+    assert own() == (before, cores)
     assert not unexpected
 
 

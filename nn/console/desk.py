@@ -34,7 +34,7 @@ TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
 ERASER_RADIUS = 16.0
 LATE, FEW_STROKES, MANY_STROKES = 0.03, 3, 12
 """Sheets of more strokes than that are read beside the window: of a few, if the last reading
-took so many seconds, of many, always. Pictures too."""
+took so many seconds or saw fewer by more than the few, of many, always. Pictures too."""
 STEP, LARGE_STEP = 8.0, 32.0
 """Paper units an arrow key moves the pen, and with Shift."""
 
@@ -132,6 +132,7 @@ class Desk:
     selected: int = 0
     cursor: tuple[float, float] = (280.0, 280.0)
     _read_state: tuple[Sheet, int] | None = None
+    _read_strokes: int = 0
     _forgotten: int = 0
     _page: tuple[float, float] | None = None
     _erasing: Tool | None = None
@@ -294,14 +295,15 @@ class Desk:
         """Whether reading may take so long that a hand would notice."""
         strokes = len(question.strokes)
         late = self.result.seconds > LATE and strokes > FEW_STROKES
-        return question.picture is not None or strokes > MANY_STROKES or late
+        new = strokes - self._read_strokes > FEW_STROKES
+        return question.picture is not None or strokes > MANY_STROKES or late or new
 
     def take(self, question: Question, result: Result) -> bool:
         """Take the answer to a question; returns False where the network was changed since."""
         if question.reader is not self.reader or question.forgotten != self._forgotten:
             return False
         self.result = result
-        self._read_state = question.state
+        self._read_state, self._read_strokes = question.state, len(question.strokes)
         self.selected = self._latest()
         return True
 

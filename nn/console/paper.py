@@ -12,6 +12,7 @@ from PIL import Image, ImageTk
 
 from nn.console import texts
 from nn.console.desk import Desk
+from nn.console.heat import Overlay
 from nn.console.ink import InkSurface, PixelBox, colour_table, smoothed
 from nn.console.sketch import Fit, Stroke
 from nn.console.theme import Theme
@@ -56,7 +57,7 @@ class Paper(tk.Canvas):
         self.select: Callable[[int], None] = lambda _index: None
         self.fit = Fit(theme.scale)
         self.surface = InkSurface(1, 1)
-        self.overlay: Callable[[Image.Image, Fit], Image.Image] | None = None
+        self.overlay: Overlay | None = None
         self._patches: dict[tuple[int, int], ImageTk.PhotoImage] = {}
         self._screen = ImageTk.PhotoImage("RGB", (1, 1), master=self)
         self._inset = int(str(self["highlightthickness"]))
@@ -259,11 +260,8 @@ class Paper(tk.Canvas):
     def _copy(self, box: PixelBox | None) -> None:
         """Bring a box of the surface to the screen."""
         width, height = self.surface.size
-        if self.overlay is not None or box is None or box == (0, 0, width, height):
-            whole = self.surface.colours((0, 0, width, height), self._table)
-            if self.overlay is not None:
-                whole = self.overlay(whole, self.fit)
-            self._screen.paste(whole)
+        if box is None or box == (0, 0, width, height):
+            self._screen.paste(self._colours((0, 0, width, height)))
             return
         left, top, right, bottom = box
         size = (-(-(right - left) // PATCH) * PATCH, -(-(bottom - top) // PATCH) * PATCH)
@@ -273,13 +271,20 @@ class Paper(tk.Canvas):
                 self._patches.clear()
             patch = self._patches[size] = ImageTk.PhotoImage("RGB", size, master=self)
         extended = (left, top, left + size[0], top + size[1])
-        patch.paste(self.surface.colours(extended, self._table))
+        patch.paste(self._colours(extended))
         self.tk.call(
             *(str(self._screen), "copy", str(patch), "-from", 0, 0, right - left, bottom - top),
             *("-to", left, top),
         )
 
-    def show_overlay(self, overlay: Callable[[Image.Image, Fit], Image.Image] | None) -> None:
+    def _colours(self, box: PixelBox) -> Image.Image:
+        """Return a box as it looks on the screen."""
+        picture = self.surface.colours(box, self._table)
+        if self.overlay is not None:
+            self.overlay.lay(picture, box, self.surface.size, self.fit)
+        return picture
+
+    def show_overlay(self, overlay: Overlay | None) -> None:
         """Lay something over the ink (a saliency map), or take it away with None."""
         if overlay is None and self.overlay is None:
             return

@@ -20,20 +20,27 @@ SWITCH = 0.0001
 """Seconds a worker may hold Python while the window waits; Python's own are 0.005, and a panel
 that makes a hundred calls into Tk would wait as often."""
 NICE = 10
-"""How far a worker stands back: where both want to run it gets a tenth of the time."""
+"""How far a patient worker stands back: where others want to run it gets a tenth of the time."""
 COLLECT_AFTER = 10.0
 """Seconds of use between two garbage collections."""
 
 
-def stand_back() -> None:
-    """Let all other threads go first from now on; threads that this one starts do so too.
+def stand_back(*, patient: bool) -> None:
+    """Keep this thread, a worker, and those it starts out of the window's way from now on.
 
-    Only Linux knows a priority for each thread; elsewhere nothing changes.
+    One core is left to the window where there are several, and a patient worker lets all others
+    go first. Only Linux has a core and a priority for each thread; elsewhere nothing changes.
     """
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        cores = sorted(os.sched_getaffinity(thread))
+        os.sched_setaffinity(thread, cores[:-1] or cores)
+    if patient:
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICE)
+            nice = os.getpriority(os.PRIO_PROCESS, thread) + NICE
+            os.setpriority(os.PRIO_PROCESS, thread, nice)
 
 
 class Foreground:
@@ -55,7 +62,7 @@ class Foreground:
         gc.disable()
 
     def settle(self) -> None:
-        """Leave what has been loaded out of later collections, and one core to the window.
+        """Leave what has been loaded out of later collections, and use one core less.
 
         A lesson takes 1.02 s on one core of two instead of 0.97 s on both.
         """

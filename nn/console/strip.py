@@ -32,7 +32,7 @@ class Strip(tk.Canvas):
         )
         self.theme, self.history, self.recall = theme, history, recall
         self.chosen = 0
-        self._pictures: dict[int, tuple[Entry, ImageTk.PhotoImage]] = {}
+        self._pictures: dict[Entry, dict[str, ImageTk.PhotoImage]] = {}  # one for each theme
         self.bind("<Configure>", lambda _e: self.refresh())
         self.bind("<Button-1>", self._click)
         self.bind("<Left>", lambda _e: self._choose(-1))
@@ -47,7 +47,6 @@ class Strip(tk.Canvas):
         """Take the colours of the theme."""
         p = self.theme.palette
         self.configure(background=p.window, highlightbackground=p.window, highlightcolor=p.accent)
-        self._pictures.clear()
         self.refresh()
 
     @property
@@ -73,12 +72,12 @@ class Strip(tk.Canvas):
         self.chosen = min(self.chosen, count - 1)
         focused = self.focus_get() is self
         inset = px(4)
-        used: dict[int, tuple[Entry, ImageTk.PhotoImage]] = {}
+        used: dict[Entry, dict[str, ImageTk.PhotoImage]] = {}
         for index in range(count):
             entry = self.history[index]
-            known = self._pictures.get(id(entry))
-            picture = known[1] if known is not None else self._picture(entry)
-            used[id(entry)] = (entry, picture)
+            known = used[entry] = self._pictures.get(entry, {})
+            picture = known.get(p.name) or self._picture(entry)
+            known[p.name] = picture
             x = inset + index * px(CELL + GAP)
             self.create_image(x, inset, anchor="nw", image=picture)
             chosen = focused and index == self.chosen

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nn.console import texts, why
-from nn.console.heat import coloured, diverging, legend, over_ink
+from nn.console.heat import Overlay, diverging, legend, over_ink
 from nn.console.panels import WIDTH, Panel, Screen
-from nn.console.sketch import Fit
 
 if TYPE_CHECKING:
     from nn.console.app import App
@@ -187,36 +186,8 @@ class WhyPanel(Panel):
         if not self.overlay.get() or self._heat is None or steps is None:
             self.app.paper.show_overlay(None)
             return
-        heat, table = self._heat, diverging(self.theme.palette)
-        left, top = steps.to_drawing(0, 0)
-        right, bottom = steps.to_drawing(28, 28)
-
-        largest = float(np.abs(heat).max())
-        colours = Image.fromarray(coloured(heat, table, largest))
-        strength = np.sqrt(np.abs(heat) / (largest or 1.0)) * 215
-        mask = Image.fromarray(strength.astype(np.uint8))
-
-        def overlay(paper: Image.Image, fit: Fit) -> Image.Image:
-            # The canvas in pixels of the heat map: only what is seen is enlarged.
-            x0, y0, x1, y1 = fit.box_to_pixels((left, top, right, bottom))
-            across, down = 28 / max(x1 - x0, 1), 28 / max(y1 - y0, 1)
-            seen = (
-                *(-x0 * across, -y0 * down),
-                *((paper.width - x0) * across, (paper.height - y0) * down),
-            )
-            layers = [
-                layer.transform(
-                    paper.size,
-                    Image.Transform.EXTENT,
-                    seen,
-                    Image.Resampling.BICUBIC,
-                )
-                for layer in (colours, mask)
-            ]
-            paper.paste(layers[0], (0, 0), layers[1])
-            return paper
-
-        self.app.paper.show_overlay(overlay)
+        box = (*steps.to_drawing(0, 0), *steps.to_drawing(28, 28))
+        self.app.paper.show_overlay(Overlay(self._heat, diverging(self.theme.palette), box))
 
     def recolour(self) -> None:
         """Take the colours of the theme."""

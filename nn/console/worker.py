@@ -20,7 +20,7 @@ class CancelledError(Exception):
     """Raised inside a job whose user has changed their mind."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A piece of work with its progress, its end and a way to stop it.
 
@@ -45,16 +45,22 @@ class Job:
 
 
 class Workshop:
-    """Runs jobs in threads and delivers their messages when `deliver` is called."""
+    """Runs jobs in threads and delivers their messages when `deliver` is called.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        Those under way: whose end has not been delivered yet.
+    """
 
     def __init__(self) -> None:
         self._messages: queue.Queue[tuple[Job, str, Any]] = queue.Queue()
-        self._running = 0
+        self.jobs: list[Job] = []
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or a message still waits."""
-        return self._running > 0
+        return bool(self.jobs)
 
     def start(self, job: Job, work: Callable[[Callable[[Any], None]], Any]) -> Job:
         """Run `work(report)` in a thread of its own; `report(x)` raises when cancelled."""
@@ -65,8 +71,7 @@ class Workshop:
             self._messages.put((job, "progress", progress))
 
         def run() -> None:
-            if job.patient:
-                stand_back()
+            stand_back(patient=job.patient)
             try:
                 result = work(report)
             except BaseException as error:
@@ -75,7 +80,7 @@ class Workshop:
             else:
                 self._messages.put((job, "done", result))
 
-        self._running += 1
+        self.jobs.append(job)
         threading.Thread(target=run, name=job.name, daemon=True).start()
         return job
 
@@ -90,7 +95,7 @@ class Workshop:
                 if job.on_progress is not None:
                     job.on_progress(value)
                 continue
-            self._running -= 1
+            self.jobs.remove(job)
             if kind == "done":
                 job.on_done(value)
             else:
