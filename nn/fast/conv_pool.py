@@ -16,13 +16,14 @@ from nn.fast.kernels_sparse import (
     sparse_input_gradient,
     sparse_kernel_gradient,
 )
-from nn.fast.kernels_winograd import winograd_kernel, winograd_pool_forward
+from nn.fast.kernels_winograd_pool import winograd_pool_forward
 from nn.fast.stages import LANES, Bench, Call, Stage, Weights, dropout_call, eights
+from nn.fast.winograd_blocks import Blocks
 from nn.layers import Conv2D, Dropout
 from nn.memory import aligned_zeros
 from nn.reference import Array
 
-TILE_ELEMENTS = 60_000  # of Winograd's patches and products: a quarter of a second-level cache
+GROUP_ELEMENTS = 200_000  # of the images that pass all kinds of Winograd's blocks together
 REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
 
 
@@ -102,10 +103,12 @@ class ConvPoolBench(Bench):
         self.winner = aligned_zeros(winners, np.uint8)
         self.winograd = stage.kernel == "winograd"
         if self.winograd:
-            self.tiles = max(12, min(48, TILE_ELEMENTS // (16 * (self.C + self.padded)) // 3 * 3))
-            self.packed_kernel = aligned_zeros(16 * self.C * self.padded + SLACK)
-            self.v = aligned_zeros((SHARDS, 16 * self.tiles * self.C + SLACK))
-            self.m = aligned_zeros((SHARDS, 16 * self.tiles * self.padded + SLACK))
+            self.group = max(1, GROUP_ELEMENTS // x.plane.image)
+            self.blocks = Blocks.cover(2 * self.PH, 2 * self.PW, self.C, self.F)
+            matrices, patches, products = self.blocks.sizes
+            self.packed_kernel = aligned_zeros(matrices)
+            self.v = aligned_zeros((SHARDS, patches))
+            self.m = aligned_zeros((SHARDS, products))
         else:
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
@@ -128,10 +131,9 @@ class ConvPoolBench(Bench):
         )  # fmt: skip
 
     def prepare(self, training: bool) -> list[Call]:
-        kernel, C, F = self.weights.kernel, self.C, self.F
+        kernel, F = self.weights.kernel, self.F
         if self.winograd:
-            arguments = (kernel, 0, C, F, self.padded, self.packed_kernel)
-            calls: list[Call] = [(winograd_kernel, arguments)]
+            calls: list[Call] = self.blocks.kernels(kernel, self.packed_kernel)
         else:
             rows = self.KH * self.KWC
             calls = [(pack_columns, (kernel, 0, rows, F, self.packed_kernel))]
@@ -150,9 +152,9 @@ class ConvPoolBench(Bench):
         calls: list[Call]
         if self.winograd:
             arguments: tuple[Any, ...] = (
-                x, source.image, source.row, self.C, n, self.packed_kernel, bias,
-                self.PH, self.PW, self.F, self.padded, self.floor,
-                *out, self.v[shard], self.m[shard], self.tiles,
+                x, source.image, source.row, self.C, n, self.group, self.blocks.table,
+                self.packed_kernel, bias, self.PH, self.PW, self.F, self.padded, self.floor,
+                *out, self.v[shard], self.m[shard],
             )  # fmt: skip
             calls = [(winograd_pool_forward, arguments)]
         else:

@@ -1,0 +1,85 @@
+"""How the outputs of a 3 x 3 convolution are cut into blocks for Winograd's algorithm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nn.fast.buffers import SLACK
+from nn.fast.kernels_winograd_transforms import GAP, winograd_kernel
+from nn.reference import Array
+
+LANES = 8
+TILE_ELEMENTS = 60_000  # of patches and products under work: a quarter of a second-level cache
+
+
+def _cuts(length: int) -> list[tuple[int, int, int]]:
+    """Return (size, how many, where the first begins) of the blocks along one direction.
+
+    Blocks of four as long as they fit; three outputs more take another, one or two a block of two.
+    """
+    fours = (length + 1) // 4
+    twos = (max(0, length - 4 * fours) + 1) // 2
+    cuts = [(4, fours, 0), (2, twos, 4 * fours)]
+    return [cut for cut in cuts if cut[1]]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks that cover OH x OW outputs with F channels, made from C channels.
+
+    Attributes
+    ----------
+    table : int64 array (kinds, 8)
+        What the kernels follow. A row is a kind of block: its rows and columns (2 or 4), how many
+        there are down and across an image, the row and the column of the first, the element of
+        ``u`` where its matrices begin, and how many are transformed and multiplied at a time.
+    C, F : int
+    """
+
+    table: Array
+    C: int
+    F: int
+
+    @classmethod
+    def cover(cls, OH: int, OW: int, C: int, F: int) -> Blocks:
+        """Return the blocks with the fewest multiplications."""
+        padded, start, table = -(-F // LANES) * LANES, 0, []
+        for rows, down, top in _cuts(OH):
+            for columns, across, left in _cuts(OW):
+                points = (rows + 2) * (columns + 2)
+                tiles = TILE_ELEMENTS // (points * (C + padded)) // 3 * 3
+                tiles = max(12, min(48, tiles))
+                table.append((rows, columns, down, across, top, left, start, tiles))
+                start += points * (C * padded + GAP)
+        return cls(np.array(table, np.int64).reshape(-1, 8), C, F)
+
+    @property
+    def padded(self) -> int:
+        """Channels of the output, in whole vectors."""
+        return -(-self.F // LANES) * LANES
+
+    @property
+    def _points(self) -> Array:
+        """Elements of a block of each kind, as many as it has matrices."""
+        points: Array = (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
+        return points
+
+    def _room(self, width: int) -> int:
+        needed = self._points * (self.table[:, 7] * width + GAP)
+        return int(needed.max()) + SLACK
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Elements of the matrices u, of the patches v and of the products m."""
+        matrices = int(self._points.sum()) * (self.C * self.padded + GAP)
+        return matrices + SLACK, self._room(self.C), self._room(self.padded)
+
+    def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:
+        """Return the calls that write the matrices of a flat kernel (3, 3, C, F) to u."""
+        return [
+            (winograd_kernel, (kernel, 0, self.C, self.F, self.padded, row[0], row[1], u, row[6]))
+            for row in self.table.tolist()
+        ]

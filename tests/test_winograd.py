@@ -1,0 +1,254 @@
+"""Winograd's convolution: its matrices, its blocks, its accuracy, and what it writes."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from nn.fast.kernels_winograd_pool import winograd_pool_forward
+from nn.fast.kernels_winograd_transforms import GAP, input_blocks, output_columns
+from nn.fast.winograd_blocks import Blocks
+
+CANARY = np.float32(-7.25)
+ROOM = 64
+LARGEST_ERROR = 3e-6  # of a float32 against float64, relative to the largest output
+POINTS = {
+    2: [Fraction(0), Fraction(1), Fraction(-1)],
+    4: [Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)],
+}
+
+
+def toom_cook(m):
+    """Return A^T (m, m + 2), G (m + 2, 3) and B^T (m + 2, m + 2) of F(m, 3), as fractions."""
+    points = POINTS[m]
+    at = [[p**i for p in points] + [Fraction(i == m - 1)] for i in range(m)]
+    g, bt = [], []
+    for p in points:
+        others = [q for q in points if q != p]
+        coefficients = [Fraction(1)]  # of the product of all x - q, lowest power first
+        for q in others:
+            shifted = [Fraction(0), *coefficients]
+            coefficients = [
+                a - q * b for a, b in zip(shifted, [*coefficients, Fraction(0)], strict=True)
+            ]
+        value = sum(c * p**i for i, c in enumerate(coefficients))
+        scale = value if p else Fraction(1)  # the tap at point 0 is kept as it is
+        g.append([p**i / scale for i in range(3)])
+        bt.append([c * scale / value for c in [*coefficients, Fraction(0)]])
+    whole = [Fraction(1)]
+    for q in points:
+        shifted = [Fraction(0), *whole]
+        whole = [a - q * b for a, b in zip(shifted, [*whole, Fraction(0)], strict=True)]
+    g.append([Fraction(0), Fraction(0), Fraction(1)])
+    bt.append(whole)
+    return tuple(np.array(matrix, dtype=object) for matrix in (at, g, bt))
+
+
+@pytest.mark.parametrize("m", [2, 4])
+def test_the_points_give_the_filter_exactly(m):
+    at, g, bt = toom_cook(m)
+    rng = np.random.default_rng(0)
+    d = np.array([Fraction(int(v)) for v in rng.integers(-9, 10, m + 2)], dtype=object)
+    taps = np.array([Fraction(int(v)) for v in rng.integers(-9, 10, 3)], dtype=object)
+    expected = [sum(taps[j] * d[i + j] for j in range(3)) for i in range(m)]
+    assert (at @ ((g @ taps) * (bt @ d))).tolist() == expected
+
+
+def matrices(rows, columns):
+    """Return the float64 matrices of both directions, ((A^T, G, B^T), (A^T, G, B^T))."""
+    return [tuple(part.astype(float) for part in toom_cook(m)) for m in (rows, columns)]
+
+
+KINDS = [(2, 2), (2, 4), (4, 2), (4, 4)]
+
+
+def of_one_kind(rows, columns, C, F):
+    blocks = Blocks.cover(rows, columns, C, F)
+    assert blocks.table[:, :4].tolist() == [[rows, columns, 1, 1]]
+    return blocks
+
+
+@pytest.mark.parametrize(("rows", "columns"), KINDS)
+@pytest.mark.parametrize(("C", "F"), [(1, 3), (5, 40), (8, 72)])
+def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F):
+    rng = np.random.default_rng(C)
+    kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
+    blocks = of_one_kind(rows, columns, C, F)
+    padded, size = blocks.padded, blocks.sizes[0]
+    whole = np.full(size + 2 * ROOM, CANARY)
+    u = whole[ROOM:-ROOM]
+    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
+        function(*arguments)
+    (_, down, _), (_, across, _) = matrices(rows, columns)
+    expected = np.einsum("pi,qj,ijcf->pqcf", down, across, kernel)
+    for e, matrix in enumerate(expected.reshape(-1, C, F)):
+        got = u[e * (C * padded + GAP) :][: C * padded]
+        wide = padded // 32 * 32
+        panels = [got[f * C : (f + 32) * C].reshape(C, 32) for f in range(0, wide, 32)]
+        panels += [got[f * C : (f + 8) * C].reshape(C, 8) for f in range(wide, padded, 8)]
+        flat = np.concatenate(panels, axis=1)
+        np.testing.assert_allclose(flat[:, :F], matrix, atol=1e-6)
+        assert not flat[:, F:].any()
+    assert (whole[:ROOM] == CANARY).all()
+    assert (whole[-ROOM:] == CANARY).all()
+
+
+@pytest.mark.parametrize(("rows", "columns"), KINDS)
+@pytest.mark.parametrize("C", [1, 8, 11])
+def test_patches_are_transformed_by_the_points_matrices(rows, columns, C):
+    rng = np.random.default_rng(C)
+    H, W, n = rows + 2, columns + 2, 3
+    x = rng.normal(size=(n, H, W, C)).astype(np.float32)
+    blocks = of_one_kind(rows, columns, C, 8)
+    area = n * C + GAP
+    v = np.full(H * W * area + 8, CANARY)
+    square = np.zeros(36 * 8, np.float32)
+    held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
+    row = W * C
+    input_blocks(held, 0, H * row, row, C, blocks.table[0], 0, n, v, area, square)
+    (_, _, down), (_, _, across) = matrices(rows, columns)
+    expected = np.einsum("pi,qj,nijc->pqnc", down, across, x).reshape(H * W, n, C)
+    got = v[: H * W * area].reshape(H * W, area)[:, : n * C].reshape(H * W, n, C)
+    np.testing.assert_allclose(got, expected, atol=3e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), KINDS)
+def test_products_are_transformed_back_by_the_points_matrices(rows, columns):
+    rng = np.random.default_rng(rows)
+    area, padded = 24 + GAP, 24
+    m = rng.normal(size=(rows + 2, columns + 2, area)).astype(np.float32)
+    half = np.full(24 * padded + ROOM, CANARY)
+    output_columns(m.reshape(-1), 0, area, rows, columns, padded, half)
+    (down, _, _), _ = matrices(rows, columns)
+    expected = np.einsum("ip,pqf->iqf", down, m)[..., :padded]
+    got = half[: 24 * padded].reshape(padded // 8, 4, 6, 8)[:, :rows, : columns + 2]
+    got = got.transpose(1, 2, 0, 3).reshape(rows, columns + 2, padded)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert (half[24 * padded :] == CANARY).all()
+
+
+@pytest.mark.parametrize("OH", range(1, 14))
+@pytest.mark.parametrize("OW", [1, 2, 3, 7, 10])
+def test_blocks_cover_every_output_once_and_no_more_than_a_row_behind(OH, OW):
+    covered = np.zeros((OH + 1, OW + 1), int)
+    for rows, columns, down, across, top, left, _, tiles in Blocks.cover(OH, OW, 8, 8).table:
+        assert 12 <= tiles <= 48
+        for i in range(down):
+            for j in range(across):
+                y, x = top + i * rows, left + j * columns
+                assert y + rows <= OH + 1
+                assert x + columns <= OW + 1
+                covered[y : y + rows, x : x + columns] += 1
+    assert (covered[:OH, :OW] == 1).all()
+    assert covered.max() == 1
+
+
+class Fenced:
+    """Zeros, or what is given, between two rows of canaries."""
+
+    def __init__(self, values, dtype=np.float32):
+        values = np.zeros(values, dtype) if isinstance(values, int) else values
+        self.canary = dtype(CANARY) if dtype is np.float32 else dtype(7)
+        self.whole = np.full(values.size + 2 * ROOM, self.canary, dtype)
+        self.inside = self.whole[ROOM:-ROOM]
+        self.inside[:] = values.reshape(-1)
+
+    def intact(self):
+        return (self.whole[:ROOM] == self.canary).all() and (
+            self.whole[-ROOM:] == self.canary
+        ).all()
+
+
+def pooled(x, kernel, bias, floor, group):
+    """Return y and the winners by the kernel; check that it wrote only where it may."""
+    n, H, W, C = x.shape
+    F = kernel.shape[3]
+    PH, PW = (H - 2) // 2, (W - 2) // 2
+    blocks = Blocks.cover(2 * PH, 2 * PW, C, F)
+    padded = blocks.padded
+    held = Fenced(np.concatenate([x.reshape(-1), np.full(8, CANARY)]))
+    arrays = [Fenced(size) for size in blocks.sizes]
+    u, v, m = (array.inside for array in arrays)
+    y, winner = Fenced(n * PH * PW * F), Fenced(n * PH * PW * padded, np.uint8)
+    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
+        function(*arguments)
+    winograd_pool_forward(
+        held.inside, H * W * C, W * C, C, n, group, blocks.table, u, bias, PH, PW, F, padded,
+        np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m,
+    )  # fmt: skip
+    assert all(array.intact() for array in (held, *arrays, y, winner))
+    return y.inside.reshape(n, PH, PW, F), winner.inside.reshape(n, PH, PW, padded)[..., :F]
+
+
+def windows_of(x, kernel):
+    """Return the convolution in float64, by pooling windows: (n, PH, PW, F, 4)."""
+    views = np.lib.stride_tricks.sliding_window_view(x.astype(float), (3, 3), (1, 2))
+    z = np.einsum("nhwcij,ijcf->nhwf", views, kernel.astype(float), optimize=True)
+    n, OH, OW, F = z.shape
+    OH, OW = OH // 2 * 2, OW // 2 * 2
+    z = z[:, :OH, :OW].reshape(n, OH // 2, 2, OW // 2, 2, F)
+    return z.transpose(0, 1, 3, 5, 2, 4).reshape(n, OH // 2, OW // 2, F, 4)
+
+
+SHAPES = [  # n, H, W, C, F
+    (1, 4, 4, 1, 1),  # a single window
+    (1, 4, 6, 8, 8),
+    (2, 6, 4, 3, 17),
+    (3, 6, 6, 9, 40),
+    (1, 12, 12, 32, 64),
+    (7, 12, 12, 32, 64),
+    (5, 13, 11, 16, 33),  # the last row and column are in no window
+    (2, 14, 8, 5, 8),
+    (4, 10, 14, 24, 96),
+    (40, 6, 6, 8, 8),  # more blocks than are taken at a time
+    (1, 10, 9, 9, 17),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pooled_convolution_agrees_with_float64(shape):
+    n, H, W, C, F = shape
+    rng = np.random.default_rng(sum(shape))
+    x = rng.normal(size=(n, H, W, C)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
+    bias = rng.normal(size=F).astype(np.float32)
+    z = windows_of(x, kernel)
+    scale = np.abs(z).max()
+    for floor in (0.0, -np.inf):
+        y, winner = pooled(x, kernel, bias, floor, n)
+        expected = np.maximum(floor, z.max(axis=-1) + bias)
+        np.testing.assert_allclose(y, expected, rtol=0, atol=LARGEST_ERROR * scale)
+        won = np.take_along_axis(z, winner[..., None].astype(int), axis=-1)[..., 0]
+        np.testing.assert_allclose(won, z.max(axis=-1), rtol=0, atol=2 * LARGEST_ERROR * scale)
+        assert (winner == z.argmax(axis=-1)).mean() > 0.999
+
+
+def test_images_do_not_depend_on_their_company():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(9, 12, 12, 8)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, 8, 40)).astype(np.float32)
+    bias = np.zeros(40, np.float32)
+    together, winners = pooled(x, kernel, bias, 0.0, 9)
+    for group in (1, 2, 4):
+        y, winner = pooled(x, kernel, bias, 0.0, group)
+        np.testing.assert_array_equal(y, together)
+        np.testing.assert_array_equal(winner, winners)
+    alone = [pooled(x[i : i + 1], kernel, bias, 0.0, 1)[0] for i in range(9)]
+    np.testing.assert_array_equal(np.concatenate(alone), together)
+
+
+def test_among_equals_the_first_wins():
+    x = np.zeros((2, 12, 12, 8), np.float32)
+    kernel = np.ones((3, 3, 8, 16), np.float32)
+    y, winner = pooled(x, kernel, np.full(16, 0.5, np.float32), 0.0, 2)
+    assert (y == 0.5).all()
+    assert (winner == 0).all()
+
+
+def test_a_nan_spoils_its_own_image_only():
+    x = np.ones((3, 12, 12, 8), np.float32)
+    x[1, 5, 5, 2] = np.nan
+    kernel = np.ones((3, 3, 8, 8), np.float32)
+    y, _ = pooled(x, kernel, np.zeros(8, np.float32), 0.0, 3)
+    assert np.isfinite(y[[0, 2]]).all()
+    assert np.isnan(y[1]).any()
