@@ -413,6 +413,35 @@ def test_workers_stand_back_but_for_the_answer_to_a_drawing():
     assert not unexpected
 
 
+def test_much_garbage_is_left_until_the_hand_rests(monkeypatch):
+    runs = []
+
+    def note(phase, _info):
+        runs.append(phase)
+
+    monkeypatch.setattr(process, "COLLECT_AFTER", -1.0)
+    foreground = process.Foreground()
+    foreground.begin()
+    gc.callbacks.append(note)
+    try:
+        gc.collect()
+        runs.clear()
+        foreground.collect(resting=False)
+        assert runs == ["start", "stop"]
+        many = [[] for _ in range(process.FEW + 1)]
+        foreground.collect(resting=False)
+        assert len(runs) == 2
+        foreground.collect(resting=True)
+        assert len(runs) == 4
+        assert many
+        monkeypatch.setattr(process, "COLLECT_AFTER", 100.0)
+        foreground.collect(resting=True)
+        assert len(runs) == 4
+    finally:
+        gc.callbacks.remove(note)
+        foreground.end()
+
+
 def test_an_open_window_has_a_core_and_python_first_and_gives_them_back():
     before = sys.getswitchinterval(), runtime.num_threads(), gc.isenabled(), gc.get_freeze_count()
     foreground = process.Foreground()

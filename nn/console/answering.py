@@ -11,6 +11,8 @@ from nn.console.desk import Question, Result
 
 FRAME = 0.008
 """Seconds between two answers while the pen moves: the rate of a fast screen."""
+REST = 2000
+"""Milliseconds after an answer from which on the hand rests."""
 
 
 class AnswerActions:
@@ -37,7 +39,15 @@ class AnswerActions:
             self._read_beside(question, keep=False)
         self.show()
         if not self.desk.gesture:
-            self.process.collect()
+            self.process.collect(resting=False)
+        if self._resting is not None:
+            self.root.after_cancel(self._resting)
+        self._resting = self.root.after(REST, self._rest)
+
+    def _rest(self: Any) -> None:
+        self._resting = None
+        if not self.desk.gesture:
+            self.process.collect(resting=True)
 
     def _read_beside(self: Any, question: Question, *, keep: bool) -> None:
         """Read a large sheet in a worker: a motion of the pen must not wait for it."""

@@ -83,6 +83,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self._reading = False
         self._last_answer = 0.0
         self._polling: str | None = None
+        self._resting: str | None = None
         self._icons: dict[tuple[str, str], ImageTk.PhotoImage] = {}
         root.report_callback_exception = self.report
         root.title(texts.TITLE)
@@ -170,7 +171,13 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
 
     def _warm_up(self) -> None:
         self._warming_since = time.monotonic()
-        self.start("warm up", lambda _report: self._load(), self._warm, self._not_warm)
+        self.start(
+            "warm up",
+            lambda _report: self._load(),
+            self._warm,
+            self._not_warm,
+            patient=False,
+        )
         self._warming_message()
 
     def _warming_message(self) -> None:

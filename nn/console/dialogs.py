@@ -76,7 +76,7 @@ def message(root: tk.Misc, theme: Theme, title: str, text: str) -> Dialog:
     ttk.Label(
         dialog.body, text=text, style="Card.TLabel", wraplength=theme.px(420), justify="left"
     ).pack(anchor="w", pady=(theme.px(10), 0))
-    button = dialog.buttons((texts.OK, "Accent.TButton", None))
+    button = dialog.buttons((texts.OK, "Card.Accent.TButton", None))
     dialog.appear(button)
     return dialog
 
@@ -96,7 +96,7 @@ def question(
     ttk.Label(
         dialog.body, text=text, style="Card.TLabel", wraplength=theme.px(420), justify="left"
     ).pack(anchor="w", pady=(theme.px(10), 0))
-    button = dialog.buttons((no, "Card.TButton", None), (yes, "Accent.TButton", on_yes))
+    button = dialog.buttons((no, "Card.TButton", None), (yes, "Card.Accent.TButton", on_yes))
     dialog.appear(button)
     return dialog
 
@@ -124,7 +124,7 @@ def facts(
         ttk.Label(
             table, text=value, style="Card.TLabel", wraplength=theme.px(340), justify="left"
         ).grid(row=row, column=1, sticky="nw", pady=theme.px(3))
-    dialog.appear(dialog.buttons((texts.CLOSE, "Accent.TButton", None)))
+    dialog.appear(dialog.buttons((texts.CLOSE, "Card.Accent.TButton", None)))
     return dialog
 
 
@@ -147,7 +147,7 @@ class CheatSheet(Dialog):
             self._section(columns[(0, 1, 1, 2, 2)[index]], title, entries)
         drawing = [(key, what) for key, what in texts.KEYBOARD_DRAWING if what]
         self._section(columns[0], texts.KEYBOARD_DRAWING_TITLE, drawing)
-        self.appear(self.buttons((texts.CLOSE, "Accent.TButton", None)))
+        self.appear(self.buttons((texts.CLOSE, "Card.Accent.TButton", None)))
 
     def _section(self, column: ttk.Frame, title: str, entries: list[tuple[str, str]]) -> None:
         px = self.theme.px

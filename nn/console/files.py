@@ -156,7 +156,13 @@ class FileActions:
         from nn.console.reader import load
 
         self.say(texts.OPENING.format(name=path.name))
-        self.start("weights", lambda _report: load(path), self.use_reader, self._not_opened)
+        self.start(
+            "weights",
+            lambda _report: load(path),
+            self.use_reader,
+            self._not_opened,
+            patient=False,
+        )
 
     def do_info(self: Any) -> None:
         """Say which network this is, what it was trained on, how well it does."""

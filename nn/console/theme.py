@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 import tkinter as tk
+from functools import partial
 from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
@@ -113,18 +114,18 @@ class Theme:
         radius: float = RADIUS,
         thick: float = 1,
         middle: int = 64,
-        behind: str | None = None,
+        behind: str,
     ) -> ImageTk.PhotoImage:
         """Return a rounded rectangle whose middle of so many units ttk repeats.
 
         Tk repeats the middle piece by piece, and asks the screen for what lies behind each
         piece of a picture that is partly transparent. A middle of two pixels made a large
-        card cost 70,000 questions, a second in all: so the middle is wide, and a card, which
-        always lies on the same colour (`behind`), is opaque.
+        card cost 70,000 questions, a second in all: so the middle is wide, and all faces know
+        the one colour they lie on (`behind`) and are opaque.
         """
         corner = self.px(radius) + 1
         side = 2 * corner + 1
-        large = Image.new("RGBA", (side * OVERSAMPLING,) * 2, behind or (0, 0, 0, 0))
+        large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
         draw = ImageDraw.Draw(large)
         edge = side * OVERSAMPLING - 1
         draw.rounded_rectangle(
@@ -134,7 +135,7 @@ class Theme:
             outline=outline,
             width=self.px(thick) * OVERSAMPLING if outline else 0,
         )
-        small = np.asarray(large.reduce(OVERSAMPLING).convert("RGB" if behind else "RGBA"))
+        small = np.asarray(large.reduce(OVERSAMPLING))
         repeats = np.ones(side, np.intp)
         repeats[corner] = self.px(middle)
         wide = small.repeat(repeats, axis=0).repeat(repeats, axis=1)
@@ -164,35 +165,37 @@ class Theme:
         )
 
     def _elements(self, p: Palette) -> None:
+        """Make the faces of the controls, for each ground they lie on."""
         n = p.name
-        focus = self.rounded(p.card, p.accent, thick=2)
-        self._element(
-            f"{n}.Button.face",
-            self.rounded(p.card, p.line),
-            (("disabled",), self.rounded(p.window, p.line)),
-            (("pressed",), self.rounded(p.pressed, p.line)),
-            (("focus", "active"), self.rounded(p.hover, p.accent, thick=2)),
-            (("focus",), focus),
-            (("active",), self.rounded(p.hover, p.line)),
-        )
-        self._element(
-            f"{n}.Accent.face",
-            self.rounded(p.accent),
-            (("disabled",), self.rounded(p.bar_track)),
-            (("pressed",), self.rounded(p.accent, p.text, thick=2)),
-            (("focus",), self.rounded(p.accent, p.text, thick=2)),
-            (("active",), self.rounded(p.accent, p.accent_soft, thick=1)),
-        )
-        nothing = self.rounded(None)
-        self._element(
-            f"{n}.Tool.face",
-            nothing,
-            (("selected", "focus"), self.rounded(p.accent_soft, p.accent, thick=2)),
-            (("selected",), self.rounded(p.accent_soft)),
-            (("pressed",), self.rounded(p.pressed)),
-            (("focus",), self.rounded(None, p.accent, thick=2)),
-            (("active", "!disabled"), self.rounded(p.hover)),
-        )
+        for ground, behind in (("window", p.window), ("card", p.card)):
+            rounded = partial(self.rounded, behind=behind)
+            self._element(
+                f"{n}.{ground}.Button.face",
+                rounded(p.card, p.line),
+                (("disabled",), rounded(p.window, p.line)),
+                (("pressed",), rounded(p.pressed, p.line)),
+                (("focus", "active"), rounded(p.hover, p.accent, thick=2)),
+                (("focus",), rounded(p.card, p.accent, thick=2)),
+                (("active",), rounded(p.hover, p.line)),
+            )
+            edged = rounded(p.accent, p.text, thick=2)
+            self._element(
+                f"{n}.{ground}.Accent.face",
+                rounded(p.accent),
+                (("disabled",), rounded(p.bar_track)),
+                (("pressed",), edged),
+                (("focus",), edged),
+                (("active",), rounded(p.accent, p.accent_soft, thick=1)),
+            )
+            self._element(
+                f"{n}.{ground}.Tool.face",
+                rounded(None),
+                (("selected", "focus"), rounded(p.accent_soft, p.accent, thick=2)),
+                (("selected",), rounded(p.accent_soft)),
+                (("pressed",), rounded(p.pressed)),
+                (("focus",), rounded(None, p.accent, thick=2)),
+                (("active", "!disabled"), rounded(p.hover)),
+            )
         card = self.rounded(p.card, p.line, radius=10, middle=256, behind=p.window)
         self._element(f"{n}.Card.face", card, radius=10)
         paper = self.rounded(p.paper, p.line, radius=10, middle=256, behind=p.window)
@@ -242,26 +245,31 @@ class Theme:
             s.configure(style, padding=padding, anchor="center", **options)
 
         pad = (px(12), px(6))
-        button("TButton", f"{n}.Button.face", pad, background=p.window, width=0)
-        button("Card.TButton", f"{n}.Button.face", pad, background=p.card, width=0)
-        button("Digit.TButton", f"{n}.Button.face", (px(2), px(6)), background=p.card, width=3)
-        button(
-            "Accent.TButton",
-            f"{n}.Accent.face",
-            (px(16), px(7)),
-            background=p.window,
-            foreground=p.accent_text,
-            font=self.fonts["bold"],
-            width=0,
-        )
+        button("TButton", f"{n}.window.Button.face", pad, background=p.window, width=0)
+        button("Card.TButton", f"{n}.card.Button.face", pad, background=p.card, width=0)
+        small = (px(2), px(6))
+        button("Digit.TButton", f"{n}.card.Button.face", small, background=p.card, width=3)
+        for style, ground in (("Accent.TButton", "window"), ("Card.Accent.TButton", "card")):
+            button(
+                style,
+                f"{n}.{ground}.Accent.face",
+                (px(16), px(7)),
+                background=p.window if ground == "window" else p.card,
+                foreground=p.accent_text,
+                font=self.fonts["bold"],
+                width=0,
+            )
         s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
         tool = (px(9), px(6))
-        button("Tool.TButton", f"{n}.Tool.face", tool, background=p.window, width=0)
-        button("Quiet.TButton", f"{n}.Tool.face", (px(8), px(4)), background=p.card, width=0)
+        button("Tool.TButton", f"{n}.window.Tool.face", tool, background=p.window, width=0)
+        button("Quiet.TButton", f"{n}.card.Tool.face", (px(8), px(4)), background=p.card, width=0)
         s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
         s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
-        for style, background in (("Tool.Toolbutton", p.window), ("Card.Toolbutton", p.card)):
-            button(style, f"{n}.Tool.face", tool, background=background, width=0)
+        for style, ground, background in (
+            ("Tool.Toolbutton", "window", p.window),
+            ("Card.Toolbutton", "card", p.card),
+        ):
+            button(style, f"{n}.{ground}.Tool.face", tool, background=background, width=0)
             s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
         for sheet in ("Card", "Paper"):
             s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])

@@ -24,7 +24,7 @@ class CancelledError(Exception):
 class Job:
     """A piece of work with its progress, its end and a way to stop it.
 
-    A patient one lets the window's thread go first; the answer to a drawing should not wait.
+    A patient one lets all others go first; what somebody waits for is not patient.
     """
 
     name: str
