@@ -105,7 +105,7 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C):
     square = np.zeros(36 * 8, np.float32)
     held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
     row = W * C
-    input_blocks(held, 0, H * row, row, C, blocks.table[0], 0, n, v, area, square)
+    input_blocks(held, 0, H * row, row, C, blocks.table, 0, 0, n, v, area, square)
     (_, _, down), (_, _, across) = matrices(rows, columns)
     expected = np.einsum("pi,qj,nijc->pqnc", down, across, x).reshape(H * W, n, C)
     got = v[: H * W * area].reshape(H * W, area)[:, : n * C].reshape(H * W, n, C)

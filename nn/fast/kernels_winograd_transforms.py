@@ -33,6 +33,7 @@ import numpy as np
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     fma,
+    get,
     load,
     load_part,
     loads,
@@ -46,6 +47,10 @@ from nn.kernels.simd import (
 # Elements between the matrices of two points, behind what they hold: streams a power of two
 # apart would share one set of the cache, and the last vector of a matrix may be written whole.
 GAP = 16
+
+# Steps in the scratch space: a vector, and a row of six. Plain numbers would be types of their own
+# for Numba, and what is called with them compiled once more.
+VECTOR, ROW = np.int64(8), np.int64(48)
 
 A, B = 2 / 3, 3 / 2
 A1, A2, A3 = np.float32(A), np.float32(A**2), np.float32(A**3)
@@ -96,22 +101,24 @@ def _input_six(x, at, step, v, out, gap):
 @jit
 def place(block, down, across):
     """Return (image, row, column) of a block, where each image has ``down`` x ``across``."""
-    image, rest = divmod(block, down * across)
-    row, column = divmod(rest, across)
-    return image, row, column
+    line = block // across
+    image = line // down
+    return image, line - image * down, block - line * across
 
 
 @jit
-def input_blocks(x, x0, x_image, x_row, C, kind, start, count, v, area, square):
+def input_blocks(x, x0, x_image, x_row, C, blocks, kind, start, count, v, area, square):
     """Write the elements of ``B^T d B`` of ``count`` patches, the first of them number ``start``.
 
-    ``kind`` is a row of the table of ``Blocks``. Element e of channel c of the patch t goes to
-    ``e * area + t * C + c``. Whole vectors are written: up to seven elements behind the last C.
+    ``kind`` is where their row begins in the table ``blocks`` of ``Blocks``. Element e of channel
+    c of the patch t goes to ``e * area + t * C + c``. Whole vectors are written: up to seven
+    elements behind the last C.
     The columns' transforms wait in ``square``: point i of column j in its vector 6 i + j. Two
     lines at a time, because a loop over four or six single ones costs as much as its work.
     """
-    rows, columns, down, across = kind[0], kind[1], kind[2], kind[3]
-    x0 += kind[4] * x_row + kind[5] * C
+    rows, columns = get(blocks, kind), get(blocks, kind + 1)
+    down, across = get(blocks, kind + 2), get(blocks, kind + 3)
+    x0 += get(blocks, kind + 4) * x_row + get(blocks, kind + 5) * C
     for t in range(count):
         image, i, j = place(start + t, down, across)
         corner = x0 + image * x_image + i * rows * x_row + j * columns * C
@@ -119,19 +126,19 @@ def input_blocks(x, x0, x_image, x_row, C, kind, start, count, v, area, square):
             at, out = corner + c, t * C + c
             for s in range(0, 8 * (columns + 2), 16):
                 if rows == 4:
-                    _input_six(x, at, x_row, square, s, 48)
-                    _input_six(x, at + C, x_row, square, s + 8, 48)
+                    _input_six(x, at, x_row, square, s, ROW)
+                    _input_six(x, at + C, x_row, square, s + 8, ROW)
                 else:
-                    _input_four(x, at, x_row, square, s, 48)
-                    _input_four(x, at + C, x_row, square, s + 8, 48)
+                    _input_four(x, at, x_row, square, s, ROW)
+                    _input_four(x, at + C, x_row, square, s + 8, ROW)
                 at += 2 * C
             for s in range(0, 48 * (rows + 2), 96):
                 if columns == 4:
-                    _input_six(square, s, 8, v, out, area)
-                    _input_six(square, s + 48, 8, v, out + 6 * area, area)
+                    _input_six(square, s, VECTOR, v, out, area)
+                    _input_six(square, s + 48, VECTOR, v, out + 6 * area, area)
                 else:
-                    _input_four(square, s, 8, v, out, area)
-                    _input_four(square, s + 48, 8, v, out + 4 * area, area)
+                    _input_four(square, s, VECTOR, v, out, area)
+                    _input_four(square, s + 48, VECTOR, v, out + 4 * area, area)
                 out += 2 * (columns + 2) * area
 
 
