@@ -5,9 +5,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from nn.fast.kernels_winograd import winograd_forward
 from nn.fast.kernels_winograd_pool import winograd_pool_forward
 from nn.fast.kernels_winograd_transforms import GAP, input_blocks, output_columns
 from nn.fast.winograd_blocks import Blocks
+from nn.fast.winograd_conv import convolve
 
 CANARY = np.float32(-7.25)
 ROOM = 64
@@ -252,3 +254,76 @@ def test_a_nan_spoils_its_own_image_only():
     y, _ = pooled(x, kernel, np.zeros(8, np.float32), 0.0, 3)
     assert np.isfinite(y[[0, 2]]).all()
     assert np.isnan(y[1]).any()
+
+
+# --- Without pooling ------------------------------------------------------------------------------
+
+NONE = ((0, 0), (0, 0))
+
+
+def direct(x, kernel, bias, pads):
+    """Return the convolution in float64."""
+    padded = np.pad(x.astype(float), ((0, 0), *pads, (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+    return np.einsum("nhwcij,ijcf->nhwf", views, kernel.astype(float), optimize=True) + bias
+
+
+@pytest.mark.parametrize("images", [1, 5, 70])
+@pytest.mark.parametrize(
+    ("H", "W", "C", "F", "pads"),
+    [
+        (3, 3, 8, 8, NONE),
+        (4, 5, 9, 11, NONE),
+        (5, 4, 8, 40, ((1, 0), (0, 1))),
+        (6, 7, 17, 33, ((1, 1), (1, 1))),
+        (8, 9, 8, 8, ((2, 2), (2, 2))),
+        (12, 12, 32, 64, NONE),
+        (9, 13, 16, 24, ((0, 1), (1, 0))),
+    ],
+)
+def test_convolution_agrees_with_float64(H, W, C, F, pads, images):
+    rng = np.random.default_rng(H * W + images)
+    x = rng.normal(size=(images, H, W, C)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
+    bias = rng.normal(size=F).astype(np.float32)
+    expected = direct(x, kernel, bias, pads)
+    scale = np.abs(expected).max()
+    y = convolve(x, kernel, bias, pads)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=LARGEST_ERROR * scale)
+    y = convolve(x, kernel, None, pads)
+    np.testing.assert_allclose(y, expected - bias, rtol=0, atol=LARGEST_ERROR * scale)
+
+
+@pytest.mark.parametrize("largest", [2, 4])
+@pytest.mark.parametrize(("OH", "OW"), [(1, 1), (3, 7), (5, 6), (10, 10)])
+@pytest.mark.parametrize(("C", "F"), [(8, 8), (11, 37)])
+def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F):
+    rng = np.random.default_rng(OH)
+    n, H, W = 5, OH + 2, OW + 2
+    x = rng.normal(size=(n, H, W, C)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
+    bias = rng.normal(size=F).astype(np.float32)
+    blocks = Blocks.cover(OH, OW, C, F, largest)
+    row = W * C
+    group = 2
+    sizes = (*blocks.sizes, group * H * row + row + 4 * C + 64)
+    arrays = [Fenced(size) for size in sizes]
+    u, v, m, inside = (array.inside for array in arrays)
+    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
+        function(*arguments)
+    inside[group * H * row :] = np.nan  # what lies behind the images must not matter
+    y, held = Fenced(n * OH * OW * F), Fenced(x)
+    winograd_forward(
+        held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, bias, OH, OW, F,
+        blocks.padded, y.inside, v, m, inside,
+    )  # fmt: skip
+    assert all(array.intact() for array in (held, *arrays, y))
+    expected = direct(x, kernel, bias, NONE)
+    atol = LARGEST_ERROR * np.abs(expected).max()
+    np.testing.assert_allclose(y.inside.reshape(expected.shape), expected, rtol=0, atol=atol)
+
+
+def test_few_images_take_the_blocks_with_few_matrices():
+    few, many = Blocks.best(10, 10, 32, 64, 1), Blocks.best(10, 10, 32, 64, 128)
+    assert few.table[:, :2].tolist() == [[2, 2]]
+    assert many.table[:, :2].tolist() == [[4, 4], [4, 2], [2, 4], [2, 2]]

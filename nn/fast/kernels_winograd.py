@@ -1,8 +1,7 @@
-"""Winograd's convolution F(2 x 2, 3 x 3) without pooling behind it, and its kernel's gradient.
+"""Winograd's 3 x 3 convolution without pooling behind it, and the gradient of its kernel.
 
-Four neighbouring outputs of a 3 x 3 convolution need 36 multiplications directly. Winograd's
-algorithm (Lavin and Gray 2016, arXiv 1509.09308) transforms the 4 x 4 patch of x and the kernel,
-multiplies them element by element, and transforms back: 16 multiplications.
+The outputs come in blocks of 2 or 4 rows by 2 or 4 columns, as in ``kernels_winograd_pool``. The
+gradient goes back through the three steps of 2 x 2 blocks:
 
     Y = A^T [ (G g G^T) * (B^T d B) ] A      d: 4 x 4 of x, g: 3 x 3 kernel, Y: 2 x 2
 
@@ -10,9 +9,6 @@ multiplies them element by element, and transforms back: 16 multiplications.
           |0  1  1  0|        |1/2  1/2  1/2|          |0  1 -1 -1|
           |0 -1  1  0|        |1/2 -1/2  1/2|
           |0  1  0 -1|        | 0    0    1 |
-
-The sum over channels turns each of the sixteen element-wise products into a matrix product,
-(tiles, C) x (C, F).
 """
 
 from __future__ import annotations
@@ -21,56 +17,29 @@ import numpy as np
 
 from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_dense import matmul
+from nn.fast.kernels_winograd_transforms import (
+    GAP,
+    VECTOR,
+    input_blocks,
+    output_columns,
+    output_four,
+    output_six,
+    place,
+    products,
+)
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     get,
     load,
     load_part,
-    loads,
-    outer,
     put,
     splat,
     store,
     store_part,
-    store_tile,
-    zeros,
 )
 
 # A plain 0 or 1 is a type of its own for Numba: what is called with it is compiled once more.
 ZERO, ONE = np.int64(0), np.int64(1)
-
-
-@jit
-def winograd_kernel(kernel, k0, C, F, padded, u):
-    """Write ``u[e, c, f] = (G g G^T)[e]`` for the kernel (3, 3, C, F); f is padded to eights."""
-    half = splat(np.float32(0.5))
-    for c in range(C):
-        for f in range(0, F, 8):
-            count = min(8, F - f)
-            for column in range(3):  # rows first: G g, kept in the places 0, 3, 6, 9 + column
-                at = k0 + (column * C + c) * F + f
-                if count == 8:
-                    g0, g1 = load(kernel, at), load(kernel, at + 3 * C * F)
-                    g2 = load(kernel, at + 6 * C * F)
-                else:
-                    g0 = load_part(kernel, at, count)
-                    g1 = load_part(kernel, at + 3 * C * F, count)
-                    g2 = load_part(kernel, at + 6 * C * F, count)
-                plus = g0 + g2
-                out = c * padded + f
-                area = C * padded
-                store(u, (0 + column) * area + out, g0)
-                store(u, (4 + column) * area + out, half * (plus + g1))
-                store(u, (8 + column) * area + out, half * (plus - g1))
-                store(u, (12 + column) * area + out, g2)
-            for row in range(4):  # then columns, in place
-                at = 4 * row * C * padded + c * padded + f
-                area = C * padded
-                g0, g1, g2 = load(u, at), load(u, at + area), load(u, at + 2 * area)
-                plus = g0 + g2
-                store(u, at + area, half * (plus + g1))
-                store(u, at + 2 * area, half * (plus - g1))
-                store(u, at + 3 * area, g2)
 
 
 @jit
@@ -127,138 +96,55 @@ def _input_transform(x, at, row, C, v, out, area, count):
 
 
 @jit
-def _products(v, u, m, tiles, rows, C, padded):
-    """Multiply the first ``rows`` of each of the sixteen (tiles, C) matrices by its (C, padded).
+def winograd_forward(x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padded, y, v, m, inside):
+    """Write ``y = x * kernel + bias`` for n images; x is (n, H, W, C), y (n, OH, OW, F).
 
-    Three rows x 32 columns are a tile of the result; four rows left over are two pairs, so none
-    is computed twice. What is narrower goes eight rows x eight columns at a time. (``matmul``
-    does all this too, but it is large, and would be compiled again in each kernel that has it.)
+    ``place_of`` = (H, W * C, first, image, row): where an image lies in ``inside``, among the
+    zeros of its padding. ``group`` images at a time are copied there and read while they are in
+    the cache, up to one row and one column behind their end: blocks reach so far behind an odd
+    size, and what they compute there is dropped.
     """
-    pairs = rows if rows % 3 == 0 else rows - 2 * (3 - rows % 3)
-    wide = padded // 32 * 32 if rows > 1 else 0
-    for e in range(16):
-        for j in range(0, wide, 32):
-            left, out, panel = e * tiles * C, e * tiles * padded + j, e * C * padded + j
-            for _ in range(0, pairs, 3):
-                acc = zeros(12, m)
-                right = panel
-                for k in range(left, left + C):
-                    acc = outer(acc, v, k, C, loads(u, right, 4))
-                    right += padded
-                store_tile(m, out, padded, acc, 4)
-                left += 3 * C
-                out += 3 * padded
-            for _ in range(pairs, rows, 2):
-                two = zeros(8, m)
-                right = panel
-                for k in range(left, left + C):
-                    two = outer(two, v, k, C, loads(u, right, 4))
-                    right += padded
-                store_tile(m, out, padded, two, 4)
-                left += 2 * C
-                out += 2 * padded
-        for j in range(wide, padded, 8):
-            left, out, panel = e * tiles * C, e * tiles * padded + j, e * C * padded + j
-            for _ in range(0, rows - 7, 8):
-                column = zeros(8, m)
-                right = panel
-                for k in range(left, left + C):
-                    column = outer(column, v, k, C, load(u, right))
-                    right += padded
-                store_tile(m, out, padded, column, 1)
-                left += 8 * C
-                out += 8 * padded
-            for _ in range(rows % 8):
-                single = zeros(1, m)
-                right = panel
-                for k in range(left, left + C):
-                    single = outer(single, v, k, C, load(u, right))
-                    right += padded
-                store_tile(m, out, padded, single, 1)
-                left += C
-                out += padded
-
-
-@jit
-def _output_transform(m, at, area):
-    """Return the four vectors of ``A^T M A``, row by row, from sixteen of m."""
-    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-    m3, at = load(m, at + 3 * area), at + 4 * area
-    top0, top1 = m0 + m1 + m2, m1 - m2 - m3
-    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-    m3, at = load(m, at + 3 * area), at + 4 * area
-    s0, s1 = m0 + m1 + m2, m1 - m2 - m3
-    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-    m3, at = load(m, at + 3 * area), at + 4 * area
-    t0, t1 = m0 + m1 + m2, m1 - m2 - m3
-    m0, m1, m2 = load(m, at), load(m, at + area), load(m, at + 2 * area)
-    m3 = load(m, at + 3 * area)
-    end0, end1 = m0 + m1 + m2, m1 - m2 - m3
-    a0, a1 = top0 + s0 + t0, top1 + s1 + t1
-    a2, a3 = s0 - t0 - end0, s1 - t1 - end1
-    return a0, a1, a2, a3
-
-
-@jit
-def _forward(x, x_image, x_row, C, n, u, bias, OH, OW, F, padded, y, y0, v, m, tiles):
-    """Write ``y = x * kernel + bias`` for n images, (n, OH, OW, F): no pooling, any size.
-
-    Odd sizes compute one row or column too many and drop it; x may be read one row behind its end.
-    """
-    PH, PW = (OH + 1) // 2, (OW + 1) // 2
-    windows = PH * PW
-    area = tiles * padded
-    at = py = px = oy = ox = ZERO
-    out = y0
-    for first in range(0, n * windows, tiles):
-        here = min(tiles, n * windows - first)
-        for t in range(here):
-            for c in range(0, C, 8):
-                _input_transform(x, at + c, x_row, C, v, t * C + c, tiles * C, min(8, C - c))
-            at, py, px = _next(at, py, px, PH, PW, 2 * C, 2 * x_row, x_image)
-        _products(v, u, m, tiles, here, C, padded)
-        for t in range(here):
-            right, below = 2 * ox + 1 < OW, 2 * oy + 1 < OH
-            for f in range(0, F, 8):
-                count = min(8, F - f)
-                a0, a1, a2, a3 = _output_transform(m, t * padded + f, area)
-                if count == 8:
-                    b = load(bias, f)
-                    store(y, out + f, a0 + b)
-                    if right:
-                        store(y, out + F + f, a1 + b)
-                    if below:
-                        store(y, out + OW * F + f, a2 + b)
-                    if right and below:
-                        store(y, out + OW * F + F + f, a3 + b)
-                    continue
-                b = load_part(bias, f, count)
-                store_part(y, out + f, a0 + b, count)
-                if right:
-                    store_part(y, out + F + f, a1 + b, count)
-                if below:
-                    store_part(y, out + OW * F + f, a2 + b, count)
-                if right and below:
-                    store_part(y, out + OW * F + F + f, a3 + b, count)
-            out, oy, ox = _next(out, oy, ox, PH, PW, 2 * F, 2 * OW * F, OH * OW * F)
-
-
-@jit
-def winograd_forward(x, place, C, n, group, u, bias, OH, OW, F, padded, y, v, m, tiles, inside):
-    """Write ``y = x * kernel + bias`` for n images; x is (n, H, W, C).
-
-    ``place`` = (H, W * C, first, image, row): where an image lies in ``inside``, among the zeros
-    of its padding. ``group`` images at a time are copied there and read while they are in the
-    cache.
-    """
-    H, line, first, image, row = place
-    for i in range(0, n, group):
-        count = min(group, n - i)
-        copy_planes(x, i * H * line, count, H, line, inside, first, image, row)
-        _forward(
-            inside, image, row, C, count, u, bias, OH, OW, F, padded,
-            y, i * OH * OW * F, v, m, tiles,
-        )  # fmt: skip
+    H, line, x_first, x_image, x_row = place_of
+    square, half = np.empty(36 * 8, np.float32), np.empty(24 * padded, np.float32)
+    for first in range(0, n, group):
+        images = min(group, n - first)
+        copy_planes(x, first * H * line, images, H, line, inside, x_first, x_image, x_row)
+        for kind in range(0, blocks.size, 8):
+            rows, columns = get(blocks, kind), get(blocks, kind + 1)
+            down, across = get(blocks, kind + 2), get(blocks, kind + 3)
+            top, left = get(blocks, kind + 4), get(blocks, kind + 5)
+            points, total = (rows + 2) * (columns + 2), images * down * across
+            u0, tiles = get(blocks, kind + 6), get(blocks, kind + 7)
+            v_area, m_area = tiles * C + GAP, tiles * padded + GAP
+            for start in range(0, total, tiles):
+                count = min(tiles, total - start)
+                input_blocks(
+                    inside, ZERO, x_image, x_row, C, blocks, kind, start, count, v, v_area, square
+                )
+                products(v, v_area, u, u0, m, m_area, points, count, C, padded)
+                for t in range(count):
+                    image, i, j = place(start + t, down, across)
+                    oy, ox = top + i * rows, left + j * columns
+                    corner = (((first + image) * OH + oy) * OW + ox) * F
+                    right, below = min(columns, OW - ox), min(rows, OH - oy)
+                    output_columns(m, t * padded, m_area, rows, columns, padded, half)
+                    for f in range(0, F, 8):
+                        lanes = min(8, F - f)
+                        b = load(bias, f) if lanes == 8 else load_part(bias, f, lanes)
+                        a2 = a3 = b
+                        out = corner + f
+                        for s in range(24 * f, 24 * f + 48 * below, 48):
+                            if columns == 4:
+                                a0, a1, a2, a3 = output_six(half, s, VECTOR)
+                            else:
+                                a0, a1 = output_four(half, s, VECTOR)
+                            for q in range(out, out + right * F, F):
+                                if lanes == 8:
+                                    store(y, q, a0 + b)
+                                else:
+                                    store_part(y, q, a0 + b, lanes)
+                                a0, a1, a2 = a1, a2, a3
+                            out += OW * F
 
 
 @jit

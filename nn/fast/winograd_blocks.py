@@ -13,14 +13,15 @@ from nn.reference import Array
 
 LANES = 8
 TILE_ELEMENTS = 60_000  # of patches and products under work: a quarter of a second-level cache
+MATRIX_COST = 15  # to write and to fetch a matrix, in multiplications of a block by it
 
 
-def _cuts(length: int) -> list[tuple[int, int, int]]:
+def _cuts(length: int, largest: int) -> list[tuple[int, int, int]]:
     """Return (size, how many, where the first begins) of the blocks along one direction.
 
     Blocks of four as long as they fit; three outputs more take another, one or two a block of two.
     """
-    fours = (length + 1) // 4
+    fours = (length + 1) // 4 if largest == 4 else 0
     twos = (max(0, length - 4 * fours) + 1) // 2
     cuts = [(4, fours, 0), (2, twos, 4 * fours)]
     return [cut for cut in cuts if cut[1]]
@@ -44,17 +45,28 @@ class Blocks:
     F: int
 
     @classmethod
-    def cover(cls, OH: int, OW: int, C: int, F: int) -> Blocks:
-        """Return the blocks with the fewest multiplications."""
+    def cover(cls, OH: int, OW: int, C: int, F: int, largest: int = 4) -> Blocks:
+        """Return the blocks of up to ``largest`` (2 or 4) rows with the fewest multiplications."""
         padded, start, table = -(-F // LANES) * LANES, 0, []
-        for rows, down, top in _cuts(OH):
-            for columns, across, left in _cuts(OW):
+        for rows, down, top in _cuts(OH, largest):
+            for columns, across, left in _cuts(OW, largest):
                 points = (rows + 2) * (columns + 2)
                 tiles = TILE_ELEMENTS // (points * (C + padded)) // 3 * 3
                 tiles = max(12, min(48, tiles))
                 table.append((rows, columns, down, across, top, left, start, tiles))
                 start += points * (C * padded + GAP)
         return cls(np.array(table, np.int64).reshape(-1, 8), C, F)
+
+    @classmethod
+    def best(cls, OH: int, OW: int, C: int, F: int, images: int) -> Blocks:
+        """Return the blocks that cost least for so many images, their matrices included."""
+        choices = [cls.cover(OH, OW, C, F, largest) for largest in (4, 2)]
+        return min(choices, key=lambda blocks: blocks.cost(images))
+
+    def cost(self, images: int) -> int:
+        """Return the cost of ``images`` images, in products of a block's element by a matrix."""
+        each = self.table[:, 2] * self.table[:, 3] * images + MATRIX_COST
+        return int((self._points * each).sum())
 
     @property
     def padded(self) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,19 +13,19 @@ from nn import ops
 from nn.fast.buffers import SHARDS, SLACK, shard_bounds
 from nn.fast.kernels_winograd import (
     winograd_forward,
-    winograd_kernel,
     winograd_kernel_back,
     winograd_kernel_gradient,
 )
+from nn.fast.winograd_blocks import Blocks
 from nn.kernels import _pool
 from nn.layers import Conv2D, Layer
 from nn.memory import aligned_zeros, recycled
 from nn.reference import Array, Pads
 
 LANES = 8
-TILES = 36
 GRADIENT_ELEMENTS = 150_000  # of transformed patches: most of a second-level cache
-GROUP_PATCHES = 160  # of the images that are read together
+GROUP_PATCHES = 160  # of the images that are read together for the gradient
+GROUP_ELEMENTS = 100_000  # of the images that pass all kinds of blocks together
 
 
 def winograd_pays(layer: Layer) -> bool:
@@ -40,8 +43,9 @@ class WinogradConv:
     """Does what a ``Conv2D`` does, keeps the layer's contract and fills the layer's ``grads``.
 
     The gradient of x is again a 3 x 3 convolution: of dy inside a border of zeros, with the kernel
-    turned by 180 degrees and its channels exchanged. The gradient of the kernel goes back through
-    the same transforms. All three take 16 multiplications where the direct sum takes 36.
+    turned by 180 degrees and its channels exchanged. Both take 36 multiplications for a block of
+    4 x 4 outputs where the direct sum takes 144; a few images take 2 x 2 blocks, which have fewer
+    matrices to prepare. The gradient of the kernel goes back through the transforms of these.
 
     Parameters
     ----------
@@ -124,13 +128,13 @@ class _Tiling:
         row = (W + left + right) * C
         return H, W * C, top * row + left * C, (H + top + bottom) * row, row
 
-    def insides(self) -> Array:
+    def insides(self, group: int) -> Array:
         """Return zeros for each shard's group of images inside their padding.
 
         Kernels read up to a row, a pixel and a vector behind the last image.
         """
         _, _, _, image, row = self.place
-        inside = recycled((SHARDS, self.group * image + row + 4 * self.shape[3] + SLACK))
+        inside = recycled((SHARDS, group * image + row + 4 * self.shape[3] + SLACK))
         inside[...] = 0
         return inside
 
@@ -139,24 +143,36 @@ class _Tiling:
         return recycled((SHARDS, elements + SLACK))
 
 
+@functools.lru_cache(maxsize=64)
+def _blocks(OH: int, OW: int, C: int, F: int, N: int) -> tuple[Blocks, tuple[int, int, int]]:
+    blocks = Blocks.best(OH, OW, C, F, N)
+    return blocks, blocks.sizes
+
+
+def _write(call: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
+    function, arguments = call
+    function(*arguments)
+
+
 def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     """Return the 3 x 3 convolution of x (N, H, W, C), float32, padded by ``pads``, stride 1."""
     N, H, W, C = x.shape
-    F = kernel.shape[3]
-    tiling = _Tiling((N, H, W, C), pads, F)
-    (OH, OW), padded = tiling.output, tiling.padded
-    u = recycled(16 * C * padded + SLACK)
-    winograd_kernel(kernel.reshape(-1), 0, C, F, padded, u)
+    tiling = _Tiling((N, H, W, C), pads, kernel.shape[3])
+    (OH, OW), F, padded = tiling.output, tiling.F, tiling.padded
+    blocks, (matrices, patches, products) = _blocks(OH, OW, C, F, N)
+    u = recycled((matrices,))
+    _pool.run(_write, [(call,) for call in blocks.kernels(kernel.reshape(-1), u)])
     offsets = aligned_zeros(F) if bias is None else bias
     y = recycled((N, OH, OW, F))
     flat, source = y.reshape(-1), x.reshape(-1)
-    v, m = tiling.scratch(16 * TILES * C), tiling.scratch(16 * TILES * padded)
-    insides = tiling.insides()
+    v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
+    place = tiling.place
+    group = max(1, min(-(-N // SHARDS), GROUP_ELEMENTS // place[3]))
+    insides = tiling.insides(group)
     tasks = [
         (
-            source[lo * H * W * C :], tiling.place, C, hi - lo, tiling.group, u, offsets,
-            OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard], TILES,
-            insides[shard],
+            source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, offsets,
+            OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard], insides[shard],
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo
@@ -176,7 +192,7 @@ def _kernel_gradient(x: Array, dz: Array, pads: Pads) -> Array:
     v, m = tiling.scratch(16 * tiles * C), tiling.scratch(16 * tiles * padded)
     product, du = tiling.scratch(C * padded), recycled((SHARDS, 16 * C * padded + SLACK))
     du[...] = 0
-    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides()
+    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides(tiling.group)
     tasks = [
         (
             source[lo * H * W * C :], tiling.place, C, hi - lo, tiling.group,
