@@ -16,7 +16,7 @@ from console_helpers import ScriptedReader, answer
 from PIL import Image
 
 from nn import runtime
-from nn.console import answers, keys, process, texts
+from nn.console import answers, keys, process, texts, worker
 from nn.console.desk import Desk, Result
 from nn.console.heat import Overlay, diverging
 from nn.console.history import LENGTH, Entry, History
@@ -410,6 +410,28 @@ def test_workers_stand_back_but_for_the_answer_to_a_drawing():
     patient = min(before + process.NICE, 19)
     assert place == {"lesson": (patient, allowed), "read": (before, allowed)}
     assert own() == (before, cores)
+    assert not unexpected
+
+
+def test_a_lesson_rests_at_its_next_step_while_a_drawing_is_read(monkeypatch):
+    monkeypatch.setattr(worker, "PATIENCE", 30.0)
+    shop, order, unexpected, go = Workshop(), [], [], threading.Event()
+
+    def read(_report):
+        go.wait(5)
+        order.append("read")
+
+    def lesson(report):
+        report(0.5)
+        order.append("next step")
+
+    shop.start(Job("read", print, unexpected.append, patient=False), read)
+    shop.start(Job("lesson", print, unexpected.append), lesson)
+    time.sleep(0.05)
+    assert not order
+    go.set()
+    collected(shop)
+    assert order == ["read", "next step"]
     assert not unexpected
 
 

@@ -16,7 +16,7 @@ import time
 
 from nn import runtime
 
-SWITCH = 0.0001
+SWITCH = 0.00005
 """Seconds a worker may hold Python while the window waits; Python's own are 0.005, and a panel
 that makes a hundred calls into Tk would wait as often."""
 NICE = 10

@@ -15,6 +15,9 @@ from typing import Any
 
 from nn.console.process import stand_back
 
+PATIENCE = 0.1
+"""Most seconds a patient job rests at one report."""
+
 
 class CancelledError(Exception):
     """Raised inside a job whose user has changed their mind."""
@@ -24,7 +27,8 @@ class CancelledError(Exception):
 class Job:
     """A piece of work with its progress, its end and a way to stop it.
 
-    A patient one lets all others go first; what somebody waits for is not patient.
+    A patient one lets all others go first, and rests at each report while an urgent one works:
+    two workers that want Python would both hold up the window. What somebody waits for is urgent.
     """
 
     name: str
@@ -56,6 +60,10 @@ class Workshop:
     def __init__(self) -> None:
         self._messages: queue.Queue[tuple[Job, str, Any]] = queue.Queue()
         self.jobs: list[Job] = []
+        self._urgent = 0
+        self._count = threading.Lock()
+        self._calm = threading.Event()
+        self._calm.set()
 
     @property
     def busy(self) -> bool:
@@ -69,6 +77,8 @@ class Workshop:
             if job.cancelled:
                 raise CancelledError(job.name)
             self._messages.put((job, "progress", progress))
+            if job.patient:
+                self._calm.wait(PATIENCE)
 
         def run() -> None:
             stand_back(patient=job.patient)
@@ -79,10 +89,24 @@ class Workshop:
                 self._messages.put((job, "error", error))
             else:
                 self._messages.put((job, "done", result))
+            finally:
+                self._ended(job)
 
         self.jobs.append(job)
+        if not job.patient:
+            with self._count:
+                self._urgent += 1
+                self._calm.clear()
         threading.Thread(target=run, name=job.name, daemon=True).start()
         return job
+
+    def _ended(self, job: Job) -> None:
+        """Let the patient go on when nothing urgent runs any more; called by a job's thread."""
+        if not job.patient:
+            with self._count:
+                self._urgent -= 1
+                if self._urgent == 0:
+                    self._calm.set()
 
     def deliver(self) -> bool:
         """Hand all waiting messages to their jobs' callbacks; returns whether jobs still run."""
