@@ -14,6 +14,7 @@ from console_monkey import Monkey, nobody
 from PIL import Image
 
 from nn.console import texts
+from nn.console.sketch import Sheet, strokes_from_arrays
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
 
@@ -284,6 +285,28 @@ def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(windo
     button.event_generate("<space>")
     assert not button.instate(["pressed"])
     assert len(window.app.desk.history) == 1
+
+
+def test_large_sheets_are_read_beside_the_window_one_at_a_time(window, monkeypatch):
+    app, under_way = window.app, []
+    start = app.workshop.start
+
+    def started(job, work):
+        start(job, work)
+        under_way.append([j.name for j in app.workshop.jobs])
+        return job
+
+    monkeypatch.setattr(app.workshop, "start", started)
+    line = np.array([(0, 0), (0, 80)], np.float32)
+    for _ in range(3):
+        app.desk.show_sheet(
+            Sheet(tuple(strokes_from_arrays([line + 20 * i for i in range(14)], 8)))
+        )
+    app.refresh()
+    window.settle()
+    assert under_way == [["read"]] * 3
+    assert len(app.desk.history) == 2
+    assert app.desk.question() is None
 
 
 def test_drawing_with_arrows_and_space(window):

@@ -29,14 +29,10 @@ class AnswerActions:
     def _answer(self: Any) -> None:
         self._answering = None
         self._last_answer = time.perf_counter()
-        while self.desk.later:
-            self._read_beside(self.desk.later.pop(0), keep=True)
         question = self.desk.question()
-        if question is None or not self.desk.slow(question):
+        if question is not None and not self.desk.slow(question):
             self.desk.read()
-        elif not self._reading:
-            self._reading = True
-            self._read_beside(question, keep=False)
+        self._read_next()
         self.show()
         if not self.desk.gesture:
             self.process.collect(resting=False)
@@ -49,8 +45,22 @@ class AnswerActions:
         if not self.desk.gesture:
             self.process.collect(resting=True)
 
+    def _read_next(self: Any) -> None:
+        """Read the sheet, if it is large, or one on its way into the history, beside the window.
+
+        One at a time: several workers would hold up the pen.
+        """
+        if self._reading:
+            return
+        question = self.desk.question()
+        if question is not None and self.desk.slow(question):
+            self._read_beside(question, keep=False)
+        elif self.desk.later:
+            self._read_beside(self.desk.later.pop(0), keep=True)
+
     def _read_beside(self: Any, question: Question, *, keep: bool) -> None:
         """Read a large sheet in a worker: a motion of the pen must not wait for it."""
+        self._reading = True
 
         def ask(_report: object) -> Result:
             start = time.perf_counter()
@@ -60,16 +70,17 @@ class AnswerActions:
         self.start("read", ask, done, partial(self._not_read, done), patient=False)
 
     def _read(self: Any, question: Question, keep: bool, result: Result) -> None:
+        self._reading = False
         if keep:
             self.desk.keep(question, result)
             self.strip.refresh()
-        else:
-            self._reading = False
         if not keep or question.state == self.desk.state:
             self.desk.take(question, result)
         self.show()
         if self.desk.question() is not None:
             self._sheet_changed(False)
+        else:
+            self._read_next()
 
     def _not_read(self: Any, done: Callable[[Result], None], error: BaseException) -> None:
         done(Result(()))

@@ -19,8 +19,6 @@ from nn import runtime
 SWITCH = 0.00005
 """Seconds a worker may hold Python while the window waits; Python's own are 0.005, and a panel
 that makes a hundred calls into Tk would wait as often."""
-NICE = 10
-"""How far a patient worker stands back: where others want to run it gets a tenth of the time."""
 COLLECT_AFTER = 10.0
 """Seconds of use between two garbage collections."""
 FEW = 20_000
@@ -28,22 +26,17 @@ FEW = 20_000
 times as many behind."""
 
 
-def stand_back(*, patient: bool) -> None:
-    """Keep this thread, a worker, and those it starts out of the window's way from now on.
+def stand_back() -> None:
+    """Leave one core to the window: keep this thread, a worker, and those it starts off it.
 
-    One core is left to the window where there are several, and a patient worker lets all others
-    go first. Only Linux has a core and a priority for each thread; elsewhere nothing changes.
+    Only Linux places single threads; elsewhere, or on one core, nothing changes. Nor does the
+    priority: a worker that has Python and waits for its core would stop the window.
     """
-    if sys.platform != "linux":
-        return
-    thread = threading.get_native_id()
-    with contextlib.suppress(OSError):
-        cores = sorted(os.sched_getaffinity(thread))
-        os.sched_setaffinity(thread, cores[:-1] or cores)
-    if patient:
+    if sys.platform == "linux":
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            nice = os.getpriority(os.PRIO_PROCESS, thread) + NICE
-            os.setpriority(os.PRIO_PROCESS, thread, nice)
+            cores = sorted(os.sched_getaffinity(thread))
+            os.sched_setaffinity(thread, cores[:-1] or cores)
 
 
 class Foreground:

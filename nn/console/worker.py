@@ -27,8 +27,8 @@ class CancelledError(Exception):
 class Job:
     """A piece of work with its progress, its end and a way to stop it.
 
-    A patient one lets all others go first, and rests at each report while an urgent one works:
-    two workers that want Python would both hold up the window. What somebody waits for is urgent.
+    A patient one rests at each report while an urgent one works: two workers that want Python
+    hold up the window more than one. What somebody waits for is urgent.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Workshop:
                 self._calm.wait(PATIENCE)
 
         def run() -> None:
-            stand_back(patient=job.patient)
+            stand_back()
             try:
                 result = work(report)
             except BaseException as error:
