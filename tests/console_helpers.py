@@ -138,9 +138,9 @@ class Window:
 
     @property
     def under_way(self):
-        """Whether a worker, the warming up or an answer is still due."""
+        """Whether a worker, the warming up, an answer or another size is still due."""
         app = self.app
-        answering = app._answering is not None
+        answering = app._answering is not None or app.paper._resizing is not None
         return app.workshop.busy or app.desk.warming or answering or app.turns.busy
 
     def draw(self, points=TWO, button=1):

@@ -287,6 +287,17 @@ def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(windo
     assert len(window.app.desk.history) == 1
 
 
+def test_the_ink_takes_the_colours_of_the_other_theme(window):
+    window.draw()
+    paper, theme = window.app.paper, window.app.theme
+    x, y = (round(v) for v in paper.fit.to_pixels(260, 90))
+    for _ in range(2):
+        window.key("<Key-d>")
+        for place, colour in (((x, y), theme.palette.ink), ((5, 5), theme.palette.paper)):
+            shown = window.root.tk.call(str(paper._screen), "get", *place)
+            assert tuple(shown) == tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
 def test_large_sheets_are_read_beside_the_window_one_at_a_time(window, monkeypatch):
     app, under_way = window.app, []
     start = app.workshop.start

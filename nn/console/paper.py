@@ -19,6 +19,8 @@ from nn.console.theme import Theme
 
 PATCH = 64
 """Changed boxes are copied to the screen in patches whose sides are multiples of this."""
+RESIZED = 20
+"""Milliseconds between a change of size and the sheet drawn anew."""
 RIGHT_BUTTONS = ("2", "3")
 """Macs number the right button 2."""
 
@@ -70,6 +72,7 @@ class Paper(tk.Canvas):
         self._labelled: list[int] = []
         self._cursor_items = [self.create_line(0, 0, 0, 0, state="hidden") for _ in range(2)]
         self._eraser_item = self.create_oval(0, 0, 0, 0, state="hidden")
+        self._size = (1, 1)
         self._resizing: str | None = None
         self._erasing = False
         self.recolour()
@@ -167,20 +170,25 @@ class Paper(tk.Canvas):
         return "break"
 
     def _on_configure(self, event: Any) -> None:
-        width, height = event.width - 2 * self._inset, event.height - 2 * self._inset
+        first = self.surface.size == (1, 1)
+        self._size = (event.width - 2 * self._inset, event.height - 2 * self._inset)
+        if first:
+            self._resized()
+        elif self._resizing is None:
+            # A panel that opens changes the size two or three times; the sheet is drawn once.
+            self._resizing = self.after(RESIZED, self._resized)
+
+    def _resized(self) -> None:
+        self._resizing = None
+        width, height = self._size
         if width < 2 or height < 2 or (width, height) == self.surface.size:
             return
         self.desk.resize(width / self.theme.scale, height / self.theme.scale)
         self.surface = InkSurface(width, height)
         self._screen = ImageTk.PhotoImage("RGB", (width, height), master=self)
+        self.refresh()
         self.itemconfigure(self._image_item, image=self._screen)
         self.coords(self._image_item, self._inset, self._inset)
-        if self._resizing is None:
-            self._resizing = self.after_idle(self._resized)
-
-    def _resized(self) -> None:
-        self._resizing = None
-        self.refresh()
 
     # ------------------------------------------------------------------ showing
 
@@ -194,7 +202,7 @@ class Paper(tk.Canvas):
         for item in self._cursor_items:
             self.itemconfigure(item, fill=p.accent, width=self.theme.px(2))
         self.itemconfigure(self._eraser_item, outline=p.muted, width=self.theme.px(1.5))
-        self.refresh()
+        self._copy(None)  # the ink is the same, only its colours are others
 
     def refresh(self, box: PixelBox | None = None) -> None:
         """Draw the sheet anew, inside a box of pixels or everywhere."""
