@@ -330,10 +330,11 @@ class Desk:
         self.sketch.finish()
         self._keyboard_pen = False
         question = self.question(force=True)
-        if question is not None and self.beside and self.slow(question):
+        known = question is not None and question.state == self._read_state
+        if question is not None and not known and self.beside and self.slow(question):
             self.later.append(question)
             return False
-        changed = self.read(force=True)
+        changed = not known and self.read(force=True)
         self.remember()
         return changed
 

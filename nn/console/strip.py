@@ -32,7 +32,8 @@ class Strip(tk.Canvas):
         )
         self.theme, self.history, self.recall = theme, history, recall
         self.chosen = 0
-        self._pictures: dict[Entry, dict[str, ImageTk.PhotoImage]] = {}  # one for each theme
+        self._ink: dict[Entry, InkSurface] = {}
+        self._pictures: dict[tuple[Entry, str], ImageTk.PhotoImage] = {}  # one for each theme
         self.bind("<Configure>", lambda _e: self.refresh())
         self.bind("<Button-1>", self._click)
         self.bind("<Left>", lambda _e: self._choose(-1))
@@ -72,12 +73,9 @@ class Strip(tk.Canvas):
         self.chosen = min(self.chosen, count - 1)
         focused = self.focus_get() is self
         inset = px(4)
-        used: dict[Entry, dict[str, ImageTk.PhotoImage]] = {}
         for index in range(count):
             entry = self.history[index]
-            known = used[entry] = self._pictures.get(entry, {})
-            picture = known.get(p.name) or self._picture(entry)
-            known[p.name] = picture
+            picture = self._picture(entry)
             x = inset + index * px(CELL + GAP)
             self.create_image(x, inset, anchor="nw", image=picture)
             chosen = focused and index == self.chosen
@@ -97,9 +95,28 @@ class Strip(tk.Canvas):
                 fill=p.text if chosen else p.muted,
                 font=self.theme.fonts["tiny"],
             )
-        self._pictures = used
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop the pictures of what has left the history."""
+        if len(self._ink) > len(self.history):
+            there = {self.history[i] for i in range(len(self.history))}
+            self._ink = {e: ink for e, ink in self._ink.items() if e in there}
+            self._pictures = {k: picture for k, picture in self._pictures.items() if k[0] in there}
 
     def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
+        """Return the small picture in the theme's colours, made once."""
+        p = self.theme.palette
+        if entry not in self._ink:
+            self._ink[entry] = self._small(entry)
+        if (entry, p.name) not in self._pictures:
+            ink = self._ink[entry]
+            coloured = ink.colours((0, 0, *ink.size), colour_table(p.card, p.ink))
+            self._pictures[entry, p.name] = ImageTk.PhotoImage(coloured, master=self)
+        return self._pictures[entry, p.name]
+
+    def _small(self, entry: Entry) -> InkSurface:
+        """Return the ink of a sheet, made small."""
         side = self.theme.px(CELL)
         surface = InkSurface(side, side)
         strokes = entry.sheet.strokes
@@ -117,9 +134,7 @@ class Strip(tk.Canvas):
             margin = 0.1 * max(right - left, bottom - top)
             page = (left - margin, top - margin, right + margin, bottom + margin)
             surface.redraw(strokes, Fit.of(page, side, side))
-        p = self.theme.palette
-        table = colour_table(p.card, p.ink)
-        return ImageTk.PhotoImage(surface.colours((0, 0, side, side), table), master=self)
+        return surface
 
     def _click(self, event: Any) -> None:
         index = int((event.x - self.theme.px(4)) // self.theme.px(CELL + GAP))
