@@ -228,7 +228,7 @@ def render_batch(
         packed.points,
         packed.stroke_starts,
         packed.drawing_starts,
-        np.ascontiguousarray(np.broadcast_to(widths, (len(packed),))),
+        np.full(len(packed), widths),  # of its own, always writable: one compilation
         float(smallest),
         curve.SPACING,
         curve.RELAX_REACH,
