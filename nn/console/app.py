@@ -268,14 +268,15 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
 
     def _on_theme(self, event: Any) -> None:
         if event.widget is self.root:
+            # ttk draws all its controls anew at once; what we draw takes its turns behind that.
             self.paper.recolour()
-            self.card.recolour()
-            self.strip.recolour()
+            self.turns.add("toolbar", self._paint_toolbar)
+            self.turns.add("menus", self._paint_menus)
+            self.turns.add("strip", self.strip.recolour)
+            self.turns.add("card", self.card.recolour)
+            self.turns.add("answer", self.show)
             for holder in self.holders():
-                holder.recolour()
-            self._paint_toolbar()
-            self._paint_menus()
-            self.show()
+                self.turns.add(holder, holder.recolour)
 
     def do_steps(self) -> None:
         """Show how the drawing becomes 28 × 28."""

@@ -92,6 +92,7 @@ class Holder(ttk.Frame):
 
     def leave(self) -> None:
         """Clean up before the panel closes."""
+        self.app.turns.drop(self)
         self.app.turns.drop(self.panel)
         self.panel.leave()
 
