@@ -30,6 +30,7 @@ from nn.kernels.simd import (
     put,
     scaled_add,
     splat,
+    store_part,
     store_tile,
     zeros,
 )
@@ -41,6 +42,10 @@ VECTORS = COLUMNS // LANES
 EXAMPLES = 128  # whose lists are made at a time
 FORM = ((0,), (0,) * VECTORS)  # the tile of ``scaled_add``: one row of six vectors
 
+# Steps of ``_draw``. Plain numbers would be types of their own for Numba, and what is called with
+# them compiled once more.
+NEXT, NEXT_EXAMPLE = np.int64(1), np.int64(LANES)
+
 
 def lists_size(F: int) -> int:
     """Return how many entries the lists of ``EXAMPLES`` examples and F units need."""
@@ -51,7 +56,7 @@ def lists_size(F: int) -> int:
 def scratch_size(F: int) -> int:
     """Return how many numbers the kernels' ``scratch`` needs for F units."""
     padded = (F + LANES - 1) // LANES * LANES
-    return max(padded, EXAMPLES + LANES) * COLUMNS
+    return max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
 
 
 @jit
@@ -86,7 +91,7 @@ def _list_examples(dy, d0, n, F, lists, ends):
             at = d0 + i * F + f
             g = load(dy, at) if f + LANES <= F else load_part(dy, at, F - f)
             store_numbered(lists, behind + f, g, f * COLUMNS, COLUMNS)
-        end = _draw(lists, behind, behind + padded, 1, end)
+        end = _draw(lists, behind, behind + padded, NEXT, end)
         put(ends, i, end)
 
 
@@ -106,7 +111,7 @@ def _list_units(dy, d0, n, F, lists, ends):
             g = load(dy, at) if count == LANES else load_part(dy, at, count)
             store_numbered(lists, behind + i * LANES, g, i * COLUMNS, 0)
         for f in range(count):
-            end = _draw(lists, behind + f, behind + n * LANES, LANES, end)
+            end = _draw(lists, behind + f, behind + n * LANES, NEXT_EXAMPLE, end)
             put(ends, eight + f, end)
 
 
@@ -160,8 +165,8 @@ def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, lists, ends, scratch)
         for block in range(lo, hi, COLUMNS):
             d = min(block, hi - COLUMNS)
             for i in range(count):
-                row = load_tile(x, (k + i) * D + d, 0, 1, VECTORS)
-                store_tile(scratch, i * COLUMNS, 0, row, VECTORS)
+                line = load_tile(x, (k + i) * D + d, 0, 1, VECTORS)
+                store_tile(scratch, i * COLUMNS, 0, line, VECTORS)
                 if k > 0:  # what the last block shares with the one before it was added there
                     for c in range(block - d):
                         put(scratch, i * COLUMNS + c, np.float32(0.0))
@@ -184,8 +189,11 @@ def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, lists, ends, scratch)
                             sums = added(sums, load_tile(dkernel, out, F, 8, 1))
                         store_tile(dkernel, out, F, sums, 1)
                         continue
-                    for c in range(q, q + LANES):
-                        for f in range(width):
-                            old = get(dkernel, out + f) if k > 0 else np.float32(0.0)
-                            put(dkernel, out + f, old + get(scratch, tile + f * COLUMNS + c))
+                    corner = tile + LANES * COLUMNS
+                    store_tile(scratch, corner, 8, sums, 1)
+                    for c in range(LANES):
+                        row = load(scratch, corner + c * LANES)
+                        if k > 0:
+                            row = row + load_part(dkernel, out, width)
+                        store_part(dkernel, out, row, width)
                         out += F
