@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nn.console.desk import Desk
@@ -94,6 +94,10 @@ def test_the_rubber_splits_a_stroke_where_it_passes():
     st.lists(st.tuples(st.integers(0, 90), st.integers(0, 90)), min_size=2, max_size=12),
     st.tuples(st.integers(0, 90), st.integers(0, 90)),
 )
+@example([(60, 0), (59, 0), (0, 0)], (75, 0))  # leaves the circle exactly at a point
+@example([(0, 0), (59, 0), (60, 0)], (75, 0))  # and enters it there
+@example([(60, 0), (59, 0), (0, 0), (70, 0)], (75, 0))
+@example([(80, 30), (75, 16), (60, 40), (75, 0)], (75, 0))  # touches it
 def test_the_rubber_leaves_exactly_what_lies_outside(path, place):
     path = [p for i, p in enumerate(path) if i == 0 or p != path[i - 1]]
     sketch = drawn([(float(x), float(y)) for x, y in path])

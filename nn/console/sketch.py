@@ -410,13 +410,15 @@ def _rubbed(stroke: Stroke, x: float, y: float, radius: float) -> list[Stroke]:
     begin = rows[:0]  # the place where the piece under way left the circle
     outside, first = True, 0
     for i in cut.tolist():
-        if outside and enter[i] > 0:
-            end = rows[i] + enter[i] * (rows[i + 1] - rows[i])
+        if not outside and i > first:  # left the circle exactly at a point, first
+            outside, begin = True, rows[:0]
+        if outside and (enter[i] > 0 or i > first or len(begin)):
+            end = rows[i] + max(enter[i], 0.0) * (rows[i + 1] - rows[i])
             pieces.append(np.concatenate([begin, rows[first : i + 1], end[None]]))
         first, outside = i + 1, bool(leave[i] < 1)
         begin = (rows[i] + leave[i] * (rows[i + 1] - rows[i]))[None]
-    if outside:
-        pieces.append(np.concatenate([begin, rows[first:]]))
+    if outside or first < len(rows) - 1:
+        pieces.append(np.concatenate([begin if outside else rows[:0], rows[first:]]))
     return [
         Stroke(p[:, :2].astype(np.float32), p[:, 2].astype(np.float32), stroke.width)
         for p in pieces
