@@ -39,6 +39,7 @@ def _usable_cores() -> int:
 _backend: str = _choice("NN_BACKEND", os.environ.get("NN_BACKEND") or "numba", BACKENDS)
 _engine: str = _choice("NN_ENGINE", os.environ.get("NN_ENGINE") or "auto", ENGINES)
 _threads: int | None = None
+_elsewhere = False
 
 
 def backend() -> str:
@@ -125,6 +126,20 @@ def set_num_threads(threads: int) -> None:
     if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
         raise ValueError(f"threads: expected a whole number from 1, received {threads!r}.")
     _threads = threads
+
+
+def compiles_elsewhere() -> bool:
+    """Return whether kernels that are missing are compiled by another process."""
+    return _elsewhere
+
+
+def compile_elsewhere(wanted: bool) -> None:
+    """Compile missing kernels in another process, or in this one again.
+
+    Compiling holds Python for most of its time: a window whose process does it stands still.
+    """
+    global _elsewhere
+    _elsewhere = wanted
 
 
 @contextmanager

@@ -23,6 +23,8 @@ def add_one(x):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a cache folder of the test's own."""
+    # Numba reads its variables anew when they have changed: both, or it forgets the setting.
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from nn.fast.stages import (
 )
 from nn.fast.update import Updates
 from nn.kernels import _pool
+from nn.kernels._elsewhere import compile_together
 from nn.memory import aligned_zeros
 from nn.reference import Array
 
@@ -255,7 +256,22 @@ class Engine:
                 top, bottom = (min(max(0, (cut - start) // F), rows) for cut in (lo, hi))
                 if top < bottom:
                     program.finish[-1] += bench.gradients(part, top, bottom, N)
+        compile_together(self._all_calls(space, program))
         return program
+
+    def _all_calls(self, space: Workspace, program: _Program) -> Iterator[Call]:
+        """Yield all calls of a step, for what has to be known of them before."""
+        yield from space.preparation
+        for segment in program.forward:
+            for _, calls in segment:
+                yield from calls
+        for parts in (*program.backward, program.finish):
+            for calls in parts:
+                yield from calls
+        yield from (
+            program.updates.calls(self.model.optimizer, self.model.parameters, self.model.gradients)
+            or ()
+        )
 
     def _kernels(self, space: Workspace) -> list[tuple[int, int, int, int, Bench]]:
         """Return (start and end in the flat vector, rows, numbers a row, bench) of each layer."""

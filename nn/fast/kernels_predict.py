@@ -20,37 +20,39 @@ from nn.kernels.simd import (
 
 
 @jit
-def _dense_row(x, x0, D, w, w0, row, bias, b0, floor, y, y0, F):
+def _dense_row(x, x0, D, w, w0, row, bias, b0, floor, y, y0, F, active):
     """Write ``y = max(floor, x W + b)`` for one x; the order of the sums is that of ``matmul``.
 
-    A matrix is read once and every number of it is used once, so the memory decides. Sixteen
-    vectors of the result at a time make that 512 bytes in a row; more than AVX2's registers
+    A matrix is read once and every number of it is used once, so the memory decides. Behind ReLU
+    and pooling six of seven numbers of x are zero (a trained network's, a digit's): their rows of
+    W are not read. ``active`` gets the places of the others. What an infinite or NaN weight
+    would make of a zero is lost, as in the gradients.
+
+    Sixteen vectors of the result at a time make 512 bytes in a row; more than AVX2's registers
     hold, but their trips to the stack take less time than the matrix does from the second-level
     cache.
     """
+    count = 0
+    for k in range(D):
+        active[count] = k
+        count += int(get(x, x0 + k) != 0)
     f = 0
     while f + 128 <= F:
         wide = zeros(16, y)
-        at = w0 + f
-        for k in range(x0, x0 + D):
-            wide = outer(wide, x, k, 0, loads(w, at, 16))
-            at += row
+        for k in active[:count]:
+            wide = outer(wide, x, x0 + k, 0, loads(w, w0 + f + k * row, 16))
         store_tile(y, y0 + f, 0, wide, 16)
         f += 128
     while f + 64 <= F:
         acc = zeros(8, y)
-        at = w0 + f
-        for k in range(x0, x0 + D):
-            acc = outer(acc, x, k, 0, loads(w, at, 8))
-            at += row
+        for k in active[:count]:
+            acc = outer(acc, x, x0 + k, 0, loads(w, w0 + f + k * row, 8))
         store_tile(y, y0 + f, 0, acc, 8)
         f += 64
     while f < F:
         single = zeros(1, y)
-        at = w0 + f
-        for k in range(x0, x0 + D):
-            single = outer(single, x, k, 0, load(w, at))
-            at += row
+        for k in active[:count]:
+            single = outer(single, x, x0 + k, 0, load(w, w0 + f + k * row))
         store_part(y, y0 + f, single[0], min(8, F - f))
         f += 8
     low = splat(floor)
@@ -64,13 +66,14 @@ def _dense_row(x, x0, D, w, w0, row, bias, b0, floor, y, y0, F):
 
 
 @jit
-def dense_chain(table, floors, x, parameters, packed, y, n, softmax):
+def dense_chain(table, floors, x, parameters, packed, y, n, softmax, active):
     """Take n examples through several dense layers, and through softmax if that is 1.
 
     The first layer reads x, the others what the one before wrote into y. A row of ``table`` is a
     layer: D, F; where its matrix begins and how far apart the rows are; where its bias begins;
     where its results begin in y. Beginnings of matrix and bias count from the first of
-    ``parameters``; negative ones, -1 - i, mean element i of ``packed``.
+    ``parameters``; negative ones, -1 - i, mean element i of ``packed``. ``active`` holds as many
+    int64 as the longest x has numbers, and one more.
     """
     source, start = x, 0
     for layer in range(floors.size):
@@ -82,7 +85,7 @@ def dense_chain(table, floors, x, parameters, packed, y, n, softmax):
             bias, b0 = packed, -1 - b0
         for i in range(n):
             _dense_row(source, start + i * D, D, w, w0, row, bias, b0, floors[layer],
-                       y, out + i * F, F)  # fmt: skip
+                       y, out + i * F, F, active)  # fmt: skip
         source, start = y, out
         if softmax and layer == floors.size - 1:
             softmax_rows(y, out, n, F)

@@ -30,6 +30,7 @@ from nn.fast.stages import (
     run,
 )
 from nn.kernels import _pool
+from nn.kernels._elsewhere import compile_together
 from nn.memory import aligned_zeros
 from nn.reference import Array
 
@@ -143,6 +144,7 @@ class Desk:
         program = self.programs.get(n)
         if program is None:
             program = self.programs[n] = Program(self, n)
+            compile_together([*self._preparation, *program.calls])
         if not unchanged(self.parameters, self._ranges, self._snapshot):
             self._lay_out()
         at = lo * program.size
@@ -203,6 +205,11 @@ class Program:
             self.rest.append((softmax_rows, (y[-1].data, 0, n, K)))
         self.outputs = y[-1].data[: n * K].reshape(n, K)
 
+    @property
+    def calls(self) -> list[Call]:
+        """All of them, in their order."""
+        return [call for _, _, calls in self.pieces for call in calls] + self.rest
+
 
 class _DenseChain:
     """The dense layers at the end of a network as one call of ``dense_chain``.
@@ -241,6 +248,7 @@ class _DenseChain:
         self.floors = np.array([0 if s.relu else -np.inf for s in dense], np.float32)
         self.packed = aligned_zeros(held + LANES)
         self.y = aligned_zeros(written + LANES)
+        self.active = np.zeros(1 + max((row[0] for row in rows), default=0), np.int64)
         self.x = desk.y[self.first].part(0, 0)
         self.outputs = self.y[rows[-1][5] if rows else 0 :]
 
@@ -253,7 +261,7 @@ class _DenseChain:
     def call(self, n: int) -> Call:
         """Return the call for n examples, at most ``FEW``."""
         arrays = self.x, self.parameters, self.packed, self.y
-        return dense_chain, (self.table, self.floors, *arrays, n, self.softmax)
+        return dense_chain, (self.table, self.floors, *arrays, n, self.softmax, self.active)
 
 
 def layer_starts(model: Sequential) -> dict[int, int]:

@@ -22,7 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+from nn import runtime
 
 
 def _leave_scipy_alone() -> None:
@@ -83,19 +85,66 @@ def source_hash() -> str:
     return digest.hexdigest()
 
 
+class _Files(IndexDataCacheFile):
+    """Numba's files of a kernel, where code says what it is.
+
+    Two processes that store code for different arguments at once may give both the same file name;
+    Numba would then load the one for the other.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Store code under ``key``."""
+        super().save(key, (key, self._source_stamp, data))
+
+    def load(self, key: Any) -> Any:
+        """Return the code of ``key``; None if there is none."""
+        found = super().load(key)
+        if found is None or found[:2] != (key, self._source_stamp):
+            return None
+        return found[2]
+
+
 class KernelCache(FunctionCache):
     """Numba's function cache, keyed on all kernel sources, for which no file error is fatal."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file._source_stamp = source_hash()
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, source_hash())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the stored code for ``sig``, or None where there is none that can be read."""
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
+            if found is None and runtime.compiles_elsewhere() and self._compiled_elsewhere(sig):
+                found = super().load_overload(sig, target_context)
         except _DAMAGED:
             return None
+        return found
+
+    def _compiled_elsewhere(self, sig: Any) -> bool:
+        from nn.kernels import _elsewhere
+
+        function = self._py_func
+        order = function.__module__, function.__qualname__, tuple(sig)
+        return self.writable() and _elsewhere.compile_one(order)
+
+    def writable(self) -> bool:
+        """Return whether code can be stored, by a try."""
+        try:
+            self._impl.locator.ensure_cache_path()
+        except OSError:
+            return False
+        return bool(self._enabled)
+
+    def holds(self, sig: Any) -> bool:
+        """Return whether the index names code for ``sig``."""
+        from numba.core.registry import cpu_target
+
+        key = self._index_key(sig, cpu_target.target_context.codegen())
+        try:
+            return key in self._cache_file._load_index()
+        except _DAMAGED:
+            return False
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store compiled code; give up silently where the folder does not take it."""

@@ -37,8 +37,9 @@ def _max_forward(
                 best, place = y[n, i, j], winner[n, i, j]
                 first_k, first_l = max(0, -h0), max(0, -w0)
                 last_k, last_l = min(PH, H - h0), min(PW, W - w0)
-                best[:] = x[n, h0 + first_k, w0 + first_l]
-                place[:] = first_k * PW + first_l
+                for c in range(C):  # a slice would take three seconds more to compile
+                    best[c] = x[n, h0 + first_k, w0 + first_l, c]
+                    place[c] = first_k * PW + first_l
                 for k in range(first_k, last_k):
                     for m in range(first_l, last_l):
                         candidate = x[n, h0 + k, w0 + m]
