@@ -112,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--validation-split", type=split, metavar="S",
                       help="share or number of training images, the last ones, that decide which "
                       "epoch is kept (default: a twelfth, 5,000 of 60,000)")
-    what.add_argument("--recipe", choices=("original", "strong"),
+    what.add_argument("--recipe", choices=("original", "strong", "record"),
                       help="how to train (default: original)")
     what.add_argument("--preset", choices=("original", "large"),
                       help="which network (default: original)")

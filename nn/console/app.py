@@ -258,10 +258,8 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.complain(texts.unexpected(kind.__name__, str(error), where))
 
     def complain(self, text: str) -> None:
-        """Show one error; a further one while it stands replaces its text."""
+        """Show one error."""
         self.problems.append(text)
-        if self.dialog is not None and self.dialog.winfo_exists():
-            self.dialog.destroy()
         self.dialog = dialogs.message(self.root, self.theme, texts.ERROR_TITLE, text)
 
     # ------------------------------------------------------------------ actions
@@ -295,9 +293,10 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.toggle_panel(TeachPanel)
 
     def do_keys(self) -> None:
-        """Show all keys."""
-        if self.dialog is not None and self.dialog.winfo_exists():
-            self.dialog.destroy()
+        """Show all keys; if they are shown already, bring them to the front."""
+        if isinstance(self.dialog, dialogs.CheatSheet) and self.dialog.winfo_exists():
+            self.dialog.appear()
+            return
         self.dialog = dialogs.CheatSheet(self.root, self.theme)
 
     def do_quit(self) -> None:

@@ -14,7 +14,8 @@ class Dialog(tk.Toplevel):
     """A small window over the main one; Escape and Return close it.
 
     It never runs a loop of its own: answers come back through callbacks, so an error inside
-    it cannot leave the main window waiting.
+    it cannot leave the main window waiting. There is one at a time: the next takes the place of
+    a message nobody has closed, or of a question nobody has answered.
     """
 
     def __init__(self, root: tk.Misc, theme: Theme, title: str) -> None:
@@ -31,6 +32,9 @@ class Dialog(tk.Toplevel):
 
     def appear(self, focus: tk.Misc | None = None) -> None:
         """Show the window over the middle of its parent."""
+        for other in self.master.winfo_children():
+            if isinstance(other, Dialog) and other is not self:
+                other.destroy()
         self.update_idletasks()
         parent = self.master.winfo_toplevel()
         x = parent.winfo_rootx() + (parent.winfo_width() - self.winfo_reqwidth()) // 2
@@ -150,17 +154,18 @@ class CheatSheet(Dialog):
         self.appear(self.buttons((texts.CLOSE, "Card.Accent.TButton", None)))
 
     def _section(self, column: ttk.Frame, title: str, entries: list[tuple[str, str]]) -> None:
+        # Two labels of many lines: one for every key would be eighty to make and to recolour.
         px = self.theme.px
         frame = ttk.Frame(column, style="Inner.TFrame")
         frame.pack(anchor="w", fill="x", pady=(0, px(16)))
         ttk.Label(frame, text=title, style="Heading.TLabel").grid(
             row=0, column=0, columnspan=2, sticky="w", pady=(0, px(4))
         )
-        for row, (key, what) in enumerate(entries, start=1):
-            ttk.Label(frame, text=key, style="CardBold.TLabel").grid(
-                row=row, column=0, sticky="w", padx=(0, px(16)), pady=px(1)
+        for side, style in enumerate(("CardBold.TLabel", "Card.TLabel")):
+            lines = "\n".join(entry[side] for entry in entries)
+            ttk.Label(frame, text=lines, style=style, justify="left").grid(
+                row=1, column=side, sticky="nw", padx=(0, 0 if side else px(16))
             )
-            ttk.Label(frame, text=what, style="Card.TLabel").grid(row=row, column=1, sticky="w")
         frame.columnconfigure(0, minsize=px(88))
 
 

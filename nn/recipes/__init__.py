@@ -19,7 +19,7 @@ from nn.recipes.data import (
 )
 from nn.recipes.distil import Distilled
 from nn.recipes.presets import CLASSES, PRESETS, build, large_layers, original_layers
-from nn.recipes.strong import STRONG
+from nn.recipes.strong import RECORD, STRONG
 
 __all__ = [
     "AUGMENTATION",
@@ -30,6 +30,7 @@ __all__ = [
     "ORIGINAL",
     "PRESETS",
     "RECIPES",
+    "RECORD",
     "SHUFFLING",
     "STRONG",
     "Batches",
@@ -49,4 +50,4 @@ __all__ = [
 
 ORIGINAL = Recipe(epochs=10, batch_size=128, optimizer="adadelta")
 
-RECIPES: dict[str, Recipe] = {"original": ORIGINAL, "strong": STRONG}
+RECIPES: dict[str, Recipe] = {"original": ORIGINAL, "strong": STRONG, "record": RECORD}
