@@ -256,10 +256,10 @@ class Engine:
                 top, bottom = (min(max(0, (cut - start) // F), rows) for cut in (lo, hi))
                 if top < bottom:
                     program.finish[-1] += bench.gradients(part, top, bottom, N)
-        compile_together(self._all_calls(space, program))
+        compile_together(self._calls(space, program))
         return program
 
-    def _all_calls(self, space: Workspace, program: _Program) -> Iterator[Call]:
+    def _calls(self, space: Workspace, program: _Program) -> Iterator[Call]:
         """Yield all calls of a step, for what has to be known of them before."""
         yield from space.preparation
         for segment in program.forward:

@@ -23,12 +23,14 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.runtime.nrt import rtsys
 
 from nn import runtime
 
 
+@functools.cache
 def _leave_scipy_alone() -> None:
-    """Load Numba's array functions without SciPy, which costs 0.2 s of every start.
+    """Load Numba's array functions without SciPy, which takes 0.2 s; called before compiling.
 
     Where SciPy is installed, Numba imports its BLAS only to see whether it could. No kernel here
     calls BLAS. So the question is answered by looking, and whoever does use BLAS still has it
@@ -37,23 +39,21 @@ def _leave_scipy_alone() -> None:
     name = "numba.np.arraymath"
     if name in sys.modules:
         return
-    linalg: Any = importlib.import_module("numba.np.linalg")
-    asked = linalg.ensure_blas
 
     def look() -> None:
         if importlib.util.find_spec("scipy") is None:
             raise ImportError("SciPy is not installed")
 
-    linalg.ensure_blas = look
-    try:
-        arraymath: Any = importlib.import_module(name)
-        arraymath.ensure_blas = asked
-    finally:
-        linalg.ensure_blas = asked
+    with contextlib.suppress(ImportError, AttributeError):  # another Numba: it does as it likes
+        linalg: Any = importlib.import_module("numba.np.linalg")
+        asked = linalg.ensure_blas
+        linalg.ensure_blas = look
+        try:
+            arraymath: Any = importlib.import_module(name)
+            arraymath.ensure_blas = asked
+        finally:
+            linalg.ensure_blas = asked
 
-
-with contextlib.suppress(ImportError, AttributeError):  # another Numba: it does as it likes
-    _leave_scipy_alone()
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _DAMAGED = (OSError, EOFError, pickle.UnpicklingError, ValueError, AttributeError, ImportError)
@@ -113,13 +113,22 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the stored code for ``sig``, or None where there is none that can be read."""
+        found = self._stored(sig, target_context)
+        if found is None and runtime.compiles_elsewhere() and self._compiled_elsewhere(sig):
+            found = self._stored(sig, target_context)
+        if found is None:
+            _leave_scipy_alone()
+        return found
+
+    def _stored(self, sig: Any, target_context: Any) -> Any:
+        # Numba would load all it knows of Python and NumPy first, 0.2 s. That is for compiling,
+        # which does it itself; stored code needs the functions that allocate arrays.
+        rtsys.initialize(target_context)
         try:
-            found = super().load_overload(sig, target_context)
-            if found is None and runtime.compiles_elsewhere() and self._compiled_elsewhere(sig):
-                found = super().load_overload(sig, target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except _DAMAGED:
             return None
-        return found
 
     def _compiled_elsewhere(self, sig: Any) -> bool:
         from nn.kernels import _elsewhere
@@ -175,7 +184,9 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
     if function is None:
         return functools.partial(jit, fastmath=fastmath)
     dispatcher: Any = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath))(function)
-    # No writable folder anywhere, or NUMBA_DISABLE_JIT: run without a cache.
-    with contextlib.suppress(RuntimeError, OSError, AttributeError):
+    try:
         dispatcher._cache = KernelCache(function)
+    except (RuntimeError, OSError, AttributeError):
+        # No writable folder anywhere, or NUMBA_DISABLE_JIT: run without a cache.
+        _leave_scipy_alone()
     return dispatcher

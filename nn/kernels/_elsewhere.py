@@ -21,6 +21,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from nn import runtime
 from nn.kernels._cache import KernelCache
 
@@ -143,18 +145,27 @@ def compile_together(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
 
 def _missing(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> list[tuple[Any, Order]]:
     """Return the kernels of ``calls`` that have to be compiled, once each."""
-    orders: dict[Order, Any] = {}
+    different = {}
     for kernel, arguments in calls:
-        cache = getattr(kernel, "_cache", None)
-        if isinstance(cache, KernelCache):
-            types = tuple(kernel.typeof_pyval(value) for value in arguments)
-            if types not in kernel.overloads:
-                orders[kernel.__module__, kernel.__qualname__, types] = kernel
+        if isinstance(getattr(kernel, "_cache", None), KernelCache):
+            different[kernel, tuple(map(_kind, arguments))] = arguments
+    orders: dict[Order, Any] = {}
+    for (kernel, _), arguments in different.items():
+        types = tuple(kernel.typeof_pyval(value) for value in arguments)
+        if types not in kernel.overloads:
+            orders[kernel.__module__, kernel.__qualname__, types] = kernel
     # All go stale together: where the last one is in the cache, so are most others.
     last = next(reversed(orders.items()), None)
     if last is None or last[1]._cache.holds(last[0][2]) or not last[1]._cache.writable():
         return []
     return [(kernel, o) for o, kernel in orders.items() if not kernel._cache.holds(o[2])]
+
+
+def _kind(value: Any) -> Any:
+    """Return what equal types have in common: quicker to find than the type."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.c_contiguous, value.flags.writeable
+    return tuple(map(_kind, value)) if isinstance(value, tuple) else type(value)
 
 
 def serve() -> None:
