@@ -37,6 +37,7 @@ examples:
   python train.py --data synthetic             digits drawn by a program: no files, no network
   python train.py --optimizer adam --seed 7 --output weights/adam.h5
   python train.py --recipe strong              distortions, pen strokes, averaged weights
+  python train.py --recipe record --preset large --ensemble 4 --output weights/record.h5
   python train.py --resume                     go on where Ctrl-C stopped the last training
   python train.py --resume --epochs 20         ten epochs more
 
@@ -117,7 +118,8 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--preset", choices=("original", "large"),
                       help="which network (default: original)")
     what.add_argument("--teacher", type=Path, metavar="FILE",
-                      help="a better network, whose answers the new one learns beside the labels")
+                      help="a better network, whose answers the new one learns beside the labels, "
+                      "on images of the kinds it was trained on")
     what.add_argument("--ensemble", type=whole(2), metavar="N",
                       help="train N networks with seeds that follow each other, saved as one file "
                       "that averages their answers")

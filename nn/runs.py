@@ -203,7 +203,10 @@ class Run:
                     f"{settings.recipe}, which shows the same images each epoch. Add --recipe "
                     "strong."
                 )
-            self.batches = recipes.Distilled(self.batches, teacher)
+            knows = teacher.metadata.get("trained_on")
+            self.batches = recipes.Distilled(
+                self.batches, teacher, knows=knows if isinstance(knows, str) else None
+            )
         progress.images = getattr(self.batches, "samples", len(data.train[1]))
         self.source = dict(data.source)
         self.trained_on = str(data.source["name"])

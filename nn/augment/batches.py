@@ -42,12 +42,15 @@ class Source:
         if there are more, another part is chosen every epoch.
     distortion : Distortion, optional
         None leaves the images as they are.
+    name : str
+        What it is called where sources are told apart; "" for the main one.
     """
 
     images: Images | Callable[[int], tuple[Images, ArrayLike]]
     targets: ArrayLike | None = None
     count: int | None = None
     distortion: Distortion | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,11 @@ class MixedBatches:
         """
         order = self._current().order
         return order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    def owners(self, index: int) -> NDArray[np.int64]:
+        """Return the number of the source of each example of batch `index`."""
+        found = np.searchsorted(self._current().starts, self.places(index), side="right") - 1
+        return found.astype(np.int64)
 
     @property
     def variation(self) -> int:

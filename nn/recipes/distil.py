@@ -36,6 +36,9 @@ class Distilled:
         In [0, 1]: ``target = (1 - share) * label + share * teacher``.
     variations : int
         Different epochs before they come again.
+    knows : str, optional
+        What the teacher was trained on. A named source of the batches that is not part of it keeps
+        its labels: there the teacher would guess. None: the teacher is asked about everything.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Distilled:
         teacher: Sequential,
         share: float = SHARE,
         variations: int = VARIATIONS,
+        knows: str | None = None,
     ) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"share: expected a number in [0, 1], received {share!r}.")
@@ -53,6 +57,8 @@ class Distilled:
         self.batch_size = batches.batch_size
         batches.variations = variations
         self._told: dict[int, NDArray[np.float32]] = {}
+        names = [source.name for source in batches.sources]
+        self._known = np.array([knows is None or name in knows for name in names])
 
     def begin_epoch(self, epoch: int) -> None:
         """Go to ``epoch``, counted from 0."""
@@ -80,10 +86,21 @@ class Distilled:
             told = np.full((self.samples, y.shape[1]), np.nan, np.float32)
             self._told[self.batches.variation] = told
         if np.isnan(told[places, 0]).any():
-            told[places] = self.teacher.predict(x)
+            asked = self._known[self.batches.owners(index)]
+            told[places] = y
+            if asked.any():
+                told[places[asked]] = self.teacher.predict(x[asked])
         return x, (1 - self.share) * y + self.share * told[places]
 
     def describe(self) -> dict[str, Any]:
         """Return what the batches say of themselves, and the teacher's part."""
         known: dict[str, Any] = getattr(self.batches, "describe", dict)()
-        return {**known, "teacher's share": self.share, "variations": self.batches.variations}
+        names = zip(self.batches.sources, self._known, strict=True)
+        alone = sorted({source.name for source, told in names if not told})
+        without = {"without the teacher": ", ".join(alone)} if alone else {}
+        return {
+            **known,
+            "teacher's share": self.share,
+            "variations": self.batches.variations,
+            **without,
+        }

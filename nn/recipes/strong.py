@@ -44,6 +44,9 @@ SYNTHETIC_DISTORTION = Distortion(
     rotation=4, scale=0.05, aspect=0.05, shear=0.05, shift=0.7, alpha=10, thickness=0.2
 )
 
+# What the sources beside MNIST are called in records and by a student (``nn.recipes.distil``).
+WRITTEN, DRAWN = "pen strokes (UCI)", "synthetic digits"
+
 # Things that are no digits, all ten answers equally likely: without them a network is sure of
 # everything it sees (Hendrycks, Mazeika and Dietterich 2019, "outlier exposure").
 SCRIBBLES = 1_500
@@ -112,8 +115,8 @@ class StrongBatches(MixedBatches):
         sources = [
             Source(images, labels, distortion=MNIST_DISTORTION),
             Source(images, labels, count=plain),
-            Source(synthetic, distortion=SYNTHETIC_DISTORTION),
-            Source(_scribbles),
+            Source(synthetic, distortion=SYNTHETIC_DISTORTION, name=DRAWN),
+            Source(_scribbles, name=DRAWN),
         ]
         if pens is not None:
             packed, answers = pens
@@ -121,7 +124,7 @@ class StrongBatches(MixedBatches):
             def written(epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
                 return vary_strokes(packed, PEN_VARIATION, seed, epoch), answers
 
-            sources.append(Source(written, count=PENS))
+            sources.append(Source(written, count=PENS, name=WRITTEN))
         super().__init__(sources, batch_size, seed, CLASSES)
         self._described: dict[str, Any] = {
             "distorted": len(images),
@@ -130,7 +133,7 @@ class StrongBatches(MixedBatches):
             "scribbles": SCRIBBLES,
             "pen strokes": 0 if pens is None else PENS,
         }
-        kinds = [*(["pen strokes (UCI)"] if pens else []), "synthetic digits"]
+        kinds = [*([WRITTEN] if pens else []), DRAWN]
         self._described["beside"] = ", ".join(kinds)
         if pens is not None:
             self._described["pen strokes from"] = pendigits.describe(pendigits.load(data_dir))

@@ -1,0 +1,99 @@
+"""What the recipes show a network, and what a teacher adds to the answers."""
+
+import numpy as np
+import pytest
+
+from nn import recipes, synthetic
+from nn.augment import MixedBatches, Source
+from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = synthetic.generate(300, seed=1)
+    return np.rint(images * 255).astype(np.uint8), labels
+
+
+class Teacher:
+    """Says "every digit is as likely" and remembers how much it was asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def predict(self, x):
+        self.asked += len(x)
+        return np.full((len(x), 10), 0.1, np.float32)
+
+
+def mixed(digits):
+    images, labels = digits
+    sources = [
+        Source(images, labels, count=100),
+        Source(images[:40], labels[:40], name=WRITTEN),
+        Source(images[:30], labels[:30], name=DRAWN),
+    ]
+    return MixedBatches(sources, batch_size=64, seed=2)
+
+
+def batches_of(batches):
+    return [batches[index] for index in range(len(batches))]
+
+
+def test_a_target_is_partly_the_label_and_partly_the_teachers_word(digits):
+    plain, told = mixed(digits), recipes.Distilled(mixed(digits), Teacher(), share=0.7)
+    for (x, y), (same, target) in zip(batches_of(plain), batches_of(told), strict=True):
+        np.testing.assert_array_equal(same, x)
+        np.testing.assert_allclose(target, 0.3 * y + 0.07, rtol=1e-6)
+
+
+def test_the_teacher_is_asked_once_about_each_example_of_each_variation(digits):
+    teacher = Teacher()
+    told = recipes.Distilled(mixed(digits), teacher, variations=2)
+    shown = []
+    for epoch in range(4):
+        told.begin_epoch(epoch)
+        shown.append(np.concatenate([y for _, y in batches_of(told)]))
+    assert teacher.asked == 2 * 170
+    assert not np.array_equal(shown[0], shown[2])  # the same examples in another order
+    np.testing.assert_allclose(np.sort(shown[0], axis=0), np.sort(shown[2], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("knows", "asked"),
+    [(None, 170), ("MNIST", 100), (f"MNIST, {DRAWN}", 130), (f"MNIST, {WRITTEN}, {DRAWN}", 170)],
+)
+def test_a_teacher_is_asked_about_what_it_was_trained_on(digits, knows, asked):
+    teacher, plain = Teacher(), mixed(digits)
+    told = recipes.Distilled(mixed(digits), teacher, share=0.5, knows=knows)
+    changed = 0
+    for (_, y), (_, target) in zip(batches_of(plain), batches_of(told), strict=True):
+        changed += int((y != target).any(axis=1).sum())
+        np.testing.assert_allclose(target.sum(axis=1), 1, rtol=1e-6)
+    assert changed == teacher.asked == asked
+    alone = told.describe().get("without the teacher", "")
+    assert (WRITTEN in alone, DRAWN in alone) == (asked in (100, 130), asked == 100)
+
+
+def test_the_owners_are_the_sources_of_the_examples(digits):
+    batches = mixed(digits)
+    owners = np.concatenate([batches.owners(index) for index in range(len(batches))])
+    assert np.bincount(owners).tolist() == [100, 40, 30]
+
+
+def test_the_record_is_trained_on_the_given_images_alone(digits):
+    images, labels = digits
+    batches = RecordBatches(images, labels, 32, seed=1)
+    assert batches.describe() == {"distorted": 300, "as they are": 300}
+    assert batches.samples == 600
+    x, y = (np.concatenate(part) for part in zip(*batches_of(batches), strict=True))
+    given = {image.tobytes() for image in images * np.float32(1 / 255)}
+    assert sum(image[..., 0].tobytes() in given for image in x) >= 300
+    np.testing.assert_array_equal(y.sum(axis=0), 2 * np.bincount(labels, minlength=10))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_is_a_part_of_one(digits, share):
+    with pytest.raises(ValueError, match=r"share: expected a number in \[0, 1\]"):
+        recipes.Distilled(mixed(digits), Teacher(), share=share)
+    with pytest.raises(ValueError, match="variations: expected a whole number from 1"):
+        recipes.Distilled(mixed(digits), Teacher(), variations=0)
