@@ -129,6 +129,31 @@ def test_a_python_that_cannot_be_started_leaves_the_work_here(cache, monkeypatch
     np.testing.assert_array_equal(sums, 3)
 
 
+def test_a_packed_program_is_not_started_a_second_time(cache, helper, monkeypatch):
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert not helper.compile(PAD)
+    assert helper._process is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_leaves_the_helper_to_its_parent(cache):
+    script = """
+import os, sys
+from nn.kernels import _elsewhere
+import numba
+floats, whole = numba.float32[::1], numba.int64
+order = "nn.fast.kernels_dense", "pad_rows", (floats, whole, whole, floats, whole)
+assert _elsewhere.compile_one(order)
+helper = _elsewhere._window._process
+child = os.fork()
+if not child:
+    os._exit(0 if _elsewhere._window._process is None and _elsewhere.compile_one(order) else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert _elsewhere.compile_one(order) and _elsewhere._window._process is helper
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)
+
+
 def test_what_is_no_kernel_or_compiled_already_is_passed_over(cache, monkeypatch):
     started = []
     monkeypatch.setattr(_elsewhere.Helper, "compile", lambda self, order: started.append(order))

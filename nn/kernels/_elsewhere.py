@@ -76,6 +76,8 @@ class Helper:
 
     def _ask(self, order: Order) -> bytes:
         if self._process is None:
+            if getattr(sys, "frozen", False) or not sys.executable:
+                raise OSError("no Python to start")  # a packed program would start itself
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START],
                 stdin=subprocess.PIPE,
@@ -103,6 +105,8 @@ class Helper:
 
 
 _window = Helper()
+if hasattr(os, "register_at_fork"):  # a forked child has a helper of its own
+    os.register_at_fork(after_in_child=_window.__init__)  # type: ignore[misc]
 
 
 def compile_one(order: Order) -> bool:
