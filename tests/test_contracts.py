@@ -69,7 +69,8 @@ def test_no_framework_at_run_time():
 def test_nothing_unpickles_or_runs_strings():
     for path in MODULES:
         source = path.read_text(encoding="utf-8")
-        if path.name != "_cache.py":  # names the errors of Numba's own cache of machine code
+        # Numba's own cache of machine code, whose errors are named; the pipe to a helper of ours.
+        if path.name not in ("_cache.py", "_elsewhere.py"):
             assert "pickle" not in {name.split(".")[0] for name in imported(path)}, path
         calls = {
             node.func.id
