@@ -3,13 +3,18 @@
 import json
 import math
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nn import report
 from nn.report import pictures, progress, record
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_confusion_counts_rows_as_truth():
@@ -228,3 +233,13 @@ def test_quiet_says_nothing(capsys):
     quiet.epoch_done(1, LOGS, 1.0, "")
     quiet.end()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells it so")
+def test_the_peak_of_memory_is_that_of_this_process_alone():
+    held = np.ones(75_000_000)  # 600 MB, which a process that we start would count as its own
+    code = "from nn.report.outcome import peak_memory; print(peak_memory())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert 20e6 < int(told) < 0.8 * held.nbytes
