@@ -82,6 +82,13 @@ def pen_source(data_dir: str | None) -> tuple[PackedStrokes, NDArray[np.int64]] 
     return pack_strokes([record.strokes for record in training]), labels
 
 
+def _mnist_sources(images: NDArray[np.uint8], labels: NDArray[Any]) -> list[Source]:
+    return [
+        Source(images, labels, distortion=MNIST_DISTORTION),
+        Source(images, labels, count=min(MNIST_PLAIN, len(images))),
+    ]
+
+
 class StrongBatches(MixedBatches):
     """The mix of the strong recipe, and what it was made from.
 
@@ -113,8 +120,7 @@ class StrongBatches(MixedBatches):
             return generate(drawn, SYNTHETIC_SEED, start=epoch * drawn)
 
         sources = [
-            Source(images, labels, distortion=MNIST_DISTORTION),
-            Source(images, labels, count=plain),
+            *_mnist_sources(images, labels),
             Source(synthetic, distortion=SYNTHETIC_DISTORTION, name=DRAWN),
             Source(_scribbles, name=DRAWN),
         ]
@@ -157,12 +163,8 @@ class RecordBatches(MixedBatches):
         seed: int,
         data_dir: str | None = None,
     ) -> None:
+        super().__init__(_mnist_sources(images, labels), batch_size, seed, CLASSES)
         plain = min(MNIST_PLAIN, len(images))
-        sources = [
-            Source(images, labels, distortion=MNIST_DISTORTION),
-            Source(images, labels, count=plain),
-        ]
-        super().__init__(sources, batch_size, seed, CLASSES)
         self._described = {"distorted": len(images), "as they are": plain}
 
     def describe(self) -> dict[str, Any]:
