@@ -13,7 +13,7 @@ from console_helpers import TWO, ScriptedReader, Window, answer, display, real_w
 from console_monkey import Monkey, nobody
 from PIL import Image
 
-from nn.console import texts
+from nn.console import dialogs, texts
 from nn.console.sketch import Sheet, strokes_from_arrays
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
@@ -504,6 +504,20 @@ def test_bad_files_end_in_one_sentence(real, tmp_path):
     real.shot("error")
     real.app.dialog.destroy()
     problems.clear()
+
+
+def test_dialogs_take_each_others_place(window):
+    app = window.app
+
+    def message():
+        app.dialog = dialogs.message(app.root, app.theme, "A message", "that nobody closes")
+
+    for show in (message, app.do_keys, app.do_keys, message):
+        show()
+        window.settle()
+        shown = [w for w in app.root.winfo_children() if isinstance(w, dialogs.Dialog)]
+        assert shown == [app.dialog]
+    app.dialog.destroy()
 
 
 def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):

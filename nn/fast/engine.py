@@ -260,7 +260,7 @@ class Engine:
         return program
 
     def _calls(self, space: Workspace, program: _Program) -> Iterator[Call]:
-        """Yield all calls of a step, for what has to be known of them before."""
+        """Yield all calls of a step, so that their kernels can be compiled before."""
         yield from space.preparation
         for segment in program.forward:
             for _, calls in segment:
