@@ -7,7 +7,7 @@ from nn.fast import kernels_dense
 from nn.fast import kernels_dense_gradient as gradient_kernels
 from nn.kernels._cache import jit
 from nn.kernels.simd import load, load_tile, store_tile
-from nn.kernels.simd_lists import store_numbered, store_placed, turned
+from nn.kernels.simd_lists import slid, store_numbered, store_placed, turned
 from nn.memory import aligned_zeros
 
 CANARY = np.float32(-7.25)
@@ -26,6 +26,36 @@ def place(entries, index, values, winners, base, down, step):
 @jit
 def number(entries, index, values, base, step):
     store_numbered(entries, index, load(values, 0), base, step)
+
+
+@jit
+def slide_along(numbers, step, target, form, slide, moves, rest):
+    """Slide a tile along ``numbers``; its first columns are stored from ``target`` on."""
+    acc = load_tile(numbers, 0, step, form[0], form[1])
+    at = 0
+    for _ in range(moves):
+        behind = at + len(form[1]) * 8
+        acc = slid(acc, numbers, target + at, behind, step, form, slide)
+        at += len(slide) * 8
+    store_tile(rest, 0, len(form[1]) * 8, acc, form[1])
+
+
+@pytest.mark.parametrize(("rows", "columns", "slide"), [(1, 3, 1), (2, 4, 2), (2, 3, 3)])
+def test_a_sliding_tile_stores_its_first_columns_and_takes_new_ones(rows, columns, slide):
+    moves, width = 3, columns * 8
+    done = moves * slide * 8
+    step = width + done
+    before = np.arange(1, rows * step + 1, dtype=np.float32).reshape(rows, step)
+    numbers = fenced(2 * before.size, np.concatenate([before.ravel(), 0 * before.ravel()]))
+    rest = fenced(rows * width)
+    form = (0,) * rows, (0,) * columns
+    slide_along(numbers, step, before.size, form, (0,) * slide, moves, rest)
+    stored = numbers[before.size : 2 * before.size].reshape(rows, step)
+    np.testing.assert_array_equal(stored[:, :done], before[:, :done])
+    np.testing.assert_array_equal(stored[:, done:], 0)
+    np.testing.assert_array_equal(rest[: rows * width].reshape(rows, width), before[:, done:])
+    assert (numbers[2 * before.size :] == CANARY).all()
+    assert (rest[rows * width :] == CANARY).all()
 
 
 def test_a_turned_tile_is_the_transpose(rng):

@@ -43,6 +43,14 @@ class Form:
         """What the kernels take: two tuples whose lengths they are compiled for."""
         return (0,) * self.rows, (0,) * self.columns
 
+    def slide(self, C: int, stride: int) -> tuple[int, ...]:
+        """By how many vectors the tile moves from pixel to pixel of dx, as a tuple's length.
+
+        By one pixel of C channels where it holds whole rows of the kernel; else all of it.
+        """
+        whole = self.columns == self.vectors and C % LANES == 0 and stride == 1
+        return (0,) * (C // LANES if whole else self.columns)
+
     @classmethod
     def best(cls, KH: int, KWC: int) -> Form:
         """Return the form that wastes least: little padding, many accumulators."""
@@ -114,9 +122,10 @@ class ConvPoolBench(Bench):
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
         vectors, lists = stage.form.vectors, windows if dy is not None else 0
-        held = max(4 * windows * (self.F + LANES) + self.padded, 9 * windows + 4 * LANES) + LANES
+        pixels = 4 * windows * (self.F + LANES) + self.padded + windows * self.F
+        held = max(pixels, 9 * windows + 4 * LANES) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
-        self.table = aligned_zeros((SHARDS, 3 * lists), np.int64)
+        self.table = aligned_zeros((SHARDS, 5 * lists), np.int64)
         self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
         rows = self.KH * self.F * vectors * LANES
         self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
@@ -189,7 +198,8 @@ class ConvPoolBench(Bench):
         ]
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
-            calls.append((sparse_input_gradient, (dx, *middle, self.rows)))
+            slide = self.stage.form.slide(self.C, layer.strides[1])
+            calls.append((sparse_input_gradient, (dx, *middle, slide, self.rows)))
         return calls
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:

@@ -38,6 +38,7 @@ from nn.kernels.simd import (
 from nn.kernels.simd_lists import (
     entry_place,
     entry_value,
+    slid,
     store_numbered,
     store_placed,
     turned,
@@ -177,22 +178,26 @@ def sparse_kernel_gradient(
 @jit
 def sparse_input_gradient(
     dx, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, entries, counts, columns, kernel,
+    floor, scale, KH, vectors, form, entries, ends, columns, slide, kernel,
 ):  # fmt: skip
     """Write ``dx`` of n images: each output's gradient times its kernel, added where it read.
 
     ``kernel`` is laid out (KH, F, vectors * 8), padded with zeros. Works pixel by pixel of the
-    convolution's output: a row of dx is loaded into registers once, all channels that won there
-    are added, and it is stored once. The kernel rows of one kh fit into the first-level cache.
+    convolution's output, along its rows: the place in dx that a pixel read is held in registers
+    while all channels that won there are added. The next pixel read nearly the same place: of the
+    tile only the first ``len(slide)`` columns are stored and as many loaded behind the last. The
+    kernel rows of one kh fit into the first-level cache.
     """
     down, step = strides
-    R, Q = len(form[0]), len(form[1])
+    R, Q, S = len(form[0]), len(form[1]), len(slide)
     windows = PH * PW
     values = entries.view(np.float32)
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
     scratch = 4 * windows * pitch  # behind the lists
+    together = scratch + (F + LANES - 1) // LANES * LANES
     area = F * vectors * LANES  # of the kernel's rows of one kh
+    behind = step + (Q - S) * LANES  # from a tile to what the next one has more
     starts = np.uint64(pitch << 16 | pitch << 33) + (np.uint64(3 * pitch) << np.uint64(48))
     for image in range(n):
         for i in range(image * x_image, (image + 1) * x_image):
@@ -206,19 +211,22 @@ def sparse_input_gradient(
                 store_numbered(entries, scratch + f, g, f * row, row)
             pixel = (image * windows + window) * winner_pixel
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
-            ends = starts
+            heads = starts
             for f in range(F):
                 shift = np.uint64(get(winner, pixel + f)) << np.uint64(4)
-                slot = window * 4 * pitch + np.int64((ends >> shift) & np.uint64(0xFFFF))
+                slot = window * 4 * pitch + np.int64((heads >> shift) & np.uint64(0xFFFF))
                 e = get(entries, scratch + f)
                 put(entries, slot, e)
-                ends += np.uint64(e & VALUE != 0) << shift
-            put(counts, window, np.int64(ends - starts))
-        # Move the lists together: the cache has to hold them beside a third of the kernel.
-        target = np.int64(0)
-        for window in range(windows):
-            lengths = np.uint64(get(counts, window))
-            for place in range(4):
+                heads += np.uint64(e & VALUE != 0) << shift
+            put(ends, 4 * windows + window, np.int64(heads - starts))
+        # Copy the lists side by side, in the order of the rows of pixels: the cache has to hold
+        # them beside a third of the kernel.
+        target = together
+        for line in range(2 * PH):
+            for column in range(2 * PW):
+                window = (line >> 1) * PW + (column >> 1)
+                place = (line & 1) * 2 + (column & 1)
+                lengths = np.uint64(get(ends, 4 * windows + window))
                 length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
                 source = (window * 4 + place) * pitch
                 for i in range(0, length, LANES):
@@ -227,24 +235,27 @@ def sparse_input_gradient(
                     store(values, 2 * (target + i), front)
                     store(values, 2 * (target + i) + LANES, back)
                 target += length
+                put(ends, line * 2 * PW + column, target)
         for kh in range(0, KH, R):
-            first = np.int64(0)
-            for window in range(windows):
-                py, px = divmod(window, PW)
-                lengths = np.uint64(get(counts, window))
-                for place in range(4):
-                    length = np.int64((lengths >> np.uint64(16 * place)) & np.uint64(0xFFFF))
-                    out = image * x_image + (2 * py + (place >> 1)) * down + kh * x_row
-                    out += (2 * px + (place & 1)) * step
-                    for q in range(0, vectors * (length > 0), Q):
-                        acc = load_tile(dx, out + q * LANES, x_row, form[0], form[1])
-                        offset = kh * area + q * LANES
-                        for i in range(first, first + length):
+            for q in range(0, vectors, Q):
+                offset = kh * area + q * LANES
+                first = together
+                for line in range(2 * PH):
+                    out = image * x_image + line * down + kh * x_row + q * LANES
+                    acc = load_tile(dx, out, x_row, form[0], form[1])
+                    for pixel in range(line * 2 * PW, (line + 1) * 2 * PW):
+                        last = get(ends, pixel)
+                        for i in range(first, last):
                             e = get(entries, i)
                             at = entry_place(e) + offset
                             acc = scaled_add(acc, entry_value(e), kernel, at, area, form)
-                        store_tile(dx, out + q * LANES, x_row, acc, form[1])
-                    first += length
+                        first = last
+                        more = out + behind if pixel + 1 < (line + 1) * 2 * PW else out
+                        acc = slid(acc, dx, out, more, x_row, form, slide)
+                        out += step
+                    for _ in range(S, Q, S):
+                        acc = slid(acc, dx, out, out, x_row, form, slide)
+                        out += step
 
 
 @jit

@@ -13,14 +13,19 @@ from nn.kernels.simd import (
     _I32,
     LANES,
     VectorType,
+    _extent,
     _index,
+    _intp,
+    _load,
     _pointer,
     _splat,
+    _store,
     _vector_ir,
+    _vector_of,
     intrinsic,
 )
 
-__all__ = ["entry_place", "entry_value", "store_numbered", "store_placed", "turned"]
+__all__ = ["entry_place", "entry_value", "slid", "store_numbered", "store_placed", "turned"]
 
 
 @intrinsic
@@ -173,3 +178,59 @@ def entry_place(typingctx: Any, entry: Any) -> Any:
         return builder.ashr(args[0], ir.Constant(ir.IntType(64), 32))
 
     return types.int64(entry), codegen
+
+
+@intrinsic
+def slid(
+    typingctx: Any,
+    acc: Any,
+    array: Any,
+    index: Any,
+    behind: Any,
+    step: Any,
+    form: Any,
+    slide: Any,
+) -> Any:
+    """Store the first columns of a tile, and return it moved on by as many.
+
+    The tile has R x C vectors, ``form`` a pair of tuples of these lengths, and S = len(slide)
+    columns are stored from ``array.flat[index]`` on, rows ``step`` apart. Those of the others take
+    their places, and behind these come S from ``array.flat[behind]`` on, loaded after the stores.
+    """
+    vector = _vector_of(array)
+    rows, columns = (_extent(part) for part in form.types)
+    moved = _extent(slide)
+    if not isinstance(acc, types.UniTuple) or acc.dtype != vector or acc.count != rows * columns:
+        raise TypingError(f"simd.slid: {acc} is no tile of {rows} x {columns} vectors of {array}.")
+    if not 1 <= moved <= columns:
+        raise TypingError(f"simd.slid: expected 1 to {columns} columns to move, received {moved}.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, data, first, next_, stride, *_ = args
+        pointer = _pointer(context, builder, sig.args[1], data)
+        stride = _index(context, builder, stride, sig.args[4])
+        places = [
+            _index(context, builder, place, kind)
+            for place, kind in ((first, sig.args[2]), (next_, sig.args[3]))
+        ]
+        lines = [
+            [builder.add(place, builder.mul(stride, _intp(r))) for place in places]
+            for r in range(rows)
+        ]
+        for r in range(rows):
+            for c in range(moved):
+                item = builder.extract_value(tile, r * columns + c)
+                _store(builder, pointer, builder.add(lines[r][0], _intp(LANES * c)), item)
+        kind = _vector_ir(context, vector)
+        result = tile
+        for r in range(rows):
+            for c in range(columns):
+                if c < columns - moved:
+                    item = builder.extract_value(tile, r * columns + c + moved)
+                else:
+                    at = _intp(LANES * (c - columns + moved))
+                    item = _load(builder, pointer, builder.add(lines[r][1], at), kind)
+                result = builder.insert_value(result, item, r * columns + c)
+        return result
+
+    return acc(acc, array, index, behind, step, form, slide), codegen
