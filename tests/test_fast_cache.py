@@ -38,6 +38,16 @@ def test_a_kernel_is_stored_where_numba_was_told(folder):
     assert _cache.compilations() == before + 1
 
 
+def test_the_direct_way_is_taken_for_the_types_it_was_asked_for(folder):
+    kernel = _cache.jit(add_one)
+    quick = _cache.direct(kernel, (np.zeros(2, np.float32),))
+    assert kernel.signatures  # compiled by the question
+    np.testing.assert_array_equal(quick(np.arange(3, dtype=np.float32)), [1, 2, 3])
+    with pytest.raises(TypeError):
+        quick("a word")
+    assert _cache.direct(add_one, (1,)) is add_one  # no kernel
+
+
 def test_an_edit_of_any_kernel_source_makes_everything_stale(folder, monkeypatch):
     _cache.jit(add_one)(1)
     before = _cache.compilations()

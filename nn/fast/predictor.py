@@ -30,6 +30,7 @@ from nn.fast.stages import (
     run,
 )
 from nn.kernels import _pool
+from nn.kernels._cache import direct
 from nn.kernels._elsewhere import compile_together
 from nn.memory import aligned_zeros
 from nn.reference import Array
@@ -139,17 +140,24 @@ class Desk:
         parts = [self.parameters[first:last] for first, last in self._ranges]
         self._snapshot[:] = np.concatenate(parts) if parts else 0
 
+    def _program(self, flat: Array, n: int) -> Program:
+        program = Program(self, n)
+        compile_together([*self._preparation, *program.calls])
+        program.unchanged = direct(unchanged, (self.parameters, self._ranges, self._snapshot))
+        program.copy = direct(copy_planes, (flat, 0, *program.pieces[0][1]))
+        for calls in (program.rest, *(calls for _, _, calls in program.pieces)):
+            calls[:] = [(direct(*call), call[1]) for call in calls]
+        self.programs[n] = program
+        return program
+
     def run(self, flat: Array, lo: int, n: int) -> Array:
         """Return the outputs (n, K) for n examples from number ``lo`` on: a view, soon reused."""
-        program = self.programs.get(n)
-        if program is None:
-            program = self.programs[n] = Program(self, n)
-            compile_together([*self._preparation, *program.calls])
-        if not unchanged(self.parameters, self._ranges, self._snapshot):
+        program = self.programs.get(n) or self._program(flat, n)
+        if not program.unchanged(self.parameters, self._ranges, self._snapshot):
             self._lay_out()
         at = lo * program.size
         for offset, entry, calls in program.pieces:
-            copy_planes(flat, at + offset, *entry)
+            program.copy(flat, at + offset, *entry)
             for function, arguments in calls:
                 function(*arguments)
         for function, arguments in program.rest:
@@ -168,6 +176,8 @@ class Program:
         What copies a piece of the input, and takes it through the first convolutions.
     rest : list of calls
         Everything behind.
+    unchanged, copy : callable
+        The kernels ``unchanged`` and ``copy_planes``.
     outputs : array (n, K)
         Where the results are afterwards.
     """
@@ -196,6 +206,7 @@ class Program:
             else:
                 assert bench is not None
                 self.rest += bench.forward(0, 0, n, False)
+        self.unchanged, self.copy = unchanged, copy_planes
         K = desk.outputs
         if dense_from < len(stages):
             self.rest.append(desk.chain.call(n))

@@ -190,3 +190,18 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
         # No writable folder anywhere, or NUMBA_DISABLE_JIT: run without a cache.
         _leave_scipy_alone()
     return dispatcher
+
+
+def direct(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return what runs ``kernel`` for arguments of these types, and does not look at them again.
+
+    Saves a third of a microsecond with every call. Compiles or loads the code where that has not
+    happened; what is no kernel is returned as it is.
+    """
+    overloads = getattr(kernel, "overloads", None)
+    if overloads is None:
+        return kernel
+    types = tuple(kernel.typeof_pyval(value) for value in arguments)
+    if types not in overloads:
+        kernel.compile(types)
+    return overloads[types].entry_point
