@@ -40,12 +40,14 @@ def test_a_kernel_is_stored_where_numba_was_told(folder):
 
 def test_the_direct_way_is_taken_for_the_types_it_was_asked_for(folder):
     kernel = _cache.jit(add_one)
-    quick = _cache.direct(kernel, (np.zeros(2, np.float32),))
+    arguments = (np.zeros(2, np.float32),)
+    [(quick, same), (other, _)] = _cache.direct([(kernel, arguments), (add_one, (1,))])
+    assert same is arguments
     assert kernel.signatures  # compiled by the question
     np.testing.assert_array_equal(quick(np.arange(3, dtype=np.float32)), [1, 2, 3])
     with pytest.raises(TypeError):
         quick("a word")
-    assert _cache.direct(add_one, (1,)) is add_one  # no kernel
+    assert other is add_one  # no kernel
 
 
 def test_an_edit_of_any_kernel_source_makes_everything_stale(folder, monkeypatch):

@@ -37,6 +37,7 @@ from nn.fast.stages import (
 )
 from nn.fast.update import Updates
 from nn.kernels import _pool
+from nn.kernels._cache import direct
 from nn.kernels._elsewhere import compile_together
 from nn.memory import aligned_zeros
 from nn.reference import Array
@@ -257,6 +258,11 @@ class Engine:
                 if top < bottom:
                     program.finish[-1] += bench.gradients(part, top, bottom, N)
         compile_together(self._calls(space, program))
+        space.preparation[:] = direct(space.preparation)
+        for shards in program.forward:
+            shards[:] = [(entry, direct(calls)) for entry, calls in shards]
+        for parts in (*program.backward, program.finish):
+            parts[:] = [direct(calls) for calls in parts]
         return program
 
     def _calls(self, space: Workspace, program: _Program) -> Iterator[Call]:

@@ -143,10 +143,11 @@ class Desk:
     def _program(self, flat: Array, n: int) -> Program:
         program = Program(self, n)
         compile_together([*self._preparation, *program.calls])
-        program.unchanged = direct(unchanged, (self.parameters, self._ranges, self._snapshot))
-        program.copy = direct(copy_planes, (flat, 0, *program.pieces[0][1]))
+        look = unchanged, (self.parameters, self._ranges, self._snapshot)
+        copy = copy_planes, (flat, 0, *program.pieces[0][1])
+        program.unchanged, program.copy = (call for call, _ in direct([look, copy]))
         for calls in (program.rest, *(calls for _, _, calls in program.pieces)):
-            calls[:] = [(direct(*call), call[1]) for call in calls]
+            calls[:] = direct(calls)
         self.programs[n] = program
         return program
 

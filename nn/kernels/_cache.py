@@ -17,7 +17,7 @@ import importlib
 import importlib.util
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -192,16 +192,19 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
     return dispatcher
 
 
-def direct(kernel: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return what runs ``kernel`` for arguments of these types, and does not look at them again.
+def direct(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> list[tuple[Any, tuple[Any, ...]]]:
+    """Return the same calls of kernels, by entries that do not look at the arguments' types again.
 
     Saves a third of a microsecond with every call. Compiles or loads the code where that has not
-    happened; what is no kernel is returned as it is.
+    happened; what is no kernel stays as it is.
     """
-    overloads = getattr(kernel, "overloads", None)
-    if overloads is None:
-        return kernel
-    types = tuple(kernel.typeof_pyval(value) for value in arguments)
-    if types not in overloads:
-        kernel.compile(types)
-    return overloads[types].entry_point
+    quick = []
+    for kernel, arguments in calls:
+        entry = kernel
+        if hasattr(kernel, "overloads"):
+            types = tuple(kernel.typeof_pyval(value) for value in arguments)
+            if types not in kernel.overloads:
+                kernel.compile(types)
+            entry = kernel.overloads[types].entry_point
+        quick.append((entry, arguments))
+    return quick
