@@ -115,8 +115,9 @@ def parser() -> argparse.ArgumentParser:
                       "epoch is kept (default: a twelfth, 5,000 of 60,000)")
     what.add_argument("--recipe", choices=("original", "strong", "record"),
                       help="how to train (default: original)")
-    what.add_argument("--preset", choices=("original", "large"),
-                      help="which network (default: original)")
+    what.add_argument("--preset", metavar="NAME[,NAME…]",
+                      help="which network: original (default), large, deep, kernel3, kernel5 or "
+                      "kernel7; several for an ensemble that takes them in turn")
     what.add_argument("--teacher", type=Path, metavar="FILE",
                       help="a better network, whose answers the new one learns beside the labels, "
                       "on images of the kinds it was trained on")
@@ -164,13 +165,19 @@ def resolve(args: argparse.Namespace) -> Settings:
 
     name = args.recipe or "original"
     recipe = chosen("recipe", name, recipes.RECIPES)
-    preset = args.preset or "original"
-    chosen("preset", preset, recipes.PRESETS)
+    presets = presets_of(args)
+    for preset in presets:
+        chosen("preset", preset, recipes.PRESETS)
+    if len(presets) > (args.ensemble or 1):
+        raise Refused(
+            f"--preset: expected one network, or --ensemble with as many, received {args.preset}. "
+            f"Add --ensemble {len(presets)}."
+        )
     optimizer = args.optimizer or recipe.optimizer
     return Settings(
         data=args.data or "mnist",
         recipe=name,
-        preset=preset,
+        preset=presets[0],
         epochs=args.epochs or recipe.epochs,
         batch_size=args.batch_size or recipe.batch_size,
         optimizer=optimizer,
@@ -179,6 +186,11 @@ def resolve(args: argparse.Namespace) -> Settings:
         validation_split=args.validation_split or 1 / 12,
         limit=args.limit,
     )
+
+
+def presets_of(args: argparse.Namespace) -> list[str]:
+    """Return the presets that were asked for; the members of an ensemble take them in turn."""
+    return (args.preset or "original").split(",")
 
 
 def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
@@ -351,6 +363,9 @@ def train(args: argparse.Namespace) -> int:
         )
         alone = not (args.dry_run or args.ensemble)
         own = dataclasses.replace(settings, seed=settings.seed + number)
+        if args.ensemble:
+            presets = presets_of(args)
+            own.preset = presets[number % len(presets)]
         return runs.Run(own, data, args.output if alone else None, progress, teacher)
 
     run = new_run(0)
@@ -374,7 +389,8 @@ def train(args: argparse.Namespace) -> int:
     for number in range(args.ensemble or 1):
         if args.ensemble:
             run = new_run(number) if number else run
-            say(f"\nNetwork {number + 1} of {args.ensemble}, seed {run.settings.seed}")
+            preset, seed = run.settings.preset, run.settings.seed
+            say(f"\nNetwork {number + 1} of {args.ensemble}: {preset}, seed {seed}")
         interrupted = not completed(run, args.patience)
         if not interrupted or (run.course.epochs_done and not args.ensemble):
             done.append(run)

@@ -5,6 +5,7 @@ import pytest
 
 from nn import recipes, synthetic
 from nn.augment import MixedBatches, Source
+from nn.layers import Dropout
 from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
 
 
@@ -12,6 +13,37 @@ from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
 def digits():
     images, labels = synthetic.generate(300, seed=1)
     return np.rint(images * 255).astype(np.uint8), labels
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters"),
+    [
+        ("original", 233_162),
+        ("large", 484_138),
+        ("deep", 759_466),
+        ("kernel3", 242_986),
+        ("kernel5", 284_714),
+        ("kernel7", 307_178),
+    ],
+)
+def test_a_preset_is_a_network_for_digits_with_dropout_as_told(preset, parameters):
+    model = recipes.build(preset, seed=1, dropout=0.5)
+    assert model.count_params() == parameters
+    assert model.input_shape == (28, 28, 1)
+    assert model.output_shape == (10,)
+    rates = [layer.rate for layer in model.layers if isinstance(layer, Dropout)]
+    whole = recipes.build(preset, seed=1)
+    before = [layer.rate for layer in whole.layers if isinstance(layer, Dropout)]
+    assert rates == pytest.approx([rate / 2 for rate in before])
+    assert 0.1 < min(before) <= max(before) <= 0.5
+    x = np.random.default_rng(3).random((2, 28, 28, 1), dtype=np.float32)
+    np.testing.assert_allclose(model.predict(x).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_all_presets_are_known_by_name():
+    assert set(recipes.PRESETS) == {"original", "large", "deep", "kernel3", "kernel5", "kernel7"}
+    with pytest.raises(ValueError, match="preset: expected one of original, large, deep"):
+        recipes.build("huge", seed=1)
 
 
 class Teacher:

@@ -293,10 +293,12 @@ def test_a_teacher_that_is_not_there_or_is_none(tmp_path):
 
 def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     output = tmp_path / "x.h5"
-    process = run(*TINY, "--ensemble", "2", "--output", output)
-    assert "Network 2 of 2, seed 2" in process.stdout
+    presets = "original,kernel7"
+    process = run(*TINY, "--preset", presets, "--ensemble", "2", "--output", output)
+    assert "Network 2 of 2: kernel7, seed 2" in process.stdout
     record = json.loads((tmp_path / "x.json").read_text())
     assert [member["seed"] for member in record["members"]] == [1, 2]
+    assert [member["preset"] for member in record["members"]] == presets.split(",")
     single = json.loads((trained[0] / "digits.json").read_text())
     assert record["members"][0]["test"]["loss"] == pytest.approx(single["test"]["loss"], rel=1e-4)
     model = nn.load_model(output)
@@ -304,6 +306,10 @@ def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     told = model.predict(recipes.to_network(images)).argmax(axis=1)
     assert (told == labels).sum() == record["test"]["right"]
     assert sorted(os.listdir(tmp_path))[-2:] == ["x.h5", "x.json"]
+    said = refused(*TINY, "--preset", presets, "--output", output)
+    assert "--preset: expected one network, or --ensemble with as many" in said
+    said = refused(*TINY, "--preset", "original,wide", "--ensemble", "2", "--output", output)
+    assert "--preset: expected one of original, large," in said
     said = refused(*TINY, "--ensemble", "2", "--resume", "--output", output)
     assert "--resume: expected one network" in said
 

@@ -221,6 +221,7 @@ def finish(
 def _member(run: Run, verdict: Verdict | None) -> dict[str, Any]:
     """Return what the record says of one network of an ensemble."""
     told = {
+        "preset": run.settings.preset,
         "seed": run.settings.seed,
         "best_epoch": run.course.best_epoch,
         "validation": {"accuracy": run.course.best_accuracy, "loss": run.course.best_loss},
