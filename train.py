@@ -118,9 +118,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--preset", metavar="NAME[,NAME…]",
                       help="which network: original (default), large, deep, kernel3, kernel5 or "
                       "kernel7; several for an ensemble that takes them in turn")
-    what.add_argument("--teacher", type=Path, metavar="FILE",
-                      help="a better network, whose answers the new one learns beside the labels, "
-                      "on images of the kinds it was trained on")
+    what.add_argument("--teacher", type=Path, metavar="FILE", nargs="+", default=[],
+                      help="better networks, whose answers the new one learns beside the labels, "
+                      "each on images of the kinds it was trained on")
     what.add_argument("--ensemble", type=whole(2), metavar="N",
                       help="train N networks with seeds that follow each other, saved as one file "
                       "that averages their answers")
@@ -198,9 +198,15 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
     from nn import recipes
     from nn.runs import Settings
 
+    known = {field.name for field in dataclasses.fields(Settings)}
+    if set(recorded) != known:
+        raise Refused(
+            "--resume: expected a checkpoint of this version, received one with other settings "
+            f"({', '.join(sorted(known ^ set(recorded)))}). Start anew without --resume."
+        )
     settings = Settings(**recorded)
     given = {"learning_rate": args.lr} | {
-        name: getattr(args, name) for name in recorded if hasattr(args, name) and name != "teacher"
+        name: getattr(args, name) for name in recorded if hasattr(args, name)
     }
     for name, value in given.items():
         if value is not None and value != recorded[name] and name != "epochs":
@@ -242,26 +248,33 @@ def check_output(output: Path) -> None:
 # --- data ----------------------------------------------------------------------------------------
 
 
-def find_teacher(args: argparse.Namespace, settings: Settings) -> Sequential | None:
-    """Return the network to learn from, if any; note in the settings which it is."""
-    if args.teacher is None and settings.teacher is None:
-        return None
+def find_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequential]:
+    """Return the networks to learn from, if any; note in the settings which they are."""
     import hashlib
 
     import nn
 
-    # A resumed run knows the name only, so that no record holds anybody's folders.
-    path = args.teacher or args.output.with_name(settings.teacher or "")
-    if not path.is_file():
-        raise Refused(f"--teacher: expected a model file, received {path} (not there).")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if settings.teacher_sha256 not in (None, digest):
+    # A resumed run knows the names only, so that no record holds anybody's folders.
+    paths = args.teacher or [args.output.with_name(name) for name in settings.teachers]
+    found, teachers = {}, []
+    for path in paths:
+        if not path.is_file():
+            raise Refused(f"--teacher: expected a model file, received {path} (not there).")
+        if path.name in found:
+            raise Refused(f"--teacher: expected files of different names, received {path} too.")
+        found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        teachers.append(nn.load_model(path))
+    if settings.teachers and settings.teachers != found:
         raise Refused(
-            f"--teacher: expected the file the training began with, SHA-256 "
-            f"{settings.teacher_sha256}, received {path} with {digest}."
+            f"--teacher: expected the files the training began with, {_hashes(settings.teachers)}; "
+            f"received {_hashes(found)}."
         )
-    settings.teacher, settings.teacher_sha256 = path.name, digest
-    return nn.load_model(path)
+    settings.teachers = found
+    return teachers
+
+
+def _hashes(teachers: dict[str, str]) -> str:
+    return ", ".join(f"{name} with SHA-256 {digest}" for name, digest in teachers.items())
 
 
 def synthetic_digits(count: int, seed: int, start: int = 0) -> tuple[Any, Any]:
@@ -351,7 +364,7 @@ def train(args: argparse.Namespace) -> int:
         settings = resumed(args, state["settings"])
     else:
         settings = resolve(args)
-    teacher = find_teacher(args, settings)
+    teachers = find_teachers(args, settings)
     data = load(args, settings, say)
 
     def new_run(number: int) -> Run:
@@ -366,7 +379,7 @@ def train(args: argparse.Namespace) -> int:
         if args.ensemble:
             presets = presets_of(args)
             own.preset = presets[number % len(presets)]
-        return runs.Run(own, data, args.output if alone else None, progress, teacher)
+        return runs.Run(own, data, args.output if alone else None, progress, teachers)
 
     run = new_run(0)
     say(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,7 @@ class Settings:
     seed: int
     validation_split: float
     limit: int | None
-    teacher: str | None = None
-    teacher_sha256: str | None = None
+    teachers: dict[str, str] = field(default_factory=dict)  # names of files, their SHA-256
 
 
 @dataclass
@@ -168,13 +167,13 @@ class Run:
         Where the weights will go; the checkpoint gets a name beside it. None: write nothing.
     progress : EpochLines
         Whom to tell.
-    teacher : Sequential, optional
-        A better network, whose probabilities are part of the targets.
+    teachers : sequence of Sequential
+        Better networks, whose probabilities are part of the targets.
 
     Raises
     ------
     SettingsError
-        If there is a teacher and the recipe's batches cannot be told by one.
+        If there are teachers and the recipe's batches cannot be told by one.
     """
 
     def __init__(
@@ -183,7 +182,7 @@ class Run:
         data: Data,
         output: Path | None,
         progress: EpochLines,
-        teacher: Sequential | None = None,
+        teachers: Sequence[Sequential] = (),
     ) -> None:
         recipe = recipes.RECIPES[settings.recipe]
         self.recipe = recipe
@@ -196,17 +195,15 @@ class Run:
         )
         if isinstance(self.batches, MixedBatches):
             self.batches.epochs = settings.epochs  # the next epoch's examples are made beside this
-        if teacher is not None:
+        if teachers:
             if not isinstance(self.batches, MixedBatches):
                 raise SettingsError(
                     f"--teacher: expected a recipe of many variations, received "
                     f"{settings.recipe}, which shows the same images each epoch. Add --recipe "
                     "strong."
                 )
-            knows = teacher.metadata.get("trained_on")
-            self.batches = recipes.Distilled(
-                self.batches, teacher, knows=knows if isinstance(knows, str) else None
-            )
+            told = [recipes.Teacher.of(teacher) for teacher in teachers]
+            self.batches = recipes.Distilled(self.batches, told)
         progress.images = getattr(self.batches, "samples", len(data.train[1]))
         self.source = dict(data.source)
         self.trained_on = str(data.source["name"])

@@ -25,19 +25,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+NAMED = os.environ.get("NN_DATA_DIR")
+BESIDE = PROJECT.parent / "shared" / "data"
+
+
 @pytest.fixture(scope="session")
-def mnist():
+def mnist_option():
+    """Return the options that tell train.py where the `mnist` fixture found its files."""
+    folder = NAMED or (BESIDE if BESIDE.is_dir() else None)
+    return ("--data-dir", str(folder)) if folder else ()
+
+
+@pytest.fixture(scope="session")
+def mnist(mnist_option):
     """(x_train, y_train) of MNIST: uint8 (60000, 28, 28) and uint8 (60000,).
 
     The test set stays closed: nothing here is chosen by it.
     """
-    named = os.environ.get("NN_DATA_DIR")
-    beside = PROJECT.parent / "shared" / "data"
-    folder = named or (beside if beside.is_dir() else None)
     try:
-        return mnist_files.load_train(folder, download=False)
+        return mnist_files.load_train(*mnist_option[1:], download=False)
     except MissingDataError:
-        pytest.skip(f"MNIST is neither in NN_DATA_DIR ({named}) nor in {beside} nor in a cache")
+        pytest.skip(f"MNIST is neither in NN_DATA_DIR ({NAMED}) nor in {BESIDE} nor in a cache")
 
 
 @pytest.fixture(params=["numba", "reference"])

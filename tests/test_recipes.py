@@ -46,7 +46,7 @@ def test_all_presets_are_known_by_name():
         recipes.build("huge", seed=1)
 
 
-class Teacher:
+class Monotone:
     """Says "every digit is as likely" and remembers how much it was asked."""
 
     def __init__(self):
@@ -72,15 +72,18 @@ def batches_of(batches):
 
 
 def test_a_target_is_partly_the_label_and_partly_the_teachers_word(digits):
-    plain, told = mixed(digits), recipes.Distilled(mixed(digits), Teacher(), share=0.7)
+    plain, told = (
+        mixed(digits),
+        recipes.Distilled(mixed(digits), [recipes.Teacher(Monotone())], share=0.7),
+    )
     for (x, y), (same, target) in zip(batches_of(plain), batches_of(told), strict=True):
         np.testing.assert_array_equal(same, x)
         np.testing.assert_allclose(target, 0.3 * y + 0.07, rtol=1e-6)
 
 
 def test_the_teacher_is_asked_once_about_each_example_of_each_variation(digits):
-    teacher = Teacher()
-    told = recipes.Distilled(mixed(digits), teacher, variations=2)
+    teacher = Monotone()
+    told = recipes.Distilled(mixed(digits), [recipes.Teacher(teacher)], variations=2)
     shown = []
     for epoch in range(4):
         told.begin_epoch(epoch)
@@ -95,8 +98,8 @@ def test_the_teacher_is_asked_once_about_each_example_of_each_variation(digits):
     [(None, 170), ("MNIST", 100), (f"MNIST, {DRAWN}", 130), (f"MNIST, {WRITTEN}, {DRAWN}", 170)],
 )
 def test_a_teacher_is_asked_about_what_it_was_trained_on(digits, knows, asked):
-    teacher, plain = Teacher(), mixed(digits)
-    told = recipes.Distilled(mixed(digits), teacher, share=0.5, knows=knows)
+    teacher, plain = Monotone(), mixed(digits)
+    told = recipes.Distilled(mixed(digits), [recipes.Teacher(teacher, knows)], share=0.5)
     changed = 0
     for (_, y), (_, target) in zip(batches_of(plain), batches_of(told), strict=True):
         changed += int((y != target).any(axis=1).sum())
@@ -104,6 +107,20 @@ def test_a_teacher_is_asked_about_what_it_was_trained_on(digits, knows, asked):
     assert changed == teacher.asked == asked
     alone = told.describe().get("without the teacher", "")
     assert (WRITTEN in alone, DRAWN in alone) == (asked in (100, 130), asked == 100)
+
+
+def test_of_two_teachers_each_source_has_the_one_that_has_seen_fewest_others(digits):
+    wide, narrow, other = Monotone(), Monotone(), Monotone()
+    teachers = [
+        recipes.Teacher(wide, f"MNIST, {WRITTEN}, {DRAWN}"),
+        recipes.Teacher(narrow, "MNIST"),
+        recipes.Teacher(other, f"MNIST, {DRAWN}"),
+    ]
+    batches_of(recipes.Distilled(mixed(digits), teachers))
+    assert (wide.asked, narrow.asked, other.asked) == (40, 100, 30)
+    both = [Monotone(), Monotone()]  # as much as each other: the first
+    batches_of(recipes.Distilled(mixed(digits), [recipes.Teacher(one) for one in both]))
+    assert [teacher.asked for teacher in both] == [170, 0]
 
 
 def test_the_owners_are_the_sources_of_the_examples(digits):
@@ -126,6 +143,6 @@ def test_the_record_is_trained_on_the_given_images_alone(digits):
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_is_a_part_of_one(digits, share):
     with pytest.raises(ValueError, match=r"share: expected a number in \[0, 1\]"):
-        recipes.Distilled(mixed(digits), Teacher(), share=share)
+        recipes.Distilled(mixed(digits), [recipes.Teacher(Monotone())], share=share)
     with pytest.raises(ValueError, match="variations: expected a whole number from 1"):
-        recipes.Distilled(mixed(digits), Teacher(), variations=0)
+        recipes.Distilled(mixed(digits), [recipes.Teacher(Monotone())], variations=0)

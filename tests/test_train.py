@@ -118,8 +118,7 @@ def test_the_run_record_holds_the_run(trained):
     assert record["settings"] == {
         "data": "synthetic", "recipe": "original", "preset": "original", "epochs": 2,
         "batch_size": 32, "optimizer": "adadelta", "learning_rate": 1.0, "seed": 1,
-        "validation_split": pytest.approx(1 / 12), "limit": 240, "teacher": None,
-        "teacher_sha256": None,
+        "validation_split": pytest.approx(1 / 12), "limit": 240, "teachers": {},
     }  # fmt: skip
     assert record["finished"] is True
     assert record["backend"] == nn.runtime.backend()
@@ -493,11 +492,12 @@ def test_asking_for_mnist_where_there_is_none_is_refused(tmp_path):
 # --- on MNIST ---------------------------------------------------------------------------------
 
 
-def test_mnist_is_learned(mnist, tmp_path):
+def test_mnist_is_learned(mnist, mnist_option, tmp_path):
     assert len(mnist[0]) == 60_000
     started = time.monotonic()
     process = run(
-        "--limit", "3000", "--epochs", "2", "--optimizer", "adam", "--output", tmp_path / "x.h5",
+        "--limit", "3000", "--epochs", "2", "--optimizer", "adam", *mnist_option,
+        "--output", tmp_path / "x.h5",
     )  # fmt: skip
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["test"]["accuracy"] > 0.8, process.stdout
@@ -507,10 +507,10 @@ def test_mnist_is_learned(mnist, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_ten_epochs_of_the_original_recipe(mnist, tmp_path):
+def test_ten_epochs_of_the_original_recipe(mnist, mnist_option, tmp_path):
     assert len(mnist[0]) == 60_000
     subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), "--output", str(tmp_path / "x.h5")],
+        [sys.executable, str(ROOT / "train.py"), *mnist_option, "--output", str(tmp_path / "x.h5")],
         check=True, timeout=1700,
     )  # fmt: skip
     record = json.loads((tmp_path / "x.json").read_text())

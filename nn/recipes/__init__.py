@@ -17,7 +17,7 @@ from nn.recipes.data import (
     reseed,
     to_network,
 )
-from nn.recipes.distil import Distilled
+from nn.recipes.distil import Distilled, Teacher
 from nn.recipes.presets import CLASSES, PRESETS, build, large_layers, original_layers
 from nn.recipes.strong import RECORD, STRONG
 
@@ -36,6 +36,7 @@ __all__ = [
     "Batches",
     "Distilled",
     "Recipe",
+    "Teacher",
     "build",
     "constant",
     "generator",

@@ -8,6 +8,8 @@ the data, and the teacher is asked once about each.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,42 +25,71 @@ SHARE = 0.7
 """How much the teacher's word counts in a target; the label has the rest."""
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A network to learn from, and what it knows.
+
+    Attributes
+    ----------
+    model : Sequential
+        Takes the same images and gives probabilities (n, 10).
+    knows : str, optional
+        What it was trained on. About a named source of examples that is not part of it the
+        teacher would guess. None: it may be asked about everything.
+    """
+
+    model: Sequential
+    knows: str | None = None
+
+    @classmethod
+    def of(cls, model: Sequential) -> Teacher:
+        """Return a model of `train.py` as a teacher of what its file says it was trained on."""
+        knows = model.metadata.get("trained_on")
+        return cls(model, knows if isinstance(knows, str) else None)
+
+    def has_seen(self, name: str | None) -> bool:
+        """Return whether the source called ``name`` was part of its training."""
+        return self.knows is None or not name or name in self.knows
+
+
 class Distilled:
     """Batches whose targets are partly a teacher's probabilities; a dataset object for ``fit``.
+
+    Of several teachers each source of examples has the one that has seen it and fewest others: who
+    was trained on MNIST alone knows it better than who had to learn all kinds of pens as well. A
+    source that no teacher has seen keeps its labels.
 
     Parameters
     ----------
     batches : MixedBatches
         It is made to go round ``variations`` epochs of data.
-    teacher : Sequential
-        Takes the same images and gives probabilities (n, 10).
+    teachers : sequence of Teacher
     share : float
         In [0, 1]: ``target = (1 - share) * label + share * teacher``.
     variations : int
         Different epochs before they come again.
-    knows : str, optional
-        What the teacher was trained on. A named source of the batches that is not part of it keeps
-        its labels: there the teacher would guess. None: the teacher is asked about everything.
     """
 
     def __init__(
         self,
         batches: MixedBatches,
-        teacher: Sequential,
+        teachers: Sequence[Teacher],
         share: float = SHARE,
         variations: int = VARIATIONS,
-        knows: str | None = None,
     ) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"share: expected a number in [0, 1], received {share!r}.")
         if variations < 1:
             raise ValueError(f"variations: expected a whole number from 1, received {variations}.")
-        self.batches, self.teacher, self.share = batches, teacher, share
+        self.batches, self.teachers, self.share = batches, list(teachers), share
         self.batch_size = batches.batch_size
         batches.variations = variations
         self._told: dict[int, NDArray[np.float32]] = {}
         names = [source.name for source in batches.sources]
-        self._known = np.array([knows is None or name in knows for name in names])
+        seen = [[teacher.has_seen(name) for name in names] for teacher in self.teachers]
+        self._choice = np.full(len(names), -1)  # the number of each source's teacher
+        for number in sorted(range(len(seen)), key=lambda i: (-sum(seen[i]), -i)):
+            self._choice[seen[number]] = number
 
     def begin_epoch(self, epoch: int) -> None:
         """Go to ``epoch``, counted from 0."""
@@ -86,17 +117,18 @@ class Distilled:
             told = np.full((self.samples, y.shape[1]), np.nan, np.float32)
             self._told[self.batches.variation] = told
         if np.isnan(told[places, 0]).any():
-            asked = self._known[self.batches.owners(index)]
             told[places] = y
-            if asked.any():
-                told[places[asked]] = self.teacher.predict(x[asked])
+            choice = self._choice[self.batches.owners(index)]
+            for number in np.unique(choice[choice >= 0]):
+                asked = choice == number
+                told[places[asked]] = self.teachers[number].model.predict(x[asked])
         return x, (1 - self.share) * y + self.share * told[places]
 
     def describe(self) -> dict[str, Any]:
         """Return what the batches say of themselves, and the teacher's part."""
         known: dict[str, Any] = getattr(self.batches, "describe", dict)()
-        names = zip(self.batches.sources, self._known, strict=True)
-        alone = sorted({source.name for source, told in names if not told})
+        names = zip(self.batches.sources, self._choice, strict=True)
+        alone = sorted({source.name for source, teacher in names if teacher < 0})
         without = {"without the teacher": ", ".join(alone)} if alone else {}
         return {
             **known,
