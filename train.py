@@ -116,8 +116,8 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--recipe", choices=("original", "strong", "record"),
                       help="how to train (default: original)")
     what.add_argument("--preset", metavar="NAME[,NAME…]",
-                      help="which network: original (default), large, deep, kernel3, kernel5 or "
-                      "kernel7; several for an ensemble that takes them in turn")
+                      help="which network: original (default), large, deep or strided; several for "
+                      "an ensemble that takes them in turn")
     what.add_argument("--teacher", type=Path, metavar="FILE", nargs="+", default=[],
                       help="better networks, whose answers the new one learns beside the labels, "
                       "each on images of the kinds it was trained on")

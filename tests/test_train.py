@@ -292,9 +292,9 @@ def test_a_teacher_that_is_not_there_or_is_none(tmp_path):
 
 def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     output = tmp_path / "x.h5"
-    presets = "original,kernel7"
+    presets = "original,strided"
     process = run(*TINY, "--preset", presets, "--ensemble", "2", "--output", output)
-    assert "Network 2 of 2: kernel7, seed 2" in process.stdout
+    assert "Network 2 of 2: strided, seed 2" in process.stdout
     record = json.loads((tmp_path / "x.json").read_text())
     assert [member["seed"] for member in record["members"]] == [1, 2]
     assert [member["preset"] for member in record["members"]] == presets.split(",")

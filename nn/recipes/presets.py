@@ -53,33 +53,16 @@ def deep_layers() -> list[Layer]:
     return _classifier(row, 0.4, hidden=256)
 
 
-# Three networks that see an image through windows of different sizes: together they make fewer
-# mistakes than three of a kind (An et al. 2020, arXiv 2008.10400). None of them pools: some
-# convolutions move in steps of two pixels instead (Springenberg et al. 2015, arXiv 1412.6806).
+def strided_layers() -> list[Layer]:
+    """Return seven convolutions of 3 x 3 without pooling: 243,000 parameters.
 
-
-def kernel3_layers() -> list[Layer]:
-    """Return seven convolutions of 3 x 3, two of them in steps of two: 243,000 parameters."""
+    Two of them move in steps of two pixels instead (Springenberg et al. 2015, arXiv 1412.6806).
+    """
     row = [
         *_convolution(32, 3), *_convolution(32, 3), *_convolution(32, 3, 2),
         *_convolution(64, 3), *_convolution(64, 3), *_convolution(96, 3, 2),
         *_convolution(128, 3),
     ]  # fmt: skip
-    return _classifier(row, 0.4)
-
-
-def kernel5_layers() -> list[Layer]:
-    """Return four convolutions of 5 x 5, two of them in steps of two: 285,000 parameters."""
-    row = [
-        *_convolution(32, 5), *_convolution(32, 5, 2),
-        *_convolution(64, 5), *_convolution(128, 5, 2),
-    ]  # fmt: skip
-    return _classifier(row, 0.4)
-
-
-def kernel7_layers() -> list[Layer]:
-    """Return three convolutions of 7 x 7, one of them in steps of two: 307,000 parameters."""
-    row = [*_convolution(32, 7), *_convolution(48, 7, 2), *_convolution(96, 7)]
     return _classifier(row, 0.4)
 
 
@@ -105,9 +88,7 @@ PRESETS: dict[str, Callable[[], list[Layer]]] = {
     "original": original_layers,
     "large": large_layers,
     "deep": deep_layers,
-    "kernel3": kernel3_layers,
-    "kernel5": kernel5_layers,
-    "kernel7": kernel7_layers,
+    "strided": strided_layers,
 }
 
 
