@@ -22,7 +22,7 @@ import pytest
 
 import nn
 import train
-from nn import recipes
+from nn import orders, recipes
 from nn.report import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -145,7 +145,7 @@ def test_the_weights_say_what_they_were_trained_on(trained):
 
 def test_the_weights_are_those_that_were_judged(trained):
     folder, _ = trained
-    images, labels = train.synthetic_digits(240, seed=0, start=10**9)
+    images, labels = orders.synthetic_digits(240, seed=0, start=10**9)
     predicted = nn.load_model(folder / "digits.h5").predict(recipes.to_network(images))
     record = json.loads((folder / "digits.json").read_text())
     assert (predicted.argmax(axis=1) == labels).sum() == record["test"]["right"]
@@ -301,7 +301,7 @@ def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     single = json.loads((trained[0] / "digits.json").read_text())
     assert record["members"][0]["test"]["loss"] == pytest.approx(single["test"]["loss"], rel=1e-4)
     model = nn.load_model(output)
-    images, labels = train.synthetic_digits(240, seed=0, start=10**9)
+    images, labels = orders.synthetic_digits(240, seed=0, start=10**9)
     told = model.predict(recipes.to_network(images)).argmax(axis=1)
     assert (told == labels).sum() == record["test"]["right"]
     assert sorted(os.listdir(tmp_path))[-2:] == ["x.h5", "x.json"]
