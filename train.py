@@ -174,6 +174,8 @@ def train(args: argparse.Namespace) -> int:
     teachers = orders.find_teachers(args, settings)
     data = orders.load(args, settings, say)
 
+    presets = orders.presets_of(args) if args.ensemble else [settings.preset]
+
     def new_run(number: int) -> Run:
         progress = reporter(
             args.quiet,
@@ -182,10 +184,8 @@ def train(args: argparse.Namespace) -> int:
             batch_size=settings.batch_size,
         )
         alone = not (args.dry_run or args.ensemble)
-        own = dataclasses.replace(settings, seed=settings.seed + number)
-        if args.ensemble:
-            presets = orders.presets_of(args)
-            own.preset = presets[number % len(presets)]
+        preset = presets[number % len(presets)]
+        own = dataclasses.replace(settings, preset=preset, seed=settings.seed + number)
         return runs.Run(own, data, args.output if alone else None, progress, teachers)
 
     run = new_run(0)

@@ -290,6 +290,18 @@ def test_a_teacher_that_is_not_there_or_is_none(tmp_path):
     refused(*TINY, "--teacher", tmp_path / "text.h5", "--output", tmp_path / "x.h5")
 
 
+def test_two_teachers_of_one_name_are_refused(trained, tmp_path):
+    teacher = trained[0] / "digits.h5"
+    said = refused(*TINY, "--teacher", teacher, teacher, "--output", tmp_path / "x.h5")
+    assert "--teacher: expected files of different names" in said
+
+
+def test_a_checkpoint_with_other_settings_is_refused():
+    recorded = {"data": "mnist", "teacher": None}
+    with pytest.raises(orders.Refused, match=r"expected a checkpoint of this version.*teachers"):
+        orders.resumed(train.parser().parse_args(["--resume"]), recorded)
+
+
 def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     output = tmp_path / "x.h5"
     presets = "original,strided"

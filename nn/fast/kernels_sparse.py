@@ -187,6 +187,9 @@ def sparse_input_gradient(
     while all channels that won there are added. The next pixel read nearly the same place: of the
     tile only the first ``len(slide)`` columns are stored and as many loaded behind the last. The
     kernel rows of one kh fit into the first-level cache.
+
+    ``ends`` gets where the list of each pixel ends, and behind these, for each window, the lengths
+    of its four lists.
     """
     down, step = strides
     R, Q, S = len(form[0]), len(form[1]), len(slide)
