@@ -15,6 +15,7 @@ from nn.fast import engine as engines
 from nn.fast.buffers import SHARDS, SLACK, Plane, shard_bounds
 from nn.fast.conv_pool import Form
 from nn.fast.plan import make_plan
+from nn.kernels.simd import EIGHT, SIXTEEN
 from nn.layers import (
     Activation,
     AveragePooling2D,
@@ -523,12 +524,34 @@ def test_a_plane_knows_its_border():
     assert (plane.row, plane.image, plane.first) == (27, 7 * 27, 27 + 9)
 
 
+@pytest.mark.parametrize("widest", [EIGHT, SIXTEEN])
 @pytest.mark.parametrize(
-    ("KH", "KWC"), [(5, 5), (3, 96), (3, 9), (7, 56), (1, 1), (3, 384), (11, 33)]
+    ("KH", "KWC"), [(5, 5), (3, 96), (3, 9), (7, 56), (1, 1), (3, 384), (11, 33), (3, 144)]
 )
-def test_the_form_of_a_sparse_tile_fits_the_registers(KH, KWC):
-    form = Form.best(KH, KWC)
-    assert form.rows * form.columns <= 12
-    assert KH % form.rows == 0
-    assert form.vectors % form.columns == 0
-    assert 8 * form.vectors >= KWC
+def test_the_forms_of_sparse_tiles_fit_the_registers(KH, KWC, widest):
+    for form, registers in zip(Form.of_gradients(KH, KWC, widest), (24, 12), strict=True):
+        assert form.rows * form.columns <= (registers if form.lanes == SIXTEEN else 12)
+        assert KH % form.rows == 0
+        assert form.row % (8 * len(form.lanes) * form.columns) == 0
+        assert KWC <= form.row < KWC + 8 * len(form.lanes) * form.columns
+
+
+def test_wide_vectors_are_taken_where_they_fill_a_row():
+    assert Form.of_gradients(3, 96, SIXTEEN)[0] == Form(3, 6, 96, SIXTEEN)
+    assert Form.of_gradients(5, 5, SIXTEEN)[0].lanes == EIGHT
+
+
+def test_training_gives_the_same_bits_with_vectors_of_either_width(monkeypatch):
+    rng = np.random.default_rng(8)
+    x = rng.random((40, 28, 28, 1), np.float32) * (rng.random((40, 28, 28, 1)) < 0.4)
+    y = rng.integers(0, 10, 40)
+    trained = []
+    for lanes in (EIGHT, SIXTEEN):
+        for module in ("stages", "conv_pool", "winograd_blocks"):
+            monkeypatch.setattr(f"nn.fast.{module}.WIDE", lanes)
+        model = make(digits_net())
+        for _ in range(3):
+            model.train_on_batch(x, y)
+        trained.append((model.parameters.copy(), model.predict(x, verbose=0)))
+    np.testing.assert_array_equal(trained[0][0], trained[1][0])
+    np.testing.assert_array_equal(trained[0][1], trained[1][1])

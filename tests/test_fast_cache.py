@@ -60,7 +60,13 @@ def test_an_edit_of_any_kernel_source_makes_everything_stale(folder, monkeypatch
 
 def test_the_hash_covers_the_simd_type_and_all_kernels():
     names = {file.name for file in _cache.source_files()}
-    assert {"simd.py", "kernels_conv.py", "kernels_winograd.py", "convolution.py"} <= names
+    assert {
+        "_tiles.py",
+        "_lists.py",
+        "kernels_conv.py",
+        "kernels_winograd.py",
+        "convolution.py",
+    } <= names
     assert len(_cache.source_hash()) == 64
 
 

@@ -6,8 +6,17 @@ import pytest
 from nn.fast import kernels_dense
 from nn.fast import kernels_dense_gradient as gradient_kernels
 from nn.kernels._cache import jit
-from nn.kernels.simd import load, load_tile, store_tile
-from nn.kernels.simd_lists import slid, store_numbered, store_placed, turned
+from nn.kernels.simd import (
+    EIGHT,
+    SIXTEEN,
+    load,
+    load_tile,
+    slid,
+    store_numbered,
+    store_placed,
+    store_tile,
+    turned,
+)
 from nn.memory import aligned_zeros
 
 CANARY = np.float32(-7.25)
@@ -88,12 +97,16 @@ def fenced(size, fill=None):
     return whole
 
 
-@pytest.mark.parametrize(("n", "D", "F"), [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33)])
-def test_the_dense_product_agrees_with_numpy_and_stays_inside(rng, n, D, F):
+@pytest.mark.parametrize("lanes", [EIGHT, SIXTEEN])
+@pytest.mark.parametrize(
+    ("n", "D", "F"), [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33), (5, 50, 128)]
+)
+def test_the_dense_product_agrees_with_numpy_and_stays_inside(rng, n, D, F, lanes):
     x, w = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F)))
-    wide = F // 32 * 32
+    panel = 32 * len(lanes)
+    wide = F // panel * panel
     y = fenced(n * F, np.full(n * F, 3, np.float32))
-    kernels_dense.dense_forward(fenced(n * D, x), n, D, fenced(D * F, w), F, y, F)
+    kernels_dense.dense_forward(fenced(n * D, x), n, D, fenced(D * F, w), F, y, F, lanes)
     received = y[: n * F].reshape(n, F)
     np.testing.assert_allclose(received[:, :wide], (x @ w)[:, :wide], rtol=1e-4, atol=1e-4)
     assert (received[:, wide:] == 3).all()

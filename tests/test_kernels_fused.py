@@ -5,6 +5,7 @@ import pytest
 
 from nn.fast.buffers import SLACK
 from nn.fast.kernels_conv import conv_pool_forward, pack_columns
+from nn.kernels.simd import EIGHT, SIXTEEN
 from nn.memory import aligned_zeros
 
 CANARY = np.float32(-7.25)
@@ -35,20 +36,21 @@ def blotted(rng, shape):
     return x
 
 
-def run(x, kernel, bias, strides, keep=True):
+def run(x, kernel, bias, strides, keep=True, lanes=EIGHT):
     """Return pooled outputs and winners of ``conv_pool_forward``, with canaries behind both."""
     n, H, W, C = x.shape
     KH, KW, _, F = kernel.shape
     PH, PW = ((H - KH) // strides[0] + 1) // 2, ((W - KW) // strides[1] + 1) // 2
     padded = (F + 7) // 8 * 8
     flat = np.concatenate([x.ravel(), np.full(SLACK, np.nan, np.float32)])
-    packed = aligned_zeros(KH * KW * C * (padded + 8))
-    pack_columns(kernel.ravel(), 0, KH * KW * C, F, packed)
+    width = 16 * len(lanes)
+    packed = aligned_zeros(KH * KW * C * (F + width))
+    pack_columns(kernel.ravel(), 0, KH * KW * C, F, width, packed)
     y = np.full(n * PH * PW * F + SLACK, CANARY)
     winner = np.full(n * PH * PW * padded + SLACK if keep else 0, 9, np.uint8)
     conv_pool_forward(
         flat, H * W * C, W * C, C, n, packed, bias, KH, KW * C, strides, PH, PW, F,
-        FLOOR, y, 0, PH * PW * F, PW * F, winner, padded,
+        FLOOR, y, 0, PH * PW * F, PW * F, winner, padded, lanes,
     )  # fmt: skip
     assert (y[n * PH * PW * F :] == CANARY).all()
     if not keep:
@@ -84,6 +86,19 @@ def test_blank_parts_are_left_out_without_changing_a_bit(n, H, W, C, KH, KW, F, 
     np.testing.assert_allclose(y[..., :F], expected, rtol=1e-5, atol=1e-5)
     chosen = np.take_along_axis(windows, places[..., None, :F].astype(np.int64), 3)[..., 0, :]
     np.testing.assert_allclose(chosen, windows.max(3), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "H", "W", "C", "KH", "KW", "F", "strides"), CONVOLUTIONS)
+def test_wide_vectors_give_the_same_bits(n, H, W, C, KH, KW, F, strides):
+    rng = np.random.default_rng(4)
+    x = blotted(rng, (n, H, W, C))
+    F = (F + 31) // 32 * 32  # the stage takes wide vectors where the channels fill two of them
+    kernel = rng.standard_normal((KH, KW, C, F)).astype(np.float32)
+    bias = rng.standard_normal(F).astype(np.float32)
+    y, places = run(x, kernel, bias, strides)
+    wide, wide_places = run(x, kernel, bias, strides, lanes=SIXTEEN)
+    np.testing.assert_array_equal(wide, y)
+    np.testing.assert_array_equal(wide_places, places)
 
 
 def test_a_nan_pixel_is_never_blank():

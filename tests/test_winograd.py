@@ -10,6 +10,7 @@ from nn.fast.kernels_winograd_pool import winograd_pool_forward
 from nn.fast.kernels_winograd_transforms import GAP, input_blocks, output_columns
 from nn.fast.winograd_blocks import Blocks
 from nn.fast.winograd_conv import convolve
+from nn.kernels.simd import EIGHT, SIXTEEN
 
 CANARY = np.float32(-7.25)
 ROOM = 64
@@ -64,18 +65,21 @@ def matrices(rows, columns):
 KINDS = [(2, 2), (2, 4), (4, 2), (4, 4)]
 
 
-def of_one_kind(rows, columns, C, F):
-    blocks = Blocks.cover(rows, columns, C, F)
+def of_one_kind(rows, columns, C, F, widest=EIGHT):
+    blocks = Blocks.cover(rows, columns, C, F, widest=widest)
     assert blocks.table[:, :4].tolist() == [[rows, columns, 1, 1]]
     return blocks
 
 
 @pytest.mark.parametrize(("rows", "columns"), KINDS)
-@pytest.mark.parametrize(("C", "F"), [(1, 3), (5, 40), (8, 72)])
-def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F):
+@pytest.mark.parametrize(("C", "F"), [(1, 3), (5, 40), (8, 72), (16, 64)])
+@pytest.mark.parametrize("widest", [EIGHT, SIXTEEN])
+def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F, widest):
     rng = np.random.default_rng(C)
     kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
-    blocks = of_one_kind(rows, columns, C, F)
+    blocks = of_one_kind(rows, columns, C, F, widest)
+    panel = blocks.panel
+    assert panel == (64 if widest == SIXTEEN and F == 64 else 32)
     padded, size = blocks.padded, blocks.sizes[0]
     whole = np.full(size + 2 * ROOM, CANARY)
     u = whole[ROOM:-ROOM]
@@ -85,8 +89,8 @@ def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F):
     expected = np.einsum("pi,qj,ijcf->pqcf", down, across, kernel)
     for e, matrix in enumerate(expected.reshape(-1, C, F)):
         got = u[e * (C * padded + GAP) :][: C * padded]
-        wide = padded // 32 * 32
-        panels = [got[f * C : (f + 32) * C].reshape(C, 32) for f in range(0, wide, 32)]
+        wide = padded // panel * panel
+        panels = [got[f * C : (f + panel) * C].reshape(C, panel) for f in range(0, wide, panel)]
         panels += [got[f * C : (f + 8) * C].reshape(C, 8) for f in range(wide, padded, 8)]
         flat = np.concatenate(panels, axis=1)
         np.testing.assert_allclose(flat[:, :F], matrix, atol=1e-6)
@@ -96,18 +100,18 @@ def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F):
 
 
 @pytest.mark.parametrize(("rows", "columns"), KINDS)
-@pytest.mark.parametrize("C", [1, 8, 11])
-def test_patches_are_transformed_by_the_points_matrices(rows, columns, C):
+@pytest.mark.parametrize(("C", "lanes"), [(1, EIGHT), (8, EIGHT), (11, EIGHT), (32, SIXTEEN)])
+def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes):
     rng = np.random.default_rng(C)
     H, W, n = rows + 2, columns + 2, 3
     x = rng.normal(size=(n, H, W, C)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, 8)
     area = n * C + GAP
     v = np.full(H * W * area + 8, CANARY)
-    square = np.zeros(36 * 8, np.float32)
+    square = np.zeros(36 * 8 * len(lanes), np.float32)
     held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
     row = W * C
-    input_blocks(held, 0, H * row, row, C, blocks.table, 0, 0, n, v, area, square)
+    input_blocks(held, 0, H * row, row, C, blocks.table, 0, 0, n, v, area, square, lanes)
     (_, _, down), (_, _, across) = matrices(rows, columns)
     expected = np.einsum("pi,qj,nijc->pqnc", down, across, x).reshape(H * W, n, C)
     got = v[: H * W * area].reshape(H * W, area)[:, : n * C].reshape(H * W, n, C)
@@ -115,15 +119,17 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C):
 
 
 @pytest.mark.parametrize(("rows", "columns"), KINDS)
-def test_products_are_transformed_back_by_the_points_matrices(rows, columns):
+@pytest.mark.parametrize("lanes", [EIGHT, SIXTEEN])
+def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lanes):
     rng = np.random.default_rng(rows)
-    area, padded = 24 + GAP, 24
+    vector = 8 * len(lanes)
+    area, padded = 3 * vector + GAP, 3 * vector
     m = rng.normal(size=(rows + 2, columns + 2, area)).astype(np.float32)
     half = np.full(24 * padded + ROOM, CANARY)
-    output_columns(m.reshape(-1), 0, area, rows, columns, padded, half)
+    output_columns(m.reshape(-1), 0, area, rows, columns, padded, half, lanes)
     (down, _, _), _ = matrices(rows, columns)
     expected = np.einsum("ip,pqf->iqf", down, m)[..., :padded]
-    got = half[: 24 * padded].reshape(padded // 8, 4, 6, 8)[:, :rows, : columns + 2]
+    got = half[: 24 * padded].reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
     got = got.transpose(1, 2, 0, 3).reshape(rows, columns + 2, padded)
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert (half[24 * padded :] == CANARY).all()
@@ -161,12 +167,12 @@ class Fenced:
         ).all()
 
 
-def pooled(x, kernel, bias, floor, group):
+def pooled(x, kernel, bias, floor, group, widest=None):
     """Return y and the winners by the kernel; check that it wrote only where it may."""
     n, H, W, C = x.shape
     F = kernel.shape[3]
     PH, PW = (H - 2) // 2, (W - 2) // 2
-    blocks = Blocks.cover(2 * PH, 2 * PW, C, F)
+    blocks = Blocks.cover(2 * PH, 2 * PW, C, F, widest=widest)
     padded = blocks.padded
     held = Fenced(np.concatenate([x.reshape(-1), np.full(8, CANARY)]))
     arrays = [Fenced(size) for size in blocks.sizes]
@@ -176,7 +182,7 @@ def pooled(x, kernel, bias, floor, group):
         function(*arguments)
     winograd_pool_forward(
         held.inside, H * W * C, W * C, C, n, group, blocks.table, u, bias, PH, PW, F, padded,
-        np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m,
+        np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m, blocks.form,
     )  # fmt: skip
     assert all(array.intact() for array in (held, *arrays, y, winner))
     return y.inside.reshape(n, PH, PW, F), winner.inside.reshape(n, PH, PW, padded)[..., :F]
@@ -204,7 +210,21 @@ SHAPES = [  # n, H, W, C, F
     (4, 10, 14, 24, 96),
     (40, 6, 6, 8, 8),  # more blocks than are taken at a time
     (1, 10, 9, 9, 17),
+    (4, 12, 8, 16, 32),  # tiles of 6 x 2 wide vectors
+    (2, 6, 10, 32, 128),
 ]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_wide_vectors_give_the_same_bits(shape):
+    n, H, W, C, F = shape
+    rng = np.random.default_rng(sum(shape))
+    x = rng.normal(size=(n, H, W, C)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
+    bias = rng.normal(size=F).astype(np.float32)
+    narrow, wide = (pooled(x, kernel, bias, 0.0, n, widest) for widest in (EIGHT, SIXTEEN))
+    np.testing.assert_array_equal(wide[0], narrow[0])
+    np.testing.assert_array_equal(wide[1], narrow[1])
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -296,14 +316,15 @@ def test_convolution_agrees_with_float64(H, W, C, F, pads, images):
 
 @pytest.mark.parametrize("largest", [2, 4])
 @pytest.mark.parametrize(("OH", "OW"), [(1, 1), (3, 7), (5, 6), (10, 10)])
-@pytest.mark.parametrize(("C", "F"), [(8, 8), (11, 37)])
-def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F):
+@pytest.mark.parametrize(("C", "F"), [(8, 8), (11, 37), (16, 32), (16, 64)])
+@pytest.mark.parametrize("widest", [EIGHT, SIXTEEN])
+def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F, widest):
     rng = np.random.default_rng(OH)
     n, H, W = 5, OH + 2, OW + 2
     x = rng.normal(size=(n, H, W, C)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
     bias = rng.normal(size=F).astype(np.float32)
-    blocks = Blocks.cover(OH, OW, C, F, largest)
+    blocks = Blocks.cover(OH, OW, C, F, largest, widest)
     row = W * C
     group = 2
     sizes = (*blocks.sizes, group * H * row + row + 4 * C + 64)
@@ -315,7 +336,7 @@ def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F):
     y, held = Fenced(n * OH * OW * F), Fenced(x)
     winograd_forward(
         held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, bias, OH, OW, F,
-        blocks.padded, y.inside, v, m, inside,
+        blocks.padded, y.inside, v, m, inside, blocks.form,
     )  # fmt: skip
     assert all(array.intact() for array in (held, *arrays, y))
     expected = direct(x, kernel, bias, NONE)

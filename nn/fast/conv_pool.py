@@ -17,8 +17,9 @@ from nn.fast.kernels_sparse import (
     sparse_kernel_gradient,
 )
 from nn.fast.kernels_winograd_pool import winograd_pool_forward
-from nn.fast.stages import LANES, Bench, Call, Stage, Weights, dropout_call, eights
+from nn.fast.stages import Bench, Call, Stage, Weights, dropout_call, eights, fitting
 from nn.fast.winograd_blocks import Blocks
+from nn.kernels.simd import EIGHT, LANES, WIDE, Lanes
 from nn.layers import Conv2D, Dropout
 from nn.memory import aligned_zeros
 from nn.reference import Array
@@ -31,37 +32,56 @@ REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
 class Form:
     """The register tile of the sparse kernels: ``rows`` x ``columns`` vectors of a kernel row.
 
-    A row of KW * C numbers is padded to ``vectors`` whole vectors, a multiple of ``columns``.
+    A row of KW * C numbers is padded to ``row`` numbers, whole rows of the tile.
     """
 
     rows: int
     columns: int
-    vectors: int
+    row: int
+    lanes: Lanes = EIGHT
 
     @property
-    def tuples(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What the kernels take: two tuples whose lengths they are compiled for."""
-        return (0,) * self.rows, (0,) * self.columns
+    def tuples(self) -> tuple[tuple[int, ...], tuple[int, ...], Lanes]:
+        """What the kernels take: tuples whose lengths they are compiled for."""
+        return (0,) * self.rows, (0,) * self.columns, self.lanes
 
     def slide(self, C: int, stride: int) -> tuple[int, ...]:
         """By how many vectors the tile moves from pixel to pixel of dx, as a tuple's length.
 
         By one pixel of C channels where it holds whole rows of the kernel; else all of it.
         """
-        whole = self.columns == self.vectors and C % LANES == 0 and stride == 1
-        return (0,) * (C // LANES if whole else self.columns)
+        vector = LANES * len(self.lanes)
+        whole = self.columns * vector == self.row and C % vector == 0 and stride == 1
+        return (0,) * (C // vector if whole else self.columns)
 
     @classmethod
-    def best(cls, KH: int, KWC: int) -> Form:
+    def of_gradients(cls, KH: int, KWC: int, widest: Lanes | None = None) -> tuple[Form, Form]:
+        """Return the forms of the kernel's gradient and of dx, in vectors as wide as fill a row.
+
+        In those of up to ``widest``, by default the machine's. Wide registers are twice as many.
+        dx takes one row of the kernel at a time where that is
+        enough to keep them busy: the rows of all channels then fit into the first-level cache.
+        """
+        widest = widest or WIDE
+        wide = -(-KWC // LANES) % len(widest) == 0
+        lanes = widest if wide else EIGHT
+        form = cls.best(KH, KWC, lanes, REGISTERS * len(lanes))
+        busy = form.row >= REGISTERS * LANES
+        return form, cls.best(1 if busy else KH, KWC, lanes)
+
+    @classmethod
+    def best(cls, KH: int, KWC: int, lanes: Lanes = EIGHT, registers: int = REGISTERS) -> Form:
         """Return the form that wastes least: little padding, many accumulators."""
-        needed = -(-KWC // LANES)
+        vector = LANES * len(lanes)
+        needed = -(-KWC // vector)
         choices = []
         for rows in (r for r in range(1, KH + 1) if KH % r == 0):
-            for columns in range(1, min(needed, REGISTERS // rows) + 1 if rows <= REGISTERS else 0):
+            for columns in range(1, min(needed, registers // rows) + 1 if rows <= registers else 0):
                 vectors = -(-needed // columns) * columns
                 stalls = max(1.0, 8 / (rows * columns))  # under eight sums the pipeline waits
                 choices.append((vectors * stalls, -rows * columns, rows, columns, vectors))
-        return cls(*min(choices)[2:])
+        _, _, rows, columns, vectors = min(choices)
+        return cls(rows, columns, vectors * vector, lanes)
 
 
 @dataclass(frozen=True)
@@ -70,7 +90,8 @@ class ConvPoolStage(Stage):
 
     layer: Conv2D
     relu: bool
-    form: Form
+    form: Form  # of the kernel's gradient
+    input_form: Form
     dropout: Dropout | None = None
 
     def open(
@@ -118,18 +139,19 @@ class ConvPoolBench(Bench):
             self.v = aligned_zeros((SHARDS, patches))
             self.m = aligned_zeros((SHARDS, products))
         else:
+            self.lanes = fitting(self.F, 2)
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
-        vectors, lists = stage.form.vectors, windows if dy is not None else 0
+        lists = windows if dy is not None else 0
         pixels = 4 * windows * (self.F + LANES) + self.padded + windows * self.F
         held = max(pixels, 9 * windows + 4 * LANES) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
         self.table = aligned_zeros((SHARDS, 5 * lists), np.int64)
         self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
-        rows = self.KH * self.F * vectors * LANES
-        self.rows = aligned_zeros(rows + SLACK if dx is not None else 0)
-        self.dkernels = aligned_zeros((SHARDS, rows if dy is not None else 0))
+        rows = self.KH * self.F
+        self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)
+        self.dkernels = aligned_zeros((SHARDS, rows * stage.form.row if dy is not None else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
         self.nbytes = sum(
             array.nbytes
@@ -145,10 +167,11 @@ class ConvPoolBench(Bench):
             calls: list[Call] = self.blocks.kernels(kernel, self.packed_kernel)
         else:
             rows = self.KH * self.KWC
-            calls = [(pack_columns, (kernel, 0, rows, F, self.packed_kernel))]
+            width = 2 * LANES * len(self.lanes)
+            calls = [(pack_columns, (kernel, 0, rows, F, width, self.packed_kernel))]
         if training and self.dx is not None:
-            vectors = self.stage.form.vectors
-            calls.append((pack_rows, (kernel, 0, self.KH, self.KWC, F, vectors, self.rows)))
+            row = self.stage.input_form.row
+            calls.append((pack_rows, (kernel, 0, self.KH, self.KWC, F, row, self.rows)))
         return calls
 
     def _winner(self, lo: int) -> Array:
@@ -163,14 +186,14 @@ class ConvPoolBench(Bench):
             arguments: tuple[Any, ...] = (
                 x, source.image, source.row, self.C, n, self.group, self.blocks.table,
                 self.packed_kernel, bias, self.PH, self.PW, self.F, self.padded, self.floor,
-                *out, self.v[shard], self.m[shard],
+                *out, self.v[shard], self.m[shard], self.blocks.form,
             )  # fmt: skip
             calls = [(winograd_pool_forward, arguments)]
         else:
             arguments = (
                 x, source.image, source.row, self.C, n, self.packed_kernel, bias,
                 self.KH, self.KWC, self.stage.layer.strides, self.PH, self.PW, self.F,
-                self.floor, *out, self.padded,
+                self.floor, *out, self.padded, self.lanes,
             )  # fmt: skip
             calls = [(conv_pool_forward, arguments)]
         if training and self.stage.dropout is not None:
@@ -182,24 +205,30 @@ class ConvPoolBench(Bench):
         source, target, layer = self.x.plane, self.target, self.stage.layer
         strides = layer.strides[0] * source.row, layer.strides[1] * self.C
         y, dy = self.y.part(shard, lo), self.dy.part(shard, lo)
-        middle = (
+        form, input_form = self.stage.form, self.stage.input_form
+        where = (
             source.image, source.row, strides, n,
             y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
             self._winner(lo), self.padded, self.floor, self.scale, self.KH,
-            self.stage.form.vectors, self.stage.form.tuples,
-            self.entries[shard], self.table[shard], self.columns[shard],
         )  # fmt: skip
+        room = self.entries[shard], self.table[shard], self.columns[shard]
         x = self.x.part(shard, lo)
         calls: list[Call] = [
             (
                 sparse_kernel_gradient,
-                (x, *middle, self.KWC, self.dkernels[shard], self.dbiases[shard]),
+                (
+                    x, *where, form.row, form.tuples, *room,
+                    self.KWC, self.dkernels[shard], self.dbiases[shard],
+                ),
             )
-        ]
+        ]  # fmt: skip
         if self.dx is not None:
-            dx = self.dx.part(shard, lo)
-            slide = self.stage.form.slide(self.C, layer.strides[1])
-            calls.append((sparse_input_gradient, (dx, *middle, slide, self.rows)))
+            slide = input_form.slide(self.C, layer.strides[1])
+            arguments = (
+                self.dx.part(shard, lo), *where, input_form.row, input_form.tuples, *room,
+                slide, self.rows,
+            )  # fmt: skip
+            calls.append((sparse_input_gradient, arguments))
         return calls
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
@@ -209,7 +238,7 @@ class ConvPoolBench(Bench):
                 add_rows,
                 (
                     parts, self.dkernels.shape[1], SHARDS, self.KH, self.KWC, self.F,
-                    self.stage.form.vectors, first, last, self.weights.dkernel, 0,
+                    self.stage.form.row, first, last, self.weights.dkernel, 0,
                 ),
             )
         ]  # fmt: skip

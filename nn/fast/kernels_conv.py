@@ -47,13 +47,14 @@ def copy_planes(x, x0, n, H, row, out, out_first, out_image, out_row):
 
 
 @jit
-def pack_columns(kernel, k0, K, F, packed):
-    """Write a (K, F) matrix as blocks of sixteen columns: ``packed[f // 16, k, f % 16]``."""
+def pack_columns(kernel, k0, K, F, width, packed):
+    """Write a (K, F) matrix as blocks of columns: ``packed[f // width, k, f % width]``."""
     for f in range(0, F, 8):
         count = min(8, F - f)
+        block, column = divmod(f, width)
         for k in range(K):
             part = load_part(kernel, k0 + k * F + f, count)
-            store(packed, ((f >> 4) * K + k) * 16 + (f & 8), part)
+            store(packed, (block * K + k) * width + column, part)
 
 
 @jit
@@ -80,31 +81,34 @@ def _written_lines(x, x0, x_row, H, width, step, columns):
 @jit
 def conv_pool_forward(
     x, x_image, x_row, x_pixel, n, packed, bias, KH, KWC, strides, PH, PW, F,
-    floor, y, y0, y_image, y_row, winner, winner_pixel,
+    floor, y, y0, y_image, y_row, winner, winner_pixel, lanes,
 ):  # fmt: skip
     """Write ``y = max(floor, max over each 2 x 2 window of (x * kernel) + bias)`` for n images.
 
     ``strides`` are those of the convolution, (rows, columns). The tile is the four pixels of one
-    pooling window x sixteen channels: eight accumulators, and each step of the sum loads four
-    numbers and two vectors. (Three windows x eight channels use twelve accumulators and are
-    slower, 78 GFLOP/s: their twelve addresses do not fit into the general registers.) ``winner``
-    gets the place of the maximum in its window, 0 to 3, the first one if equal; if it is empty,
-    nobody wants to know.
+    pooling window x two vectors of channels, of so many ``packed`` has blocks: eight accumulators,
+    and each step of the sum loads four numbers and two vectors. (Three windows x eight channels
+    use twelve accumulators and are slower, 78 GFLOP/s: their twelve addresses do not fit into the
+    general registers.) ``winner`` gets the place of the maximum in its window, 0 to 3, the first
+    one if equal; if it is empty, nobody wants to know.
 
     Where images are small, rows of the kernel above and below everything that is written in a
     window are left out: zeros add nothing, not even a bit, unless a weight is infinite or NaN. Of
     MNIST's windows that is half of the work; a third are blank altogether.
 
-    28 x 28 x 1, kernel 5 x 5 x 32: 97 GFLOP/s of the 107 of a plain product, 140 on MNIST.
+    28 x 28 x 1, kernel 5 x 5 x 32, eight lanes: 97 GFLOP/s of the 107 of a plain product, 140 on
+    MNIST.
     """
+    vector = 8 * len(lanes)
+    block = 2 * vector
     down, step = strides[0] * x_row, strides[1] * x_pixel
-    low = splat(floor)
-    zero, one = splat(np.float32(0.0)), splat(np.float32(1.0))
-    two, three = splat(np.float32(2.0)), splat(np.float32(3.0))
+    low = splat(floor, lanes)
+    zero, one = splat(np.float32(0.0), lanes), splat(np.float32(1.0), lanes)
+    two, three = splat(np.float32(2.0), lanes), splat(np.float32(3.0), lanes)
     keep = winner.size > 0
     rest = zero
-    for i in range(0, (F + 15) // 16 * 16 * KH * KWC, 8):
-        rest = fma(zero, load(packed, i), rest)
+    for i in range(0, (F + block - 1) // block * block * KH * KWC, vector):
+        rest = fma(zero, load(packed, i, lanes), rest)
     rows = strides[0]
     H = (2 * PH - 1) * rows + KH  # lines that are read
     skips = nonzero(rest) == 0 and x_row <= 64 and H <= 64  # every weight is finite
@@ -123,19 +127,20 @@ def conv_pool_forward(
                 bits = get(columns, px) >> np.int64(2 * py * rows)
                 bits = (bits | bits >> np.int64(rows)) & kernel_rows
                 begin, end = first_bit(bits), last_bit(bits) + 1
-            for f in range(0, F, 16):
-                top, bottom = zeros(4, y), zeros(4, y)
-                w = (f * KH + 16 * begin) * KWC
+            for f in range(0, F, block):
+                top, bottom = zeros(4, y, lanes), zeros(4, y, lanes)
+                w = (f * KH + block * begin) * KWC
                 line = upper + begin * x_row
                 for _ in range(begin, end):
                     for k in range(line, line + KWC):
-                        weights = loads(packed, w, 2)
+                        weights = loads(packed, w, 2, lanes)
                         top = outer(top, x, k, step, weights)
                         bottom = outer(bottom, x, k + down, step, weights)
-                        w += 16
+                        w += block
                     line += x_row
                 for q in range(2):
-                    count = F - f - 8 * q
+                    channel = f + vector * q
+                    count = F - channel
                     if count <= 0:
                         break
                     a0, a1, a2, a3 = top[0], top[2], bottom[0], bottom[2]
@@ -146,13 +151,13 @@ def conv_pool_forward(
                         place = select(equal(best, a2), two, three)
                         place = select(equal(best, a1), one, place)
                         place = select(equal(best, a0), zero, place)
-                        store_bytes(winner, pixel + f + 8 * q, place)
-                    if count >= 8:
-                        best = maximum(low, best + load(bias, f + 8 * q))
-                        store(y, at + f + 8 * q, best)
+                        store_bytes(winner, pixel + channel, place)
+                    if count >= vector:
+                        best = maximum(low, best + load(bias, channel, lanes))
+                        store(y, at + channel, best)
                     else:
-                        best = maximum(low, best + load_part(bias, f + 8 * q, count))
-                        store_part(y, at + f + 8 * q, best, count)
+                        best = maximum(low, best + load_part(bias, channel, count, lanes))
+                        store_part(y, at + channel, best, count)
             upper += 2 * step
             at += F
             pixel += winner_pixel

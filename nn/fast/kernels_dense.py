@@ -103,31 +103,32 @@ def matmul(a, a0, a_row, a_step, b, b0, b_row, c, c0, c_row, M, K, N):
 
 
 @jit
-def dense_forward(x, n, D, kernel, row, y, F):
-    """Write the first F // 32 * 32 columns of ``y = x W`` for n >= 2 rows of x.
+def dense_forward(x, n, D, kernel, row, y, F, lanes):
+    """Write the first F // 32 * 32 columns of ``y = x W`` for n >= 2 rows of x; or F // 64 * 64.
 
     ``kernel`` has D rows of ``row`` numbers. The sum is cut into pieces of 48 rows of W, each
     fetched once and used from the first-level cache by all rows of x; ``matmul`` fetches each of
     its columns from the second-level cache for every three rows. The order of every sum is that
     of ``matmul``, and so are its bits.
     """
+    panel = 32 * len(lanes)
     pairs = n if n % 3 == 0 else n - 2 * (3 - n % 3)  # from here on two rows at a time
     for k in range(0, D, DEPTH):
         depth = min(DEPTH, D - k)
-        for j in range(0, F - 31, 32):
+        for j in range(0, F - panel + 1, panel):
             for i in range(0, pairs, 3):
                 at, left, right = i * F + j, i * D + k, k * row + j
-                acc = load_tile(y, at, F, 3, 4) if k else zeros(12, y)
+                acc = load_tile(y, at, F, 3, 4, lanes) if k else zeros(12, y, lanes)
                 for _ in range(depth):
-                    acc = outer(acc, x, left, D, loads(kernel, right, 4))
+                    acc = outer(acc, x, left, D, loads(kernel, right, 4, lanes))
                     left += 1
                     right += row
                 store_tile(y, at, F, acc, 4)
             for i in range(pairs, n, 2):
                 at, left, right = i * F + j, i * D + k, k * row + j
-                two = load_tile(y, at, F, 2, 4) if k else zeros(8, y)
+                two = load_tile(y, at, F, 2, 4, lanes) if k else zeros(8, y, lanes)
                 for _ in range(depth):
-                    two = outer(two, x, left, D, loads(kernel, right, 4))
+                    two = outer(two, x, left, D, loads(kernel, right, 4, lanes))
                     left += 1
                     right += row
                 store_tile(y, at, F, two, 4)

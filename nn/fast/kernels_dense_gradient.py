@@ -23,6 +23,8 @@ from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
     added,
+    entry_place,
+    entry_value,
     get,
     load,
     load_part,
@@ -30,11 +32,12 @@ from nn.kernels.simd import (
     put,
     scaled_add,
     splat,
+    store_numbered,
     store_part,
     store_tile,
+    turned,
     zeros,
 )
-from nn.kernels.simd_lists import entry_place, entry_value, store_numbered, turned
 
 VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
 COLUMNS = 48  # that a list is worked off for at a time

@@ -9,9 +9,8 @@ The lists are built without a branch: write always, move on by ``g != 0``. With 
 processor guesses wrong in every third case and the list costs 2.8 x as much. The comparison is
 one of bits, as integers: of floats it takes six instructions for the sake of NaN.
 
-``form`` is a pair of tuples of R and C elements: the tile of R kernel rows x C vectors that is
-held in registers while a list is worked off (at most twelve accumulators). The kernels are
-compiled once for each form.
+``form`` is a triple of tuples: R kernel rows x Q vectors of so many lanes are the tile that is held
+in registers while a list is worked off. The kernels are compiled once for each form.
 """
 
 from __future__ import annotations
@@ -23,6 +22,8 @@ from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
     added,
+    entry_place,
+    entry_value,
     get,
     greater,
     load,
@@ -30,18 +31,14 @@ from nn.kernels.simd import (
     put,
     scaled_add,
     select,
+    slid,
     splat,
     store,
-    store_tile,
-    zeros,
-)
-from nn.kernels.simd_lists import (
-    entry_place,
-    entry_value,
-    slid,
     store_numbered,
     store_placed,
+    store_tile,
     turned,
+    zeros,
 )
 
 VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
@@ -74,12 +71,12 @@ def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
 @jit
 def sparse_kernel_gradient(
     x, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, entries, table, columns, KWC, dkernel, dbias,
+    floor, scale, KH, row, form, entries, table, columns, KWC, dkernel, dbias,
 ):  # fmt: skip
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
     ``strides`` = (elements from one row of outputs to the next, from one pixel to the next) in
-    x. Rows of ``dkernel`` are padded to ``vectors`` x 8; what stands behind KW * C is not
+    x. Rows of ``dkernel`` are padded to ``row`` numbers; what stands behind KW * C is not
     meant to be used. g = dy * scale where y > floor, at the winner; 0 elsewhere.
 
     Eight channels of an image are taken at a time: first their entries, value and place, as
@@ -87,14 +84,17 @@ def sparse_kernel_gradient(
     registers. Windows where x is blank are left out: their g counts for the bias only.
     """
     down, step = strides
-    R, Q = len(form[0]), len(form[1])
+    R, Q, lanes = len(form[0]), len(form[1]), form[2]
+    across = 8 * len(lanes) * Q  # numbers in a row of the tile
+    tile = form[0], form[1]
+    few = R * Q * len(lanes) <= 6
     windows = PH * PW
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     padded = (F + 7) // 8 * 8
     values, places = entries.view(np.float32), entries.view(np.int32)
     first = (windows + 3) * LANES  # the list begins behind the entries of eight channels
     blank = 0
-    for i in range(0, F * KH * vectors * LANES, LANES):
+    for i in range(0, F * KH * row, LANES):
         store(dkernel, i, nothing)
     for f in range(0, padded, LANES):
         store(dbias, f, nothing)
@@ -140,49 +140,49 @@ def sparse_kernel_gradient(
                     last += e2 & VALUE != 0
                     put(entries, last, e3)
                     last += e3 & VALUE != 0
-                if R * Q <= 6 and (last - first) & 1:
+                if few and (last - first) & 1:
                     # The entries are taken in pairs: one more, which adds nothing.
                     put(values, 2 * last, np.float32(0.0))
                     put(places, 2 * last + 1, get(places, 2 * last - 1))
                     last += 1
                 for kh in range(0, KH, R):
-                    for q in range(0, vectors, Q):
-                        out = ((f * KH + kh) * vectors + q) * LANES
-                        acc = load_tile(dkernel, out, vectors * LANES, form[0], form[1])
-                        offset = x0 + kh * x_row + q * LANES
-                        if R * Q <= 6:
+                    for q in range(0, row, across):
+                        out = (f * KH + kh) * row + q
+                        acc = load_tile(dkernel, out, row, form[0], form[1], lanes)
+                        offset = x0 + kh * x_row + q
+                        if few:
                             # Too few sums to fill the pipeline: a second set takes every other one.
-                            other = zeros(form, x)
+                            other = zeros(tile, x, lanes)
                             for i in range(first, last, 2):
                                 e = get(entries, i)
                                 at = entry_place(e) + offset
-                                acc = scaled_add(acc, entry_value(e), x, at, x_row, form)
+                                acc = scaled_add(acc, entry_value(e, lanes), x, at, x_row, tile)
                                 e = get(entries, i + 1)
                                 at = entry_place(e) + offset
-                                other = scaled_add(other, entry_value(e), x, at, x_row, form)
+                                other = scaled_add(other, entry_value(e, lanes), x, at, x_row, tile)
                             acc = added(acc, other)
                         else:
                             for i in range(first, last):
                                 e = get(entries, i)
                                 at = entry_place(e) + offset
-                                acc = scaled_add(acc, entry_value(e), x, at, x_row, form)
-                        store_tile(dkernel, out, vectors * LANES, acc, form[1])
+                                acc = scaled_add(acc, entry_value(e, lanes), x, at, x_row, tile)
+                        store_tile(dkernel, out, row, acc, form[1])
     if blank:
         # What was left out is g * 0: nothing, unless g was infinite or NaN.
         for f in range(F):
             left_out = splat(get(dbias, f) * np.float32(0.0))
-            for i in range(f * KH * vectors * LANES, (f + 1) * KH * vectors * LANES, LANES):
+            for i in range(f * KH * row, (f + 1) * KH * row, LANES):
                 store(dkernel, i, load(dkernel, i) + left_out)
 
 
 @jit
 def sparse_input_gradient(
     dx, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, vectors, form, entries, ends, columns, slide, kernel,
+    floor, scale, KH, row, form, entries, ends, columns, slide, kernel,
 ):  # fmt: skip
     """Write ``dx`` of n images: each output's gradient times its kernel, added where it read.
 
-    ``kernel`` is laid out (KH, F, vectors * 8), padded with zeros. Works pixel by pixel of the
+    ``kernel`` is laid out (KH, F, row), padded with zeros. Works pixel by pixel of the
     convolution's output, along its rows: the place in dx that a pixel read is held in registers
     while all channels that won there are added. The next pixel read nearly the same place: of the
     tile only the first ``len(slide)`` columns are stored and as many loaded behind the last. The
@@ -192,15 +192,16 @@ def sparse_input_gradient(
     of its four lists.
     """
     down, step = strides
-    R, Q, S = len(form[0]), len(form[1]), len(slide)
+    R, Q, S, lanes = len(form[0]), len(form[1]), len(slide), form[2]
+    tile, vector = (form[0], form[1]), 8 * len(lanes)
     windows = PH * PW
     values = entries.view(np.float32)
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
     scratch = 4 * windows * pitch  # behind the lists
     together = scratch + (F + LANES - 1) // LANES * LANES
-    area = F * vectors * LANES  # of the kernel's rows of one kh
-    behind = step + (Q - S) * LANES  # from a tile to what the next one has more
+    area = F * row  # of the kernel's rows of one kh
+    behind = step + (Q - S) * vector  # from a tile to what the next one has more
     starts = np.uint64(pitch << 16 | pitch << 33) + (np.uint64(3 * pitch) << np.uint64(48))
     for image in range(n):
         for i in range(image * x_image, (image + 1) * x_image):
@@ -210,7 +211,6 @@ def sparse_input_gradient(
             at = y0 + image * y_image + py * y_row + px * F
             for f in range(0, F, LANES):
                 g = select(greater(load(y, at + f), low), load(dy, at + f) * factor, nothing)
-                row = vectors * LANES
                 store_numbered(entries, scratch + f, g, f * row, row)
             pixel = (image * windows + window) * winner_pixel
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
@@ -240,31 +240,30 @@ def sparse_input_gradient(
                 target += length
                 put(ends, line * 2 * PW + column, target)
         for kh in range(0, KH, R):
-            for q in range(0, vectors, Q):
-                offset = kh * area + q * LANES
+            for q in range(0, row, Q * vector):
+                offset = kh * area + q
                 first = together
                 for line in range(2 * PH):
-                    out = image * x_image + line * down + kh * x_row + q * LANES
-                    acc = load_tile(dx, out, x_row, form[0], form[1])
+                    out = image * x_image + line * down + kh * x_row + q
+                    acc = load_tile(dx, out, x_row, form[0], form[1], lanes)
                     for pixel in range(line * 2 * PW, (line + 1) * 2 * PW):
                         last = get(ends, pixel)
                         for i in range(first, last):
                             e = get(entries, i)
                             at = entry_place(e) + offset
-                            acc = scaled_add(acc, entry_value(e), kernel, at, area, form)
+                            acc = scaled_add(acc, entry_value(e, lanes), kernel, at, area, tile)
                         first = last
                         more = out + behind if pixel + 1 < (line + 1) * 2 * PW else out
-                        acc = slid(acc, dx, out, more, x_row, form, slide)
+                        acc = slid(acc, dx, out, more, x_row, tile, slide)
                         out += step
                     for _ in range(S, Q, S):
-                        acc = slid(acc, dx, out, out, x_row, form, slide)
+                        acc = slid(acc, dx, out, out, x_row, tile, slide)
                         out += step
 
 
 @jit
-def pack_rows(kernel, k0, KH, KWC, F, vectors, packed):
-    """Lay the kernel (KH, KW, C, F) out as (KH, F, vectors * 8), zeros behind KW * C."""
-    row = vectors * LANES
+def pack_rows(kernel, k0, KH, KWC, F, row, packed):
+    """Lay the kernel (KH, KW, C, F) out as (KH, F, row), zeros behind KW * C."""
     for kh in range(KH):
         f = 0
         while f < F:
@@ -285,12 +284,12 @@ def pack_rows(kernel, k0, KH, KWC, F, vectors, packed):
 
 
 @jit
-def add_rows(parts, part_size, count, KH, KWC, F, vectors, first, last, out, o0):
-    """Sum ``count`` gradients laid out (F, KH, vectors * 8) into rows of a (KH, KW, C, F) kernel.
+def add_rows(parts, part_size, count, KH, KWC, F, width, first, last, out, o0):
+    """Sum ``count`` gradients laid out (F, KH, width) into rows of a (KH, KW, C, F) kernel.
 
     Rows ``first`` to ``last`` of the KH * KW * C rows, always in the order of the parts.
     """
-    step = KH * vectors * LANES  # from one output channel to the next
+    step = KH * width  # from one output channel to the next
     row = first
     while row < last:
         kh, k = divmod(row, KWC)
@@ -298,7 +297,7 @@ def add_rows(parts, part_size, count, KH, KWC, F, vectors, first, last, out, o0)
         f = 0
         if height == LANES:
             while f + LANES <= F:
-                at = f * step + kh * vectors * LANES + k
+                at = f * step + kh * width + k
                 tile = load_tile(parts, at, step, 8, 1)
                 for part in range(1, count):
                     tile = added(tile, load_tile(parts, part * part_size + at, step, 8, 1))
@@ -306,7 +305,7 @@ def add_rows(parts, part_size, count, KH, KWC, F, vectors, first, last, out, o0)
                 f += LANES
         for i in range(height):
             for rest in range(f, F):
-                at = rest * step + kh * vectors * LANES + k + i
+                at = rest * step + kh * width + k + i
                 sum_ = get(parts, at)
                 for part in range(1, count):
                     sum_ += get(parts, part * part_size + at)

@@ -19,7 +19,6 @@ from nn.fast.kernels_conv import copy_planes
 from nn.fast.kernels_dense import matmul
 from nn.fast.kernels_winograd_transforms import (
     GAP,
-    VECTOR,
     input_blocks,
     output_columns,
     output_four,
@@ -96,7 +95,9 @@ def _input_transform(x, at, row, C, v, out, area, count):
 
 
 @jit
-def winograd_forward(x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padded, y, v, m, inside):
+def winograd_forward(
+    x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padded, y, v, m, inside, form
+):
     """Write ``y = x * kernel + bias`` for n images; x is (n, H, W, C), y (n, OH, OW, F).
 
     ``place_of`` = (H, W * C, first, image, row): where an image lies in ``inside``, among the
@@ -105,7 +106,10 @@ def winograd_forward(x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padde
     size, and what they compute there is dropped.
     """
     H, line, x_first, x_image, x_row = place_of
-    square, half = np.empty(36 * 8, np.float32), np.empty(24 * padded, np.float32)
+    lanes = form[2]
+    vector = np.int64(8 * len(lanes))
+    row = 6 * vector
+    square, half = v[v.size - 36 * vector :], m[m.size - 24 * padded :]
     for first in range(0, n, group):
         images = min(group, n - first)
         copy_planes(x, first * H * line, images, H, line, inside, x_first, x_image, x_row)
@@ -119,30 +123,31 @@ def winograd_forward(x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padde
             for start in range(0, total, tiles):
                 count = min(tiles, total - start)
                 input_blocks(
-                    inside, ZERO, x_image, x_row, C, blocks, kind, start, count, v, v_area, square
-                )
-                products(v, v_area, u, u0, m, m_area, points, count, C, padded)
+                    inside, ZERO, x_image, x_row, C, blocks, kind, start, count, v, v_area, square,
+                    lanes,
+                )  # fmt: skip
+                products(v, v_area, u, u0, m, m_area, points, count, C, padded, form)
                 for t in range(count):
                     image, i, j = place(start + t, down, across)
                     oy, ox = top + i * rows, left + j * columns
                     corner = (((first + image) * OH + oy) * OW + ox) * F
                     right, below = min(columns, OW - ox), min(rows, OH - oy)
-                    output_columns(m, t * padded, m_area, rows, columns, padded, half)
-                    for f in range(0, F, 8):
-                        lanes = min(8, F - f)
-                        b = load(bias, f) if lanes == 8 else load_part(bias, f, lanes)
+                    output_columns(m, t * padded, m_area, rows, columns, padded, half, lanes)
+                    for f in range(0, F, vector):
+                        whole = F - f >= vector
+                        b = load(bias, f, lanes) if whole else load_part(bias, f, F - f, lanes)
                         a2 = a3 = b
                         out = corner + f
-                        for s in range(24 * f, 24 * f + 48 * below, 48):
+                        for s in range(24 * f, 24 * f + row * below, row):
                             if columns == 4:
-                                a0, a1, a2, a3 = output_six(half, s, VECTOR)
+                                a0, a1, a2, a3 = output_six(half, s, vector, lanes)
                             else:
-                                a0, a1 = output_four(half, s, VECTOR)
+                                a0, a1 = output_four(half, s, vector, lanes)
                             for q in range(out, out + right * F, F):
-                                if lanes == 8:
+                                if whole:
                                     store(y, q, a0 + b)
                                 else:
-                                    store_part(y, q, a0 + b, lanes)
+                                    store_part(y, q, a0 + b, F - f)
                                 a0, a1, a2 = a1, a2, a3
                             out += OW * F
 

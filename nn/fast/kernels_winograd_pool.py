@@ -20,7 +20,6 @@ import numpy as np
 
 from nn.fast.kernels_winograd_transforms import (
     GAP,
-    VECTOR,
     input_blocks,
     output_columns,
     output_four,
@@ -44,29 +43,34 @@ from nn.kernels.simd import (
 
 
 @jit
-def _first_maximum(a0, a1, a2, a3):
+def _first_maximum(a0, a1, a2, a3, lanes):
     """Return the maximum of four vectors and which of them it is, 0 to 3, the first if equal."""
-    one, two, three = splat(np.float32(1.0)), splat(np.float32(2.0)), splat(np.float32(3.0))
+    one, two = splat(np.float32(1.0), lanes), splat(np.float32(2.0), lanes)
+    three = splat(np.float32(3.0), lanes)
     best = maximum(maximum(a0, a1), maximum(a2, a3))
     winner = select(equal(best, a2), two, three)
     winner = select(equal(best, a1), one, winner)
-    return best, select(equal(best, a0), splat(np.float32(0.0)), winner)
+    return best, select(equal(best, a0), splat(np.float32(0.0), lanes), winner)
 
 
 @jit
 def winograd_pool_forward(
     x, x_image, x_row, C, n, group, blocks, u, bias, PH, PW, F, padded, floor,
-    y, y0, y_image, y_row, winner, v, m,
+    y, y0, y_image, y_row, winner, v, m, form,
 ):  # fmt: skip
     """Write ``y = max(floor, max over each 2 x 2 window of (x * kernel) + bias)`` for n images.
 
     Takes ``group`` images at a time through the kinds of blocks, the rows of the table ``blocks``
     (see ``Blocks``), and of each kind so many blocks at a time that the transformed patches v
     and products m stay in the cache. ``winner`` gets the place of the maximum in its window, 0 to
-    3, the first one if equal; if it is empty, nobody wants to know.
+    3, the first one if equal; if it is empty, nobody wants to know. ``form`` is that of
+    ``products``.
     """
-    square, half = np.empty(36 * 8, np.float32), np.empty(24 * padded, np.float32)
-    low = splat(floor)
+    lanes = form[2]
+    vector = np.int64(8 * len(lanes))
+    line = 6 * vector
+    square, half = v[v.size - 36 * vector :], m[m.size - 24 * padded :]
+    low = splat(floor, lanes)
     a4 = a5 = a6 = a7 = low
     keep = winner.size > 0  # empty where nobody wants to know
     for first in range(0, n, group):
@@ -82,35 +86,35 @@ def winograd_pool_forward(
                 count = min(tiles, total - start)
                 input_blocks(
                     x, first * x_image, x_image, x_row, C, blocks, kind, start, count,
-                    v, v_area, square,
+                    v, v_area, square, lanes,
                 )  # fmt: skip
-                products(v, v_area, u, u0, m, m_area, points, count, C, padded)
+                products(v, v_area, u, u0, m, m_area, points, count, C, padded, form)
                 for t in range(count):
                     image, i, j = place(start + t, down, across)
                     py, px = (top + i * rows) // 2, (left + j * columns) // 2
                     corner = y0 + (first + image) * y_image + py * y_row + px * F
                     here = (((first + image) * PH + py) * PW + px) * padded
-                    output_columns(m, t * padded, m_area, rows, columns, padded, half)
-                    for f in range(0, F, 8):
-                        lanes = min(8, F - f)
-                        b = load(bias, f) if lanes == 8 else load_part(bias, f, lanes)
+                    output_columns(m, t * padded, m_area, rows, columns, padded, half, lanes)
+                    for f in range(0, F, vector):
+                        whole = F - f >= vector
+                        b = load(bias, f, lanes) if whole else load_part(bias, f, F - f, lanes)
                         out, seat = corner + f, here + f
-                        for s in range(24 * f, 24 * f + 48 * rows, 96):
+                        for s in range(24 * f, 24 * f + line * rows, 2 * line):
                             if columns == 4:
-                                a0, a1, a4, a5 = output_six(half, s, VECTOR)
-                                a2, a3, a6, a7 = output_six(half, s + 48, VECTOR)
+                                a0, a1, a4, a5 = output_six(half, s, vector, lanes)
+                                a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
                             else:
-                                a0, a1 = output_four(half, s, VECTOR)
-                                a2, a3 = output_four(half, s + 48, VECTOR)
+                                a0, a1 = output_four(half, s, vector, lanes)
+                                a2, a3 = output_four(half, s + line, vector, lanes)
                             for right in range(columns // 2):
-                                best, index = _first_maximum(a0, a1, a2, a3)
+                                best, index = _first_maximum(a0, a1, a2, a3, lanes)
                                 if keep:
                                     store_bytes(winner, seat + right * padded, index)
                                 best = maximum(low, best + b)
-                                if lanes == 8:
+                                if whole:
                                     store(y, out + right * F, best)
                                 else:
-                                    store_part(y, out + right * F, best, lanes)
+                                    store_part(y, out + right * F, best, F - f)
                                 a0, a1, a2, a3 = a4, a5, a6, a7
                             out += y_row
                             seat += PW * padded

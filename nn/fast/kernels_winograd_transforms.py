@@ -48,9 +48,7 @@ from nn.kernels.simd import (
 # apart would share one set of the cache, and the last vector of a matrix may be written whole.
 GAP = 16
 
-# Steps in the scratch space: a vector, and a row of six. Plain numbers would be types of their own
-# for Numba, and what is called with them compiled once more.
-VECTOR, ROW = np.int64(8), np.int64(48)
+PAIR = (0, 0)  # the rows of a tile of two
 
 A, B = 2 / 3, 3 / 2
 A1, A2, A3 = np.float32(A), np.float32(A**2), np.float32(A**3)
@@ -63,13 +61,13 @@ HALF = np.float32(0.5)
 
 
 @jit
-def _input_four(x, at, step, v, out, gap):
-    """Write ``B^T d`` of four inputs ``step`` apart for eight channels; the results ``gap``."""
+def _input_four(x, at, step, v, out, gap, lanes):
+    """Write ``B^T d`` of four inputs ``step`` apart, for a vector of channels, ``gap`` apart."""
     d0, d1, d2, d3 = (
-        load(x, at),
-        load(x, at + step),
-        load(x, at + 2 * step),
-        load(x, at + 3 * step),
+        load(x, at, lanes),
+        load(x, at + step, lanes),
+        load(x, at + 2 * step, lanes),
+        load(x, at + 3 * step, lanes),
     )
     store(v, out, d0 - d2)
     store(v, out + gap, d1 + d2)
@@ -78,18 +76,20 @@ def _input_four(x, at, step, v, out, gap):
 
 
 @jit
-def _input_six(x, at, step, v, out, gap):
+def _input_six(x, at, step, v, out, gap, lanes):
     """Do the same with six inputs."""
     d0, d1, d2, d3 = (
-        load(x, at),
-        load(x, at + step),
-        load(x, at + 2 * step),
-        load(x, at + 3 * step),
+        load(x, at, lanes),
+        load(x, at + step, lanes),
+        load(x, at + 2 * step, lanes),
+        load(x, at + 3 * step, lanes),
     )
-    d4, d5 = load(x, at + 4 * step), load(x, at + 5 * step)
-    squares = splat(-SQUARES)
-    even_a, odd_a = fma(splat(-B2), d2, d4), fma(splat(-B1), d1, splat(A1) * d3)
-    even_b, odd_b = fma(splat(-A2), d2, d4), fma(splat(-A1), d1, splat(B1) * d3)
+    d4, d5 = load(x, at + 4 * step, lanes), load(x, at + 5 * step, lanes)
+    squares = splat(-SQUARES, lanes)
+    a1, a2 = splat(A1, lanes), splat(-A2, lanes)
+    b1, b2 = splat(B1, lanes), splat(-B2, lanes)
+    even_a, odd_a = fma(b2, d2, d4), fma(splat(-B1, lanes), d1, a1 * d3)
+    even_b, odd_b = fma(a2, d2, d4), fma(splat(-A1, lanes), d1, b1 * d3)
     store(v, out, fma(squares, d2, d0 + d4))
     store(v, out + gap, even_a + odd_a)
     store(v, out + 2 * gap, even_a - odd_a)
@@ -107,99 +107,102 @@ def place(block, down, across):
 
 
 @jit
-def input_blocks(x, x0, x_image, x_row, C, blocks, kind, start, count, v, area, square):
+def input_blocks(x, x0, x_image, x_row, C, blocks, kind, start, count, v, area, square, lanes):
     """Write the elements of ``B^T d B`` of ``count`` patches, the first of them number ``start``.
 
     ``kind`` is where their row begins in the table ``blocks`` of ``Blocks``. Element e of channel
     c of the patch t goes to ``e * area + t * C + c``. Whole vectors are written: up to seven
-    elements behind the last C.
-    The columns' transforms wait in ``square``: point i of column j in its vector 6 i + j. Two
+    elements behind the last C, if it is no multiple of sixteen. The columns' transforms wait in
+    ``square``, 36 vectors: point i of column j in its vector 6 i + j. Two
     lines at a time, because a loop over four or six single ones costs as much as its work.
     """
+    vector = np.int64(8 * len(lanes))
+    line = 6 * vector
     rows, columns = get(blocks, kind), get(blocks, kind + 1)
     down, across = get(blocks, kind + 2), get(blocks, kind + 3)
     x0 += get(blocks, kind + 4) * x_row + get(blocks, kind + 5) * C
     for t in range(count):
         image, i, j = place(start + t, down, across)
         corner = x0 + image * x_image + i * rows * x_row + j * columns * C
-        for c in range(0, C, 8):
+        for c in range(0, C, vector):
             at, out = corner + c, t * C + c
-            for s in range(0, 8 * (columns + 2), 16):
+            for s in range(0, vector * (columns + 2), 2 * vector):
                 if rows == 4:
-                    _input_six(x, at, x_row, square, s, ROW)
-                    _input_six(x, at + C, x_row, square, s + 8, ROW)
+                    _input_six(x, at, x_row, square, s, line, lanes)
+                    _input_six(x, at + C, x_row, square, s + vector, line, lanes)
                 else:
-                    _input_four(x, at, x_row, square, s, ROW)
-                    _input_four(x, at + C, x_row, square, s + 8, ROW)
+                    _input_four(x, at, x_row, square, s, line, lanes)
+                    _input_four(x, at + C, x_row, square, s + vector, line, lanes)
                 at += 2 * C
-            for s in range(0, 48 * (rows + 2), 96):
+            for s in range(0, line * (rows + 2), 2 * line):
                 if columns == 4:
-                    _input_six(square, s, VECTOR, v, out, area)
-                    _input_six(square, s + 48, VECTOR, v, out + 6 * area, area)
+                    _input_six(square, s, vector, v, out, area, lanes)
+                    _input_six(square, s + line, vector, v, out + 6 * area, area, lanes)
                 else:
-                    _input_four(square, s, VECTOR, v, out, area)
-                    _input_four(square, s + 48, VECTOR, v, out + 4 * area, area)
+                    _input_four(square, s, vector, v, out, area, lanes)
+                    _input_four(square, s + line, vector, v, out + 4 * area, area, lanes)
                 out += 2 * (columns + 2) * area
 
 
 @jit
-def output_four(m, at, gap):
+def output_four(m, at, gap, lanes):
     """Return the two vectors ``A^T m`` of four ``gap`` apart."""
     m0, m1, m2, m3 = (
-        load(m, at),
-        load(m, at + gap),
-        load(m, at + 2 * gap),
-        load(m, at + 3 * gap),
+        load(m, at, lanes),
+        load(m, at + gap, lanes),
+        load(m, at + 2 * gap, lanes),
+        load(m, at + 3 * gap, lanes),
     )
     return m0 + m1 + m2, m1 - m2 + m3
 
 
 @jit
-def output_six(m, at, gap):
+def output_six(m, at, gap, lanes):
     """Return the four vectors ``A^T m`` of six ``gap`` apart."""
     m0, m1, m2, m3 = (
-        load(m, at),
-        load(m, at + gap),
-        load(m, at + 2 * gap),
-        load(m, at + 3 * gap),
+        load(m, at, lanes),
+        load(m, at + gap, lanes),
+        load(m, at + 2 * gap, lanes),
+        load(m, at + 3 * gap, lanes),
     )
-    m4, m5 = load(m, at + 4 * gap), load(m, at + 5 * gap)
+    m4, m5 = load(m, at + 4 * gap, lanes), load(m, at + 5 * gap, lanes)
     plus, minus, more, less = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    y1 = fma(splat(B1), less, splat(A1) * minus)
-    y2 = fma(splat(B2), more, splat(A2) * plus)
-    y3 = fma(splat(B3), less, fma(splat(A3), minus, m5))
+    y1 = fma(splat(B1, lanes), less, splat(A1, lanes) * minus)
+    y2 = fma(splat(B2, lanes), more, splat(A2, lanes) * plus)
+    y3 = fma(splat(B3, lanes), less, fma(splat(A3, lanes), minus, m5))
     return m0 + plus + more, y1, y2, y3
 
 
 @jit
-def output_columns(m, at, area, rows, columns, padded, half):
+def output_columns(m, at, area, rows, columns, padded, half, lanes):
     """Apply ``A^T`` down the columns of one block's products, for all channels.
 
-    Output i of column j of the channels f to f + 8 goes to vector ``3 * f + 6 * i + j`` of
-    ``half``. Two columns at a time, as for the inputs.
+    Output i of column j of a vector of channels from f on is the vector 6 i + j of the 24 in
+    ``half`` that begin at ``24 * f``. Two columns at a time, as for the inputs.
     """
-    line = (columns + 2) * area
-    for f in range(0, padded, 8):
+    vector = np.int64(8 * len(lanes))
+    row, line = 6 * vector, (columns + 2) * area
+    for f in range(0, padded, vector):
         i = at + f
-        for s in range(24 * f, 24 * f + 8 * (columns + 2), 16):
+        for s in range(24 * f, 24 * f + vector * (columns + 2), 2 * vector):
             if rows == 4:
-                y0, y1, y2, y3 = output_six(m, i, line)
+                y0, y1, y2, y3 = output_six(m, i, line, lanes)
                 store(half, s, y0)
-                store(half, s + 48, y1)
-                store(half, s + 96, y2)
-                store(half, s + 144, y3)
-                y0, y1, y2, y3 = output_six(m, i + area, line)
-                store(half, s + 8, y0)
-                store(half, s + 56, y1)
-                store(half, s + 104, y2)
-                store(half, s + 152, y3)
+                store(half, s + row, y1)
+                store(half, s + 2 * row, y2)
+                store(half, s + 3 * row, y3)
+                y0, y1, y2, y3 = output_six(m, i + area, line, lanes)
+                store(half, s + vector, y0)
+                store(half, s + row + vector, y1)
+                store(half, s + 2 * row + vector, y2)
+                store(half, s + 3 * row + vector, y3)
             else:
-                y0, y1 = output_four(m, i, line)
+                y0, y1 = output_four(m, i, line, lanes)
                 store(half, s, y0)
-                store(half, s + 48, y1)
-                y0, y1 = output_four(m, i + area, line)
-                store(half, s + 8, y0)
-                store(half, s + 56, y1)
+                store(half, s + row, y1)
+                y0, y1 = output_four(m, i + area, line, lanes)
+                store(half, s + vector, y0)
+                store(half, s + row + vector, y1)
             i += 2 * area
 
 
@@ -227,19 +230,19 @@ def _kernel_six(g0, g1, g2, u, out, gap):
 
 
 @jit
-def winograd_kernel(kernel, k0, C, F, padded, rows, columns, u, u0):
+def winograd_kernel(kernel, k0, C, F, padded, panel, rows, columns, u, u0):
     """Write the matrices ``u[e] = (G g G^T)[e]``, (C, F), for the kernel (3, 3, C, F).
 
     They begin at ``u0`` and are ``C * padded + GAP`` elements apart. Each is cut into panels of
-    32 columns, and of 8 behind these, that lie one after the other. Few matrices are written at
-    a time, each from its beginning to its end: the cache expects that.
+    ``panel`` columns, and of 8 behind these, that lie one after the other. Few matrices are
+    written at a time, each from its beginning to its end: the cache expects that.
     """
     area, line = C * padded + GAP, 3 * C * F
     across = (columns + 2) * area
     for j in range(3):
         for f in range(0, F, 8):
             count = min(8, F - f)
-            step = 32 if f < padded // 32 * 32 else 8
+            step = panel if f < padded // panel * panel else 8
             out = u0 + j * area + f // step * step * C + f % step
             for at in range(k0 + j * C * F + f, k0 + (j + 1) * C * F, F):
                 if count == 8:
@@ -263,44 +266,49 @@ def winograd_kernel(kernel, k0, C, F, padded, rows, columns, u, u0):
 
 
 @jit
-def products(v, v_area, u, u0, m, m_area, count, rows, C, padded):
+def products(v, v_area, u, u0, m, m_area, count, rows, C, padded, form):
     """Multiply ``count`` matrices (rows, C) in v by theirs in u, (C, padded), into m.
 
-    Three rows x 32 columns are a tile of the result; four rows left over are two pairs, so none
-    is computed twice, and a single row takes the next along. What is narrower goes eight rows x
-    eight columns at a time. (``matmul`` does all this too, but it is large, and would be compiled
-    again in each kernel that has it.)
+    ``form`` is a triple of tuples: R rows x Q vectors of so many lanes are a tile of the result,
+    and Q vectors a panel of u. Of the rows left over two at a time are one, a single one takes the
+    next along; of four (R = 3) none is computed twice. What is narrower than a panel goes eight
+    rows x eight columns at a time. (``matmul`` does all this too, but it is large, and would be
+    compiled again in each kernel that has it.)
     """
+    R, Q, lanes = len(form[0]), len(form[1]), form[2]
+    panel = 8 * len(lanes) * Q
     rows = max(rows, 2)
-    pairs = rows if rows % 3 == 0 else rows - 2 * (3 - rows % 3)
-    wide = padded // 32 * 32
+    pairs = rows - rows % R
+    if R == 3 and rows % 3 == 1:
+        pairs -= 3
+    wide = padded // panel * panel
     for e in range(count):
         begin = u0 + e * (C * padded + GAP)
-        for j in range(0, wide, 32):
-            left, out, panel = e * v_area, e * m_area + j, begin + j * C
-            for _ in range(0, pairs, 3):
-                acc = zeros(12, m)
-                right = panel
+        for j in range(0, wide, panel):
+            left, out, first = e * v_area, e * m_area + j, begin + j * C
+            for _ in range(0, pairs, R):
+                acc = zeros((form[0], form[1]), m, lanes)
+                right = first
                 for k in range(left, left + C):
-                    acc = outer(acc, v, k, C, loads(u, right, 4))
-                    right += 32
-                store_tile(m, out, padded, acc, 4)
-                left += 3 * C
-                out += 3 * padded
+                    acc = outer(acc, v, k, C, loads(u, right, form[1], lanes))
+                    right += panel
+                store_tile(m, out, padded, acc, form[1])
+                left += R * C
+                out += R * padded
             for _ in range(pairs, rows, 2):
-                two = zeros(8, m)
-                right = panel
+                two = zeros((PAIR, form[1]), m, lanes)
+                right = first
                 for k in range(left, left + C):
-                    two = outer(two, v, k, C, loads(u, right, 4))
-                    right += 32
-                store_tile(m, out, padded, two, 4)
+                    two = outer(two, v, k, C, loads(u, right, form[1], lanes))
+                    right += panel
+                store_tile(m, out, padded, two, form[1])
                 left += 2 * C
                 out += 2 * padded
         for j in range(wide, padded, 8):
-            left, out, panel = e * v_area, e * m_area + j, begin + j * C
+            left, out, first = e * v_area, e * m_area + j, begin + j * C
             for _ in range(0, rows - 7, 8):
                 column = zeros(8, m)
-                right = panel
+                right = first
                 for k in range(left, left + C):
                     column = outer(column, v, k, C, load(u, right))
                     right += 8
@@ -309,7 +317,7 @@ def products(v, v_area, u, u0, m, m_area, count, rows, C, padded):
                 out += 8 * padded
             for _ in range(rows % 8):
                 single = zeros(1, m)
-                right = panel
+                right = first
                 for k in range(left, left + C):
                     single = outer(single, v, k, C, load(u, right))
                     right += 8

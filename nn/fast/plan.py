@@ -19,8 +19,9 @@ import numpy as np
 from nn.fast.buffers import NO_BORDER
 from nn.fast.conv_pool import ConvPoolStage, Form
 from nn.fast.norm_relu import NormRelu, norm_relu_length
-from nn.fast.stages import LANES, DenseStage, PlainStage, Stage
+from nn.fast.stages import DenseStage, PlainStage, Stage
 from nn.fast.winograd_conv import WinogradConv, winograd_pays
+from nn.kernels.simd import LANES
 from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
@@ -175,8 +176,8 @@ def _convolution(
 ) -> ConvPoolStage:
     KH, KW = layer.kernel_size
     C = layer.input_shape[2]
-    form = Form.best(KH, KW * C)
-    row = form.vectors * LANES
+    form, input_form = Form.of_gradients(KH, KW * C)
+    row = max(form.row, input_form.row)
     return ConvPoolStage(
         used,
         "winograd" if winograd_pays(layer) else "direct",
@@ -185,6 +186,7 @@ def _convolution(
         layer,
         relu,
         form,
+        input_form,
         dropout,
         border=layer.pads,
         slack=row + 2 * LANES,  # behind the last row a sparse kernel reads up to whole vectors

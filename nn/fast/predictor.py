@@ -20,7 +20,6 @@ from nn.fast.kernels_output import softmax_rows
 from nn.fast.kernels_predict import dense_chain, unchanged
 from nn.fast.plan import Plan
 from nn.fast.stages import (
-    LANES,
     Bench,
     Call,
     DenseStage,
@@ -32,6 +31,7 @@ from nn.fast.stages import (
 from nn.kernels import _pool
 from nn.kernels._cache import direct
 from nn.kernels._elsewhere import compile_together
+from nn.kernels.simd import LANES
 from nn.memory import aligned_zeros
 from nn.reference import Array
 

@@ -34,18 +34,22 @@ from nn.fast.kernels_dense_gradient import (
     lists_size,
     scratch_size,
 )
+from nn.kernels.simd import EIGHT, LANES, WIDE, Lanes
 from nn.layers import Dense, Dropout, Layer
 from nn.memory import aligned_zeros
 from nn.reference import Array, Pads, Shape
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
-LANES = 8
-
 
 def eights(count: int) -> int:
     """Return ``count`` rounded up to whole vectors."""
     return -(-count // LANES) * LANES
+
+
+def fitting(channels: int, vectors: int) -> Lanes:
+    """Return the widest vectors of which ``channels`` fill a multiple of so many; else of eight."""
+    return WIDE if channels % (vectors * LANES * len(WIDE)) == 0 else EIGHT
 
 
 def run(calls: Sequence[Call]) -> None:
@@ -210,7 +214,8 @@ class DenseBench(Bench):
         wide = F // 32 * 32 if n > 1 else 0  # one example has no use for a tile of rows
         calls: list[Call] = []
         if wide:
-            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F)))
+            lanes = fitting(wide, 4)
+            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F, lanes)))
         if wide < F:
             rest = (self.right, wide, self.width, y, wide, F, n, D, F - wide)
             calls.append((matmul, (x, 0, D, 1, *rest)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from nn.fast.buffers import SLACK
 from nn.fast.kernels_winograd_transforms import GAP, winograd_kernel
+from nn.kernels.simd import EIGHT, WIDE, Lanes
 from nn.reference import Array
 
 LANES = 8
@@ -38,24 +39,35 @@ class Blocks:
         there are down and across an image, the row and the column of the first, the element of
         ``u`` where its matrices begin, and how many are transformed and multiplied at a time.
     C, F : int
+    lanes : tuple of int
+        The width of vectors that the channels fill, see ``nn.kernels.simd``.
     """
 
     table: Array
     C: int
     F: int
+    lanes: Lanes = EIGHT
 
     @classmethod
-    def cover(cls, OH: int, OW: int, C: int, F: int, largest: int = 4) -> Blocks:
-        """Return the blocks of up to ``largest`` (2 or 4) rows with the fewest multiplications."""
+    def cover(
+        cls, OH: int, OW: int, C: int, F: int, largest: int = 4, widest: Lanes | None = None
+    ) -> Blocks:
+        """Return the blocks of up to ``largest`` (2 or 4) rows with the fewest multiplications.
+
+        In vectors of up to ``widest``, by default the machine's.
+        """
+        widest = widest or WIDE
         padded, start, table = -(-F // LANES) * LANES, 0, []
         for rows, down, top in _cuts(OH, largest):
             for columns, across, left in _cuts(OW, largest):
                 points = (rows + 2) * (columns + 2)
-                tiles = TILE_ELEMENTS // (points * (C + padded)) // 3 * 3
-                tiles = max(12, min(48, tiles))
+                tiles = TILE_ELEMENTS // (points * (C + padded)) // 6 * 6
+                tiles = max(12, min(24, tiles))
                 table.append((rows, columns, down, across, top, left, start, tiles))
                 start += points * (C * padded + GAP)
-        return cls(np.array(table, np.int64).reshape(-1, 8), C, F)
+        wide = C % (LANES * len(widest)) == 0 and F % (2 * LANES * len(widest)) == 0
+        lanes = widest if wide else EIGHT
+        return cls(np.array(table, np.int64).reshape(-1, 8), C, F, lanes)
 
     @classmethod
     def best(cls, OH: int, OW: int, C: int, F: int, images: int) -> Blocks:
@@ -79,19 +91,37 @@ class Blocks:
         points: Array = (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
         return points
 
-    def _room(self, width: int) -> int:
+    @property
+    def form(self) -> tuple[Lanes, Lanes, Lanes]:
+        """The tile of the products: tuples of as many elements as it has rows and vectors; lanes.
+
+        Twelve vectors: 3 rows x 4, or 6 x 2 where four so wide would reach beyond the channels.
+        """
+        four = self.lanes == EIGHT or self.padded % (4 * LANES * len(self.lanes)) == 0
+        return ((0,) * 3, (0,) * 4, self.lanes) if four else ((0,) * 6, (0,) * 2, self.lanes)
+
+    @property
+    def panel(self) -> int:
+        """Columns of a matrix that lie together: those of a tile."""
+        _, vectors, lanes = self.form
+        return LANES * len(lanes) * len(vectors)
+
+    def _room(self, width: int, behind: int) -> int:
+        """Return the elements for blocks of ``width`` channels and, at the end, their scratch."""
         needed = self._points * (self.table[:, 7] * width + GAP)
-        return int(needed.max()) + SLACK
+        return -(-(int(needed.max()) + SLACK + behind) // 16) * 16
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Elements of the matrices u, of the patches v and of the products m."""
         matrices = int(self._points.sum()) * (self.C * self.padded + GAP)
-        return matrices + SLACK, self._room(self.C), self._room(self.padded)
+        square, half = 36 * LANES * len(self.lanes), 24 * self.padded
+        return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
 
     def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:
         """Return the calls that write the matrices of a flat kernel (3, 3, C, F) to u."""
+        shape = self.C, self.F, self.padded, self.panel
         return [
-            (winograd_kernel, (kernel, 0, self.C, self.F, self.padded, row[0], row[1], u, row[6]))
+            (winograd_kernel, (kernel, 0, *shape, row[0], row[1], u, row[6]))
             for row in self.table.tolist()
         ]

@@ -166,13 +166,14 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     y = recycled((N, OH, OW, F))
     flat, source = y.reshape(-1), x.reshape(-1)
     v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
-    place = tiling.place
+    place, form = tiling.place, blocks.form
     group = max(1, min(-(-N // SHARDS), GROUP_ELEMENTS // place[3]))
     insides = tiling.insides(group)
     tasks = [
         (
             source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, offsets,
             OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard], insides[shard],
+            form,
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo

@@ -1,7 +1,7 @@
 """The one compiler setting of the project: ``jit``, with a cache that cannot lie or fail.
 
 Numba keeps machine code on disk beside an index that names the hash of *one* source file.
-Our kernels are built from several: an edited ``simd.py`` would leave its callers in other
+Our kernels are built from several: an edited ``simd`` would leave its callers in other
 files running the old instructions. So every index here carries the hash of *all* kernel
 sources; after any edit or upgrade everything is compiled again, once.
 

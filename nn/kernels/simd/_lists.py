@@ -1,7 +1,4 @@
-"""More for kernels on vectors: turning an 8 x 8 block, and working off lists of (value, place).
-
-Extends ``nn.kernels.simd``, whose rules hold: flat indices, no bounds check, ``@jit`` only.
-"""
+"""Turning an 8 x 8 block, and working off lists of (value, place)."""
 
 from typing import Any
 
@@ -9,23 +6,23 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 
-from nn.kernels.simd import (
-    _I32,
+from nn.kernels.simd._types import (
+    I8,
+    I32,
     LANES,
     VectorType,
-    _extent,
-    _index,
-    _intp,
-    _load,
-    _pointer,
-    _splat,
-    _store,
-    _vector_ir,
-    _vector_of,
+    extent,
+    index_of,
+    intp,
     intrinsic,
+    ir_of,
+    lanes_of,
+    load_at,
+    pointer_to,
+    spread,
+    store_at,
+    tile_vector,
 )
-
-__all__ = ["entry_place", "entry_value", "slid", "store_numbered", "store_placed", "turned"]
 
 
 @intrinsic
@@ -33,7 +30,7 @@ def turned(typingctx: Any, rows: Any) -> Any:
     """Return a tuple of eight vectors transposed: ``result[i][j] = rows[j][i]``."""
     if not isinstance(rows, types.UniTuple) or rows.count != LANES:
         raise TypingError(f"simd.turned: expected a tuple of eight vectors, received {rows}.")
-    if not isinstance(rows.dtype, VectorType):
+    if rows.dtype not in (VectorType(types.float32), VectorType(types.float64)):
         raise TypingError(f"simd.turned: expected a tuple of eight vectors, received {rows}.")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -42,7 +39,7 @@ def turned(typingctx: Any, rows: Any) -> Any:
         for width in (4, 2, 1):
             low = [lane if not lane & width else LANES + lane - width for lane in range(LANES)]
             high = [lane + width if not lane & width else LANES + lane for lane in range(LANES)]
-            masks = [ir.Constant(ir.VectorType(_I32, LANES), order) for order in (low, high)]
+            masks = [ir.Constant(ir.VectorType(I32, LANES), order) for order in (low, high)]
             for i in range(LANES):
                 if not i & width:
                     a, b = lines[i], lines[i + width]
@@ -62,12 +59,11 @@ def turned(typingctx: Any, rows: Any) -> Any:
 # int64, so that an entry is copied by one load and one store; ``entries.view(np.float32)`` and
 # ``.view(np.int32)`` have the value at 2 i and the place at 2 i + 1.
 
-_I8 = ir.IntType(8)
-_PLACES = ir.VectorType(_I32, LANES)
+_PLACES = ir.VectorType(I32, LANES)
 
 
-def _spread(builder: Any, scalar: Any) -> Any:
-    single = builder.insert_element(ir.Constant(_PLACES, ir.Undefined), scalar, _I32(0))
+def _same(builder: Any, scalar: Any) -> Any:
+    single = builder.insert_element(ir.Constant(_PLACES, ir.Undefined), scalar, I32(0))
     zeros = ir.Constant(_PLACES, [0] * LANES)
     return builder.shuffle_vector(single, ir.Constant(_PLACES, ir.Undefined), zeros)
 
@@ -82,7 +78,7 @@ def _check_entries(entries: Any, values: Any) -> None:
 def _store_entries(builder: Any, pointer: Any, index: Any, values: Any, places: Any) -> None:
     bits = builder.bitcast(values, _PLACES)
     order = [lane // 2 + LANES * (lane % 2) for lane in range(2 * LANES)]
-    mask = ir.Constant(ir.VectorType(_I32, 2 * LANES), order)
+    mask = ir.Constant(ir.VectorType(I32, 2 * LANES), order)
     both = builder.shuffle_vector(bits, places, mask)
     address = builder.bitcast(builder.gep(pointer, [index]), both.type.as_pointer())
     builder.store(both, address).align = 8
@@ -109,20 +105,20 @@ def store_placed(
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array, index, values, winners, pixel, base, down, step = args
-        source = _pointer(context, builder, sig.args[3], winners)
-        at = builder.gep(source, [_index(context, builder, pixel, sig.args[4])])
-        small = builder.load(builder.bitcast(at, ir.VectorType(_I8, LANES).as_pointer()))
+        source = pointer_to(context, builder, sig.args[3], winners)
+        at = builder.gep(source, [index_of(context, builder, pixel, sig.args[4])])
+        small = builder.load(builder.bitcast(at, ir.VectorType(I8, LANES).as_pointer()))
         small.align = 1
         winner = builder.zext(small, _PLACES)
-        places = _spread(builder, context.cast(builder, base, sig.args[5], types.int32))
+        places = _same(builder, context.cast(builder, base, sig.args[5], types.int32))
         for bit, distance, kind in ((1, step, sig.args[7]), (2, down, sig.args[6])):
             flag = builder.and_(winner, ir.Constant(_PLACES, [bit] * LANES))
             there = builder.icmp_unsigned("!=", flag, ir.Constant(_PLACES, [0] * LANES))
-            way = _spread(builder, context.cast(builder, distance, kind, types.int32))
+            way = _same(builder, context.cast(builder, distance, kind, types.int32))
             moved = builder.select(there, way, ir.Constant(_PLACES, [0] * LANES))
             places = builder.add(places, moved)
-        pointer = _pointer(context, builder, sig.args[0], array)
-        position = _index(context, builder, index, sig.args[1])
+        pointer = pointer_to(context, builder, sig.args[0], array)
+        position = index_of(context, builder, index, sig.args[1])
         _store_entries(builder, pointer, position, values, places)
         return context.get_dummy_value()
 
@@ -139,12 +135,12 @@ def store_numbered(
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array, index, values, base, step = args
-        places = _spread(builder, context.cast(builder, base, sig.args[3], types.int32))
-        way = _spread(builder, context.cast(builder, step, sig.args[4], types.int32))
+        places = _same(builder, context.cast(builder, base, sig.args[3], types.int32))
+        way = _same(builder, context.cast(builder, step, sig.args[4], types.int32))
         numbers = ir.Constant(_PLACES, list(range(LANES)))
         places = builder.add(places, builder.mul(way, numbers))
-        pointer = _pointer(context, builder, sig.args[0], array)
-        position = _index(context, builder, index, sig.args[1])
+        pointer = pointer_to(context, builder, sig.args[0], array)
+        position = index_of(context, builder, index, sig.args[1])
         _store_entries(builder, pointer, position, values, places)
         return context.get_dummy_value()
 
@@ -152,20 +148,20 @@ def store_numbered(
 
 
 @intrinsic
-def entry_value(typingctx: Any, entry: Any) -> Any:
+def entry_value(typingctx: Any, entry: Any, lanes: Any = types.none) -> Any:
     """Return the value of an entry, an int64, in every lane.
 
     From a register: loads are what the sparse kernels wait for, and so an entry costs one.
     """
     if entry != types.int64:
         raise TypingError(f"simd.entry_value: expected an int64, received {entry}.")
-    vector = VectorType(types.float32)
+    vector = VectorType(types.float32, lanes_of(lanes))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = builder.trunc(args[0], _I32)  # the low half is the first one in memory
-        return _splat(builder, builder.bitcast(bits, ir.FloatType()), _vector_ir(context, vector))
+        bits = builder.trunc(args[0], I32)  # the low half is the first one in memory
+        return spread(builder, builder.bitcast(bits, ir.FloatType()), ir_of(context, vector))
 
-    return vector(entry), codegen
+    return vector(entry, lanes), codegen
 
 
 @intrinsic
@@ -197,39 +193,39 @@ def slid(
     columns are stored from ``array.flat[index]`` on, rows ``step`` apart. Those of the others take
     their places, and behind these come S from ``array.flat[behind]`` on, loaded after the stores.
     """
-    vector = _vector_of(array)
-    rows, columns = (_extent(part) for part in form.types)
-    moved = _extent(slide)
-    if not isinstance(acc, types.UniTuple) or acc.dtype != vector or acc.count != rows * columns:
+    vector = tile_vector("slid", acc, array)
+    rows, columns = (extent(part) for part in form.types)
+    moved = extent(slide)
+    if acc.count != rows * columns:
         raise TypingError(f"simd.slid: {acc} is no tile of {rows} x {columns} vectors of {array}.")
     if not 1 <= moved <= columns:
         raise TypingError(f"simd.slid: expected 1 to {columns} columns to move, received {moved}.")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         tile, data, first, next_, stride, *_ = args
-        pointer = _pointer(context, builder, sig.args[1], data)
-        stride = _index(context, builder, stride, sig.args[4])
+        pointer = pointer_to(context, builder, sig.args[1], data)
+        stride = index_of(context, builder, stride, sig.args[4])
         places = [
-            _index(context, builder, place, kind)
+            index_of(context, builder, place, kind)
             for place, kind in ((first, sig.args[2]), (next_, sig.args[3]))
         ]
         lines = [
-            [builder.add(place, builder.mul(stride, _intp(r))) for place in places]
+            [builder.add(place, builder.mul(stride, intp(r))) for place in places]
             for r in range(rows)
         ]
         for r in range(rows):
             for c in range(moved):
                 item = builder.extract_value(tile, r * columns + c)
-                _store(builder, pointer, builder.add(lines[r][0], _intp(LANES * c)), item)
-        kind = _vector_ir(context, vector)
+                store_at(builder, pointer, builder.add(lines[r][0], intp(vector.lanes * c)), item)
+        kind = ir_of(context, vector)
         result = tile
         for r in range(rows):
             for c in range(columns):
                 if c < columns - moved:
                     item = builder.extract_value(tile, r * columns + c + moved)
                 else:
-                    at = _intp(LANES * (c - columns + moved))
-                    item = _load(builder, pointer, builder.add(lines[r][1], at), kind)
+                    at = intp(vector.lanes * (c - columns + moved))
+                    item = load_at(builder, pointer, builder.add(lines[r][1], at), kind)
                 result = builder.insert_value(result, item, r * columns + c)
         return result
 
