@@ -1,5 +1,6 @@
 """The lists and the turned tiles of the backward kernels, against NumPy and with canaries."""
 
+import numba
 import numpy as np
 import pytest
 
@@ -9,6 +10,9 @@ from nn.kernels._cache import jit
 from nn.kernels.simd import (
     EIGHT,
     SIXTEEN,
+    _lists,
+    deal,
+    draw,
     load,
     load_tile,
     slid,
@@ -71,6 +75,74 @@ def test_a_turned_tile_is_the_transpose(rng):
     a, out = rng.normal(size=(8, 8)).astype(np.float32), np.zeros((8, 8), np.float32)
     turn(a, out)
     np.testing.assert_array_equal(out, a.T)
+
+
+def drawing():
+    """Return ``draw`` and ``deal`` as functions, compiled anew."""
+
+    @numba.njit
+    def draw_all(entries, source, out, pitch, ends, first):
+        draw(entries, source, out, pitch, ends, first)
+
+    @numba.njit
+    def deal_all(entries, out, heads, values, base, step, winners, pixel):
+        return deal(entries, out, heads, load(values, 0), base, step, winners, pixel)
+
+    return draw_all, deal_all
+
+
+@pytest.fixture(params=["as the machine can", "entry by entry"])
+def lists(request, monkeypatch):
+    if request.param == "entry by entry":
+        monkeypatch.setattr(_lists, "COMPRESSES", False)
+    return drawing()
+
+
+def some_entries(rng, shape):
+    """Return entries, half of them zeros of either sign, NaN and infinity among them."""
+    values = rng.normal(size=shape).astype(np.float32)
+    values[rng.random(shape) < 0.5] = 0
+    values.flat[[1, 3, 4]] = np.nan, -0.0, np.inf
+    places = rng.integers(0, 1000, shape).astype(np.int32)
+    return np.stack([values.view(np.int32), places], axis=-1).view(np.int64)[..., 0]
+
+
+def test_columns_are_drawn_without_their_zeros_and_in_their_order(rng, lists):
+    draw_all, _ = lists
+    rows, pitch = some_entries(rng, (24, 8)), 33
+    entries = np.full(rows.size + 8 * pitch + 8, -5, np.int64)
+    entries[: rows.size] = rows.ravel()
+    ends = np.array([7] + 8 * [0] + [7])
+    for i in range(0, rows.size, 64):
+        draw_all(entries, i, rows.size, pitch, ends, 1)
+    np.testing.assert_array_equal(entries[: rows.size], rows.ravel())
+    for c in range(8):
+        # -0.0 has bits: it is kept, whatever it adds.
+        expected = [e for e in rows[:, c] if e & 0xFFFFFFFF]
+        got = entries[rows.size + c * pitch :][:pitch]
+        assert got[: ends[1 + c]].tolist() == expected
+        assert (got[24:] == -5).all()
+    assert ends[[0, 9]].tolist() == [7, 7]
+
+
+def test_entries_are_dealt_to_their_winners_lists(rng, lists):
+    _, deal_all = lists
+    F, pitch = 24, 32
+    values = np.array([e & 0xFFFFFFFF for e in some_entries(rng, F)], np.uint32).view(np.float32)
+    winners = rng.integers(0, 4, F).astype(np.uint8)
+    entries = np.full(4 * pitch + 8, -5, np.int64)
+    starts = sum(np.uint64(w * pitch) << np.uint64(16 * w) for w in range(4))
+    heads = np.uint64(starts)
+    for f in range(0, F, 8):
+        heads = deal_all(entries, 0, heads, values[f:].copy(), 3 * f, 3, winners, f)
+    for w in range(4):
+        chosen = [f for f in range(F) if winners[f] == w and values.view(np.uint32)[f]]
+        end = (int(heads) >> 16 * w) & 0xFFFF
+        assert end - w * pitch == len(chosen)
+        got = entries[w * pitch : end]
+        assert (got >> 32).tolist() == [3 * f for f in chosen]
+        np.testing.assert_array_equal(got.astype(np.uint32).view(np.float32), values[chosen])
+    assert (entries[4 * pitch :] == -5).all()
 
 
 def test_entries_hold_a_value_and_a_place(rng):

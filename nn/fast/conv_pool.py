@@ -144,10 +144,10 @@ class ConvPoolBench(Bench):
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
         lists = windows if dy is not None else 0
-        pixels = 4 * windows * (self.F + LANES) + self.padded + windows * self.F
-        held = max(pixels, 9 * windows + 4 * LANES) + LANES
+        pixels = 4 * windows * (self.F + LANES) + windows * self.F
+        held = max(pixels, 2 * LANES * (windows + LANES)) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
-        self.table = aligned_zeros((SHARDS, 5 * lists), np.int64)
+        self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
         self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
         rows = self.KH * self.F
         self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)

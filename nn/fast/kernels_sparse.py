@@ -5,10 +5,6 @@ half of those: 13-19 % of the gradient of the second convolution is not zero. So
 formed. The pooled gradient, the pooled output (for ReLU) and the winner's place in its window say
 everything; from them each kernel builds short lists of (value, place) and adds scaled rows.
 
-The lists are built without a branch: write always, move on by ``g != 0``. With an ``if`` the
-processor guesses wrong in every third case and the list costs 2.8 x as much. The comparison is
-one of bits, as integers: of floats it takes six instructions for the sake of NaN.
-
 ``form`` is a triple of tuples: R kernel rows x Q vectors of so many lanes are the tile that is held
 in registers while a list is worked off. The kernels are compiled once for each form.
 """
@@ -22,11 +18,14 @@ from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
     added,
+    deal,
+    draw,
     entry_place,
     entry_value,
     get,
     greater,
     load,
+    load_part,
     load_tile,
     put,
     scaled_add,
@@ -40,8 +39,6 @@ from nn.kernels.simd import (
     turned,
     zeros,
 )
-
-VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
 
 
 @jit
@@ -80,7 +77,7 @@ def sparse_kernel_gradient(
     meant to be used. g = dy * scale where y > floor, at the winner; 0 elsewhere.
 
     Eight channels of an image are taken at a time: first their entries, value and place, as
-    vectors; then one channel's list after the other is drawn from them and worked off from
+    vectors; then their lists are drawn from these, and one after the other is worked off from
     registers. Windows where x is blank are left out: their g counts for the bias only.
     """
     down, step = strides
@@ -89,10 +86,12 @@ def sparse_kernel_gradient(
     tile = form[0], form[1]
     few = R * Q * len(lanes) <= 6
     windows = PH * PW
+    ends = 3 * windows  # of eight lists, in ``table``
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     padded = (F + 7) // 8 * 8
     values, places = entries.view(np.float32), entries.view(np.int32)
-    first = (windows + 3) * LANES  # the list begins behind the entries of eight channels
+    # The lists of eight channels begin behind their entries.
+    lists, pitch = (windows + 7) * LANES, windows + LANES
     blank = 0
     for i in range(0, F * KH * row, LANES):
         store(dkernel, i, nothing)
@@ -125,26 +124,20 @@ def sparse_kernel_gradient(
                 bias = bias + g
             store(dbias, eight, bias)
             end = count * LANES
-            for i in range(end, end + 3 * LANES, LANES):
+            for i in range(end, end + 7 * LANES, LANES):
                 store_numbered(entries, i, nothing, 0, 0)
+            for i in range(ends, ends + LANES):
+                put(table, i, 0)
+            for i in range(0, end, LANES * LANES):
+                draw(entries, i, lists, pitch, table, ends)
             for f in range(eight, min(F, eight + LANES)):
-                last = first
-                for i in range(f - eight, end, 4 * LANES):
-                    e0, e1 = get(entries, i), get(entries, i + LANES)
-                    e2, e3 = get(entries, i + 2 * LANES), get(entries, i + 3 * LANES)
-                    put(entries, last, e0)
-                    last += e0 & VALUE != 0
-                    put(entries, last, e1)
-                    last += e1 & VALUE != 0
-                    put(entries, last, e2)
-                    last += e2 & VALUE != 0
-                    put(entries, last, e3)
-                    last += e3 & VALUE != 0
-                if few and (last - first) & 1:
-                    # The entries are taken in pairs: one more, which adds nothing.
+                first = lists + (f - eight) * pitch
+                last = first + get(table, ends + f - eight)
+                if few:
+                    # The entries are taken in pairs: if need be one more, which adds nothing.
                     put(values, 2 * last, np.float32(0.0))
                     put(places, 2 * last + 1, get(places, 2 * last - 1))
-                    last += 1
+                    last += (last - first) & 1
                 for kh in range(0, KH, R):
                     for q in range(0, row, across):
                         out = (f * KH + kh) * row + q
@@ -198,8 +191,7 @@ def sparse_input_gradient(
     values = entries.view(np.float32)
     low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
-    scratch = 4 * windows * pitch  # behind the lists
-    together = scratch + (F + LANES - 1) // LANES * LANES
+    together = 4 * windows * pitch  # behind the lists
     area = F * row  # of the kernel's rows of one kh
     behind = step + (Q - S) * vector  # from a tile to what the next one has more
     starts = np.uint64(pitch << 16 | pitch << 33) + (np.uint64(3 * pitch) << np.uint64(48))
@@ -209,18 +201,16 @@ def sparse_input_gradient(
         for window in range(windows):
             py, px = divmod(window, PW)
             at = y0 + image * y_image + py * y_row + px * F
-            for f in range(0, F, LANES):
-                g = select(greater(load(y, at + f), low), load(dy, at + f) * factor, nothing)
-                store_numbered(entries, scratch + f, g, f * row, row)
             pixel = (image * windows + window) * winner_pixel
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
             heads = starts
-            for f in range(F):
-                shift = np.uint64(get(winner, pixel + f)) << np.uint64(4)
-                slot = window * 4 * pitch + np.int64((heads >> shift) & np.uint64(0xFFFF))
-                e = get(entries, scratch + f)
-                put(entries, slot, e)
-                heads += np.uint64(e & VALUE != 0) << shift
+            for f in range(0, F, LANES):
+                if f + LANES <= F:
+                    value, g = load(y, at + f), load(dy, at + f)
+                else:
+                    value, g = load_part(y, at + f, F - f), load_part(dy, at + f, F - f)
+                g = select(greater(value, low), g * factor, nothing)
+                heads = deal(entries, window * 4 * pitch, heads, g, f * row, row, winner, pixel + f)
             put(ends, 4 * windows + window, np.int64(heads - starts))
         # Copy the lists side by side, in the order of the rows of pixels: the cache has to hold
         # them beside a third of the kernel.

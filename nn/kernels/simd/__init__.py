@@ -53,11 +53,6 @@ alignment. The functions run inside ``@jit`` only; each docstring gives the NumP
 Multiply-adds round once where the machine has such an instruction and twice elsewhere.
 """
 
-from typing import Any
-
-import llvmlite.binding
-from numba.core import config
-
 from nn.kernels.simd._lanes import (
     equal,
     first_bit,
@@ -74,6 +69,8 @@ from nn.kernels.simd._lanes import (
     total,
 )
 from nn.kernels.simd._lists import (
+    deal,
+    draw,
     entry_place,
     entry_value,
     slid,
@@ -92,7 +89,7 @@ from nn.kernels.simd._tiles import (
     store_tile_part,
     zeros,
 )
-from nn.kernels.simd._types import LANES
+from nn.kernels.simd._types import LANES, wide_registers
 
 Lanes = tuple[int, ...]
 
@@ -100,20 +97,7 @@ EIGHT: Lanes = (0,)
 SIXTEEN: Lanes = (0, 0)
 
 
-def _widest() -> Lanes:
-    """Return the widest vectors that the machine Numba compiles for has registers for."""
-    settings: Any = config
-    named = settings.CPU_FEATURES
-    if named is not None or settings.CPU_NAME == "generic":
-        return SIXTEEN if "+avx512f" in (named or "") else EIGHT
-    try:
-        features = llvmlite.binding.get_host_cpu_features()
-    except RuntimeError:  # LLVM cannot tell on every system
-        return EIGHT
-    return SIXTEEN if features.get("avx512f") else EIGHT
-
-
-WIDE = _widest()
+WIDE = SIXTEEN if wide_registers() else EIGHT
 
 __all__ = [
     "EIGHT",
@@ -122,6 +106,8 @@ __all__ = [
     "WIDE",
     "Lanes",
     "added",
+    "deal",
+    "draw",
     "entry_place",
     "entry_value",
     "equal",

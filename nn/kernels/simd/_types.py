@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from llvmlite.binding import get_host_cpu_features
+from numba.core import cgutils, config, types
 from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic as numba_intrinsic
@@ -16,6 +17,18 @@ LANES = 8
 
 # Kernels call intrinsics without the typing context, which only Numba passes: no type fits both.
 intrinsic: Any = numba_intrinsic
+
+
+def wide_registers() -> bool:
+    """Return whether the machine that Numba compiles for has registers of sixteen lanes."""
+    settings: Any = config
+    if settings.CPU_FEATURES is not None or settings.CPU_NAME == "generic":
+        return "+avx512f" in (settings.CPU_FEATURES or "")
+    try:
+        return bool(get_host_cpu_features().get("avx512f"))
+    except RuntimeError:  # LLVM cannot tell on every system
+        return False
+
 
 # --- The types: a vector of numbers, and a vector of yes/no ------------------------------------
 
