@@ -17,7 +17,7 @@ from nn.fast.kernels_sparse import (
     sparse_kernel_gradient,
 )
 from nn.fast.kernels_winograd_pool import winograd_pool_forward
-from nn.fast.stages import Bench, Call, Stage, Weights, dropout_call, eights, fitting
+from nn.fast.stages import Bench, Call, Stage, Weights, dropout_call, eights
 from nn.fast.winograd_blocks import Blocks
 from nn.kernels.simd import EIGHT, LANES, WIDE, Lanes
 from nn.layers import Conv2D, Dropout
@@ -139,7 +139,7 @@ class ConvPoolBench(Bench):
             self.v = aligned_zeros((SHARDS, patches))
             self.m = aligned_zeros((SHARDS, products))
         else:
-            self.lanes = fitting(self.F, 2)
+            self.lanes = WIDE if self.F % (2 * LANES * len(WIDE)) == 0 else EIGHT
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.

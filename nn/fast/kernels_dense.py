@@ -15,6 +15,10 @@ import numpy as np
 
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
+    EIGHT,
+    LANES,
+    WIDE,
+    Lanes,
     get,
     greater,
     load,
@@ -34,6 +38,19 @@ from nn.kernels.simd import (
 )
 
 DEPTH = 48  # rows of W that the forward product keeps in the first-level cache
+PAIR = (0, 0)  # the rows of a tile of two
+
+
+def dense_form(n: int, F: int, widest: Lanes | None = None) -> tuple[Lanes, Lanes, Lanes]:
+    """Return the tile of ``dense_forward`` for n rows and F columns, a multiple of 32.
+
+    Tuples of as many elements as it has rows and vectors, and the width of these: 3 rows x 4
+    vectors of eight lanes. Wide registers are twice as many: 4 x 4, where the rows can be cut so.
+    """
+    lanes = widest or WIDE
+    if F % (4 * LANES * len(lanes)):
+        lanes = EIGHT
+    return (0,) * (4 if lanes != EIGHT and n % 4 == 0 else 3), (0,) * 4, lanes
 
 
 @jit
@@ -103,35 +120,38 @@ def matmul(a, a0, a_row, a_step, b, b0, b_row, c, c0, c_row, M, K, N):
 
 
 @jit
-def dense_forward(x, n, D, kernel, row, y, F, lanes):
-    """Write the first F // 32 * 32 columns of ``y = x W`` for n >= 2 rows of x; or F // 64 * 64.
+def dense_forward(x, n, D, kernel, row, y, F, form):
+    """Write the first columns of ``y = x W`` for n >= 2 rows of x: as many as fill whole tiles.
 
-    ``kernel`` has D rows of ``row`` numbers. The sum is cut into pieces of 48 rows of W, each
-    fetched once and used from the first-level cache by all rows of x; ``matmul`` fetches each of
-    its columns from the second-level cache for every three rows. The order of every sum is that
-    of ``matmul``, and so are its bits.
+    ``kernel`` has D rows of ``row`` numbers; ``form`` is that of the tile, see ``dense_form``. The
+    sum is cut into pieces of 48 rows of W, each fetched once and used from the first-level cache by
+    all rows of x; ``matmul`` fetches each of its columns from the second-level cache for every
+    three rows. The order of every sum is that of ``matmul``, and so are its bits.
     """
-    panel = 32 * len(lanes)
-    pairs = n if n % 3 == 0 else n - 2 * (3 - n % 3)  # from here on two rows at a time
+    rows, vectors, lanes = form
+    R, panel = len(rows), 8 * len(lanes) * len(vectors)
+    pairs = n if n % R == 0 else n - 2 * (3 - n % 3)  # from here on two rows at a time
     for k in range(0, D, DEPTH):
         depth = min(DEPTH, D - k)
         for j in range(0, F - panel + 1, panel):
-            for i in range(0, pairs, 3):
+            for i in range(0, pairs, R):
                 at, left, right = i * F + j, i * D + k, k * row + j
-                acc = load_tile(y, at, F, 3, 4, lanes) if k else zeros(12, y, lanes)
+                tile = load_tile(y, at, F, rows, vectors, lanes)
+                acc = tile if k else zeros((rows, vectors), y, lanes)
                 for _ in range(depth):
-                    acc = outer(acc, x, left, D, loads(kernel, right, 4, lanes))
+                    acc = outer(acc, x, left, D, loads(kernel, right, vectors, lanes))
                     left += 1
                     right += row
-                store_tile(y, at, F, acc, 4)
+                store_tile(y, at, F, acc, vectors)
             for i in range(pairs, n, 2):
                 at, left, right = i * F + j, i * D + k, k * row + j
-                two = load_tile(y, at, F, 2, 4, lanes) if k else zeros(8, y, lanes)
+                pair = load_tile(y, at, F, 2, vectors, lanes)
+                two = pair if k else zeros((PAIR, vectors), y, lanes)
                 for _ in range(depth):
-                    two = outer(two, x, left, D, loads(kernel, right, 4, lanes))
+                    two = outer(two, x, left, D, loads(kernel, right, vectors, lanes))
                     left += 1
                     right += row
-                store_tile(y, at, F, two, 4)
+                store_tile(y, at, F, two, vectors)
 
 
 @jit

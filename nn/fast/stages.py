@@ -20,6 +20,7 @@ from nn.fast.kernels_dense import (
     activation_gradient,
     bias_activation,
     column_sums,
+    dense_form,
     dense_forward,
     dropout,
     matmul,
@@ -34,7 +35,7 @@ from nn.fast.kernels_dense_gradient import (
     lists_size,
     scratch_size,
 )
-from nn.kernels.simd import EIGHT, LANES, WIDE, Lanes
+from nn.kernels.simd import LANES
 from nn.layers import Dense, Dropout, Layer
 from nn.memory import aligned_zeros
 from nn.reference import Array, Pads, Shape
@@ -45,11 +46,6 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 def eights(count: int) -> int:
     """Return ``count`` rounded up to whole vectors."""
     return -(-count // LANES) * LANES
-
-
-def fitting(channels: int, vectors: int) -> Lanes:
-    """Return the widest vectors of which ``channels`` fill a multiple of so many; else of eight."""
-    return WIDE if channels % (vectors * LANES * len(WIDE)) == 0 else EIGHT
 
 
 def run(calls: Sequence[Call]) -> None:
@@ -214,8 +210,8 @@ class DenseBench(Bench):
         wide = F // 32 * 32 if n > 1 else 0  # one example has no use for a tile of rows
         calls: list[Call] = []
         if wide:
-            lanes = fitting(wide, 4)
-            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F, lanes)))
+            form = dense_form(n, wide)
+            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F, form)))
         if wide < F:
             rest = (self.right, wide, self.width, y, wide, F, n, D, F - wide)
             calls.append((matmul, (x, 0, D, 1, *rest)))

@@ -61,7 +61,7 @@ class Blocks:
         for rows, down, top in _cuts(OH, largest):
             for columns, across, left in _cuts(OW, largest):
                 points = (rows + 2) * (columns + 2)
-                tiles = TILE_ELEMENTS // (points * (C + padded)) // 6 * 6
+                tiles = TILE_ELEMENTS // (points * (C + padded)) // 12 * 12
                 tiles = max(12, min(24, tiles))
                 table.append((rows, columns, down, across, top, left, start, tiles))
                 start += points * (C * padded + GAP)
@@ -95,10 +95,13 @@ class Blocks:
     def form(self) -> tuple[Lanes, Lanes, Lanes]:
         """The tile of the products: tuples of as many elements as it has rows and vectors; lanes.
 
-        Twelve vectors: 3 rows x 4, or 6 x 2 where four so wide would reach beyond the channels.
+        3 rows x 4 vectors of eight lanes, 4 x 4 of sixteen, or 6 x 2 where four so wide would reach
+        beyond the channels.
         """
-        four = self.lanes == EIGHT or self.padded % (4 * LANES * len(self.lanes)) == 0
-        return ((0,) * 3, (0,) * 4, self.lanes) if four else ((0,) * 6, (0,) * 2, self.lanes)
+        rows, vectors = 3, 4
+        if self.lanes != EIGHT:
+            rows, vectors = (4, 4) if self.padded % (8 * LANES) == 0 else (6, 2)
+        return (0,) * rows, (0,) * vectors, self.lanes
 
     @property
     def panel(self) -> int:
