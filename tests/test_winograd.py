@@ -1,6 +1,7 @@
 """Winograd's convolution: its matrices, its blocks, its accuracy, and what it writes."""
 
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ CANARY = np.float32(-7.25)
 ROOM = 64
 LARGEST_ERROR = 3e-6  # of a float32 against float64, relative to the largest output
 POINTS = {
-    2: [Fraction(0), Fraction(1), Fraction(-1)],
+    2: [Fraction(0), Fraction(2, 3), Fraction(-2, 3)],
     4: [Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2)],
 }
 
@@ -35,7 +36,8 @@ def toom_cook(m):
                 a - q * b for a, b in zip(shifted, [*coefficients, Fraction(0)], strict=True)
             ]
         value = sum(c * p**i for i, c in enumerate(coefficients))
-        scale = value if p else Fraction(1)  # the tap at point 0 is kept as it is
+        # G is divided by what it is divided by for m = 4, so that the matrices are the same.
+        scale = prod(p - q for q in POINTS[4] if q != p)
         g.append([p**i / scale for i in range(3)])
         bt.append([c * scale / value for c in [*coefficients, Fraction(0)]])
     whole = [Fraction(1)]
@@ -139,7 +141,7 @@ def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lan
 @pytest.mark.parametrize("OW", [1, 2, 3, 7, 10])
 def test_blocks_cover_every_output_once_and_no_more_than_a_row_behind(OH, OW):
     covered = np.zeros((OH + 1, OW + 1), int)
-    for rows, columns, down, across, top, left, _, tiles in Blocks.cover(OH, OW, 8, 8).table:
+    for rows, columns, down, across, top, left, tiles in Blocks.cover(OH, OW, 8, 8).table:
         assert 12 <= tiles <= 48
         for i in range(down):
             for j in range(across):
@@ -181,8 +183,9 @@ def pooled(x, kernel, bias, floor, group, widest=None):
     for function, arguments in blocks.kernels(kernel.reshape(-1), u):
         function(*arguments)
     winograd_pool_forward(
-        held.inside, H * W * C, W * C, C, n, group, blocks.table, u, bias, PH, PW, F, padded,
-        np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m, blocks.form,
+        held.inside, H * W * C, W * C, C, n, group, blocks.table, u, blocks.grid, bias, PH, PW,
+        F, padded, np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m,
+        blocks.form,
     )  # fmt: skip
     assert all(array.intact() for array in (held, *arrays, y, winner))
     return y.inside.reshape(n, PH, PW, F), winner.inside.reshape(n, PH, PW, padded)[..., :F]
@@ -335,8 +338,8 @@ def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F, 
     inside[group * H * row :] = np.nan  # what lies behind the images must not matter
     y, held = Fenced(n * OH * OW * F), Fenced(x)
     winograd_forward(
-        held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, bias, OH, OW, F,
-        blocks.padded, y.inside, v, m, inside, blocks.form,
+        held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, blocks.grid, bias,
+        OH, OW, F, blocks.padded, y.inside, v, m, inside, blocks.form,
     )  # fmt: skip
     assert all(array.intact() for array in (held, *arrays, y))
     expected = direct(x, kernel, bias, NONE)

@@ -185,8 +185,8 @@ class ConvPoolBench(Bench):
         if self.winograd:
             arguments: tuple[Any, ...] = (
                 x, source.image, source.row, self.C, n, self.group, self.blocks.table,
-                self.packed_kernel, bias, self.PH, self.PW, self.F, self.padded, self.floor,
-                *out, self.v[shard], self.m[shard], self.blocks.form,
+                self.packed_kernel, self.blocks.grid, bias, self.PH, self.PW, self.F, self.padded,
+                self.floor, *out, self.v[shard], self.m[shard], self.blocks.form,
             )  # fmt: skip
             calls = [(winograd_pool_forward, arguments)]
         else:

@@ -96,7 +96,7 @@ def _input_transform(x, at, row, C, v, out, area, count):
 
 @jit
 def winograd_forward(
-    x, place_of, C, n, group, blocks, u, bias, OH, OW, F, padded, y, v, m, inside, form
+    x, place_of, C, n, group, blocks, u, grid, bias, OH, OW, F, padded, y, v, m, inside, form
 ):
     """Write ``y = x * kernel + bias`` for n images; x is (n, H, W, C), y (n, OH, OW, F).
 
@@ -113,12 +113,11 @@ def winograd_forward(
     for first in range(0, n, group):
         images = min(group, n - first)
         copy_planes(x, first * H * line, images, H, line, inside, x_first, x_image, x_row)
-        for kind in range(0, blocks.size, 8):
+        for kind in range(0, blocks.size, 7):
             rows, columns = get(blocks, kind), get(blocks, kind + 1)
             down, across = get(blocks, kind + 2), get(blocks, kind + 3)
             top, left = get(blocks, kind + 4), get(blocks, kind + 5)
-            points, total = (rows + 2) * (columns + 2), images * down * across
-            u0, tiles = get(blocks, kind + 6), get(blocks, kind + 7)
+            total, tiles = images * down * across, get(blocks, kind + 6)
             v_area, m_area = tiles * C + GAP, tiles * padded + GAP
             for start in range(0, total, tiles):
                 count = min(tiles, total - start)
@@ -126,7 +125,9 @@ def winograd_forward(
                     inside, ZERO, x_image, x_row, C, blocks, kind, start, count, v, v_area, square,
                     lanes,
                 )  # fmt: skip
-                products(v, v_area, u, u0, m, m_area, points, count, C, padded, form)
+                products(
+                    v, v_area, u, grid, m, m_area, rows + 2, columns + 2, count, C, padded, form
+                )
                 for t in range(count):
                     image, i, j = place(start + t, down, across)
                     oy, ox = top + i * rows, left + j * columns

@@ -55,7 +55,7 @@ def _first_maximum(a0, a1, a2, a3, lanes):
 
 @jit
 def winograd_pool_forward(
-    x, x_image, x_row, C, n, group, blocks, u, bias, PH, PW, F, padded, floor,
+    x, x_image, x_row, C, n, group, blocks, u, grid, bias, PH, PW, F, padded, floor,
     y, y0, y_image, y_row, winner, v, m, form,
 ):  # fmt: skip
     """Write ``y = max(floor, max over each 2 x 2 window of (x * kernel) + bias)`` for n images.
@@ -75,12 +75,11 @@ def winograd_pool_forward(
     keep = winner.size > 0  # empty where nobody wants to know
     for first in range(0, n, group):
         images = min(group, n - first)
-        for kind in range(0, blocks.size, 8):
+        for kind in range(0, blocks.size, 7):
             rows, columns = get(blocks, kind), get(blocks, kind + 1)
             down, across = get(blocks, kind + 2), get(blocks, kind + 3)
             top, left = get(blocks, kind + 4), get(blocks, kind + 5)
-            points, total = (rows + 2) * (columns + 2), images * down * across
-            u0, tiles = get(blocks, kind + 6), get(blocks, kind + 7)
+            total, tiles = images * down * across, get(blocks, kind + 6)
             v_area, m_area = tiles * C + GAP, tiles * padded + GAP
             for start in range(0, total, tiles):
                 count = min(tiles, total - start)
@@ -88,7 +87,9 @@ def winograd_pool_forward(
                     x, first * x_image, x_image, x_row, C, blocks, kind, start, count,
                     v, v_area, square, lanes,
                 )  # fmt: skip
-                products(v, v_area, u, u0, m, m_area, points, count, C, padded, form)
+                products(
+                    v, v_area, u, grid, m, m_area, rows + 2, columns + 2, count, C, padded, form
+                )
                 for t in range(count):
                     image, i, j = place(start + t, down, across)
                     py, px = (top + i * rows) // 2, (left + j * columns) // 2

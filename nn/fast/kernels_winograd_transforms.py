@@ -12,18 +12,21 @@ the columns and then along the rows; both may have their own m. A block of outpu
     multiplications        16       24       36
     for each output       4.0      3.0     2.25     (directly: 9)
 
-The points are 0, 1, -1 and infinity for m = 2; for m = 4 they are 0, a, -a, b, -b and infinity
-with a = 2/3, b = 3/2. (Points near 1 whose product is 1: Barabasz et al. 2018, arXiv 1803.10986;
-Alam et al. 2022, arXiv 2201.10369.) The error in float32 against float64 with 32 channels,
-relative to the root mean square of the outputs:
+The points are 0, a, -a, b, -b and infinity for m = 4, with a = 2/3 and b = 3/2. (Points near 1
+whose product is 1: Barabasz et al. 2018, arXiv 1803.10986; Alam et al. 2022, arXiv 2201.10369.)
+For m = 2 they are 0, a, -a and infinity: what G makes of a kernel there is part of what it makes
+of it for m = 4, so all blocks share one set of 36 matrices. The error in float32 against float64
+with 32 channels, relative to the root mean square of the outputs:
 
     direct sum    2 x 2     4 x 4     4 x 4 with the usual points 0, 1, -1, 2, -2
-        3.1e-7   2.1e-7    6.0e-7    1.3e-6
+        3.1e-7    3.3e-7    5.4e-7    1.3e-6
 
 With M(x) = x (x^2 - a^2) (x^2 - b^2), row p of B^T holds the coefficients of M(x) / (x - p), row
-p of G is (1, p, p^2) divided by that polynomial's value at p, and A^T[i, p] = p^i; infinity takes
-M(x) itself and the highest coefficients. (For m = 2 that value is -1 at p = 0, and divides the
-row of B^T.) ``tests/test_winograd.py`` derives the matrices from the points.
+p of G is (1, p, p^2) divided by that polynomial's value at p (which is 1 at p = 0), and
+A^T[i, p] = p^i; infinity takes M(x) itself and the highest coefficients. For m = 2 row p of B^T
+holds those of x (x^2 - a^2) / (x - p), divided by this polynomial's value and times what G was
+divided by.
+``tests/test_winograd.py`` derives the matrices from the points.
 """
 
 from __future__ import annotations
@@ -57,7 +60,8 @@ SQUARES = np.float32(A**2 + B**2)
 # (1, p, p^2) / M'(p) for p = a and p = b; -p differs in the sign of the middle one.
 GA0, GA1, GA2 = (np.float32(A**i / (2 * A**2 * (A**2 - B**2))) for i in range(3))
 GB0, GB1, GB2 = (np.float32(B**i / (2 * B**2 * (B**2 - A**2))) for i in range(3))
-HALF = np.float32(0.5)
+# For m = 2: what M(x) / (x - p) for m = 4 has beside it at p = a, and times a. (b^2 is 1 / a^2.)
+DIFFERENCE, A_DIFFERENCE = np.float32(A**2 - B**2), np.float32(A * (A**2 - B**2))
 
 
 @jit
@@ -69,10 +73,11 @@ def _input_four(x, at, step, v, out, gap, lanes):
         load(x, at + 2 * step, lanes),
         load(x, at + 3 * step, lanes),
     )
-    store(v, out, d0 - d2)
-    store(v, out + gap, d1 + d2)
-    store(v, out + 2 * gap, d2 - d1)
-    store(v, out + 3 * gap, d3 - d1)
+    even, odd = splat(DIFFERENCE, lanes) * d2, splat(A_DIFFERENCE, lanes) * d1
+    store(v, out, fma(splat(-B2, lanes), d2, d0))
+    store(v, out + gap, even + odd)
+    store(v, out + 2 * gap, even - odd)
+    store(v, out + 3 * gap, fma(splat(-A2, lanes), d1, d3))
 
 
 @jit
@@ -153,7 +158,7 @@ def output_four(m, at, gap, lanes):
         load(m, at + 2 * gap, lanes),
         load(m, at + 3 * gap, lanes),
     )
-    return m0 + m1 + m2, m1 - m2 + m3
+    return m0 + m1 + m2, fma(splat(A1, lanes), m1 - m2, m3)
 
 
 @jit
@@ -209,7 +214,7 @@ def output_columns(m, at, area, rows, columns, padded, half, lanes):
 @jit
 def _kernel_four(g0, g1, g2, u, out, gap):
     """Write ``G g`` of three taps at four points, ``gap`` apart, for eight outputs."""
-    even, odd = splat(HALF) * (g0 + g2), splat(HALF) * g1
+    even, odd = fma(splat(GA2), g2, splat(GA0) * g0), splat(GA1) * g1
     store(u, out, g0)
     store(u, out + gap, even + odd)
     store(u, out + 2 * gap, even - odd)
@@ -230,20 +235,22 @@ def _kernel_six(g0, g1, g2, u, out, gap):
 
 
 @jit
-def winograd_kernel(kernel, k0, C, F, padded, panel, rows, columns, u, u0):
+def winograd_kernel(kernel, k0, C, F, padded, panel, grid, u):
     """Write the matrices ``u[e] = (G g G^T)[e]``, (C, F), for the kernel (3, 3, C, F).
 
-    They begin at ``u0`` and are ``C * padded + GAP`` elements apart. Each is cut into panels of
+    ``grid`` is the number of points down and across, 4 or 6; element e is row by row. The matrices
+    are ``C * padded + GAP`` elements apart. Each is cut into panels of
     ``panel`` columns, and of 8 behind these, that lie one after the other. Few matrices are
     written at a time, each from its beginning to its end: the cache expects that.
     """
     area, line = C * padded + GAP, 3 * C * F
-    across = (columns + 2) * area
+    down, right = grid
+    across = right * area
     for j in range(3):
         for f in range(0, F, 8):
             count = min(8, F - f)
             step = panel if f < padded // panel * panel else 8
-            out = u0 + j * area + f // step * step * C + f % step
+            out = j * area + f // step * step * C + f % step
             for at in range(k0 + j * C * F + f, k0 + (j + 1) * C * F, F):
                 if count == 8:
                     g0, g1 = load(kernel, at), load(kernel, at + line)
@@ -251,29 +258,30 @@ def winograd_kernel(kernel, k0, C, F, padded, panel, rows, columns, u, u0):
                 else:
                     g0, g1 = load_part(kernel, at, count), load_part(kernel, at + line, count)
                     g2 = load_part(kernel, at + 2 * line, count)
-                if rows == 4:
+                if down == 6:
                     _kernel_six(g0, g1, g2, u, out, across)
                 else:
                     _kernel_four(g0, g1, g2, u, out, across)
                 out += step
-    for i in range(u0, u0 + (rows + 2) * across, across):
+    for i in range(0, down * across, across):
         for at in range(i, i + C * padded, 8):
             g0, g1, g2 = load(u, at), load(u, at + area), load(u, at + 2 * area)
-            if columns == 4:
+            if right == 6:
                 _kernel_six(g0, g1, g2, u, at, area)
             else:
                 _kernel_four(g0, g1, g2, u, at, area)
 
 
 @jit
-def products(v, v_area, u, u0, m, m_area, count, rows, C, padded, form):
-    """Multiply ``count`` matrices (rows, C) in v by theirs in u, (C, padded), into m.
+def products(v, v_area, u, grid, m, m_area, height, width, rows, C, padded, form):
+    """Multiply height x width matrices (rows, C) in v by theirs in u, (C, padded), into m.
 
-    ``form`` is a triple of tuples: R rows x Q vectors of so many lanes are a tile of the result,
-    and Q vectors a panel of u. Of the rows left over two at a time are one, a single one takes the
-    next along; of four (R = 3) none is computed twice. What is narrower than a panel goes eight
-    rows x eight columns at a time. (``matmul`` does all this too, but it is large, and would be
-    compiled again in each kernel that has it.)
+    Those of u are a ``grid``, of which a block with fewer points has the first ones and the last,
+    in both directions. ``form`` is a triple of tuples: R rows x Q vectors of so many lanes are a
+    tile of the result, and Q vectors a panel of u. Of the rows left over two at a time are one, a
+    single one takes the next along; of four (R = 3) none is computed twice. What is narrower than a
+    panel goes eight rows x eight columns at a time. (``matmul`` does all this too, but it is large,
+    and would be compiled again in each kernel that has it.)
     """
     R, Q, lanes = len(form[0]), len(form[1]), form[2]
     panel = 8 * len(lanes) * Q
@@ -282,8 +290,10 @@ def products(v, v_area, u, u0, m, m_area, count, rows, C, padded, form):
     if R == 3 and rows % 3 == 1:
         pairs -= 3
     wide = padded // panel * panel
-    for e in range(count):
-        begin = u0 + e * (C * padded + GAP)
+    for e in range(height * width):
+        i, j = divmod(e, width)
+        i, j = grid[0] - 1 if i == height - 1 else i, grid[1] - 1 if j == width - 1 else j
+        begin = (i * grid[1] + j) * (C * padded + GAP)
         for j in range(0, wide, panel):
             left, out, first = e * v_area, e * m_area + j, begin + j * C
             for _ in range(0, pairs, R):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +35,10 @@ class Blocks:
 
     Attributes
     ----------
-    table : int64 array (kinds, 8)
+    table : int64 array (kinds, 7)
         What the kernels follow. A row is a kind of block: its rows and columns (2 or 4), how many
-        there are down and across an image, the row and the column of the first, the element of
-        ``u`` where its matrices begin, and how many are transformed and multiplied at a time.
+        there are down and across an image, the row and the column of the first, and how many are
+        transformed and multiplied at a time.
     C, F : int
     lanes : tuple of int
         The width of vectors that the channels fill, see ``nn.kernels.simd``.
@@ -57,17 +58,16 @@ class Blocks:
         In vectors of up to ``widest``, by default the machine's.
         """
         widest = widest or WIDE
-        padded, start, table = -(-F // LANES) * LANES, 0, []
+        padded, table = -(-F // LANES) * LANES, []
         for rows, down, top in _cuts(OH, largest):
             for columns, across, left in _cuts(OW, largest):
                 points = (rows + 2) * (columns + 2)
                 tiles = TILE_ELEMENTS // (points * (C + padded)) // 12 * 12
                 tiles = max(12, min(24, tiles))
-                table.append((rows, columns, down, across, top, left, start, tiles))
-                start += points * (C * padded + GAP)
+                table.append((rows, columns, down, across, top, left, tiles))
         wide = C % (LANES * len(widest)) == 0 and F % (2 * LANES * len(widest)) == 0
         lanes = widest if wide else EIGHT
-        return cls(np.array(table, np.int64).reshape(-1, 8), C, F, lanes)
+        return cls(np.array(table, np.int64).reshape(-1, 7), C, F, lanes)
 
     @classmethod
     def best(cls, OH: int, OW: int, C: int, F: int, images: int) -> Blocks:
@@ -77,8 +77,8 @@ class Blocks:
 
     def cost(self, images: int) -> int:
         """Return the cost of ``images`` images, in products of a block's element by a matrix."""
-        each = self.table[:, 2] * self.table[:, 3] * images + MATRIX_COST
-        return int((self._points * each).sum())
+        blocks = self.table[:, 2] * self.table[:, 3] * images
+        return int((self._points * blocks).sum()) + MATRIX_COST * math.prod(self.grid)
 
     @property
     def padded(self) -> int:
@@ -87,9 +87,15 @@ class Blocks:
 
     @property
     def _points(self) -> Array:
-        """Elements of a block of each kind, as many as it has matrices."""
+        """Elements of a block of each kind, as many as it takes matrices."""
         points: Array = (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
         return points
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The matrices down and across: those of the largest block, with which all others do."""
+        rows, columns = self.table[:, :2].max(axis=0).tolist()
+        return rows + 2, columns + 2
 
     @property
     def form(self) -> tuple[Lanes, Lanes, Lanes]:
@@ -111,20 +117,17 @@ class Blocks:
 
     def _room(self, width: int, behind: int) -> int:
         """Return the elements for blocks of ``width`` channels and, at the end, their scratch."""
-        needed = self._points * (self.table[:, 7] * width + GAP)
+        needed = self._points * (self.table[:, 6] * width + GAP)
         return -(-(int(needed.max()) + SLACK + behind) // 16) * 16
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Elements of the matrices u, of the patches v and of the products m."""
-        matrices = int(self._points.sum()) * (self.C * self.padded + GAP)
+        matrices = math.prod(self.grid) * (self.C * self.padded + GAP)
         square, half = 36 * LANES * len(self.lanes), 24 * self.padded
         return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
 
     def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:
         """Return the calls that write the matrices of a flat kernel (3, 3, C, F) to u."""
         shape = self.C, self.F, self.padded, self.panel
-        return [
-            (winograd_kernel, (kernel, 0, *shape, row[0], row[1], u, row[6]))
-            for row in self.table.tolist()
-        ]
+        return [(winograd_kernel, (kernel, 0, *shape, self.grid, u))]

@@ -171,9 +171,9 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     insides = tiling.insides(group)
     tasks = [
         (
-            source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, offsets,
-            OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard], insides[shard],
-            form,
+            source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, blocks.grid,
+            offsets, OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard],
+            insides[shard], form,
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo
