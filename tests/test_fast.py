@@ -547,7 +547,7 @@ def test_training_gives_the_same_bits_with_vectors_of_either_width(monkeypatch):
     y = rng.integers(0, 10, 40)
     trained = []
     for lanes in (EIGHT, SIXTEEN):
-        for module in ("stages", "conv_pool", "winograd_blocks"):
+        for module in ("kernels_dense", "conv_pool", "winograd_blocks"):
             monkeypatch.setattr(f"nn.fast.{module}.WIDE", lanes)
         model = make(digits_net())
         for _ in range(3):
