@@ -171,14 +171,15 @@ def fenced(size, fill=None):
 
 @pytest.mark.parametrize("lanes", [EIGHT, SIXTEEN])
 @pytest.mark.parametrize(
-    ("n", "D", "F"), [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33), (5, 50, 128)]
+    ("n", "D", "F"),
+    [(32, 100, 64), (2, 24, 32), (7, 61, 40), (29, 47, 33), (8, 50, 128), (5, 50, 128)],
 )
 def test_the_dense_product_agrees_with_numpy_and_stays_inside(rng, n, D, F, lanes):
     x, w = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F)))
-    panel = 32 * len(lanes)
-    wide = F // panel * panel
+    wide = F // 32 * 32
+    form = kernels_dense.dense_form(n, wide, lanes)
     y = fenced(n * F, np.full(n * F, 3, np.float32))
-    kernels_dense.dense_forward(fenced(n * D, x), n, D, fenced(D * F, w), F, y, F, lanes)
+    kernels_dense.dense_forward(fenced(n * D, x), n, D, fenced(D * F, w), F, y, F, form)
     received = y[: n * F].reshape(n, F)
     np.testing.assert_allclose(received[:, :wide], (x @ w)[:, :wide], rtol=1e-4, atol=1e-4)
     assert (received[:, wide:] == 3).all()
