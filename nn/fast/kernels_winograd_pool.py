@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nn.fast.kernels_conv import first_maximum
 from nn.fast.kernels_winograd_transforms import (
     GAP,
     input_blocks,
@@ -29,28 +30,15 @@ from nn.fast.kernels_winograd_transforms import (
 )
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
-    equal,
     get,
     load,
     load_part,
     maximum,
-    select,
     splat,
     store,
     store_bytes,
     store_part,
 )
-
-
-@jit
-def _first_maximum(a0, a1, a2, a3, lanes):
-    """Return the maximum of four vectors and which of them it is, 0 to 3, the first if equal."""
-    one, two = splat(np.float32(1.0), lanes), splat(np.float32(2.0), lanes)
-    three = splat(np.float32(3.0), lanes)
-    best = maximum(maximum(a0, a1), maximum(a2, a3))
-    winner = select(equal(best, a2), two, three)
-    winner = select(equal(best, a1), one, winner)
-    return best, select(equal(best, a0), splat(np.float32(0.0), lanes), winner)
 
 
 @jit
@@ -108,7 +96,7 @@ def winograd_pool_forward(
                                 a0, a1 = output_four(half, s, vector, lanes)
                                 a2, a3 = output_four(half, s + line, vector, lanes)
                             for right in range(columns // 2):
-                                best, index = _first_maximum(a0, a1, a2, a3, lanes)
+                                best, index = first_maximum(a0, a1, a2, a3, lanes)
                                 if keep:
                                     store_bytes(winner, seat + right * padded, index)
                                 best = maximum(low, best + b)
