@@ -59,7 +59,6 @@ def winograd_pool_forward(
     line = 6 * vector
     square, half = v[v.size - 36 * vector :], m[m.size - 24 * padded :]
     low = splat(floor, lanes)
-    a4 = a5 = a6 = a7 = low
     keep = winner.size > 0  # empty where nobody wants to know
     for first in range(0, n, group):
         images = min(group, n - first)
@@ -92,18 +91,24 @@ def winograd_pool_forward(
                             if columns == 4:
                                 a0, a1, a4, a5 = output_six(half, s, vector, lanes)
                                 a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
+                                best, index = first_maximum(a4, a5, a6, a7, lanes)
+                                if keep:
+                                    store_bytes(winner, seat + padded, index)
+                                best = maximum(low, best + b)
+                                if whole:
+                                    store(y, out + F, best)
+                                else:
+                                    store_part(y, out + F, best, F - f)
                             else:
                                 a0, a1 = output_four(half, s, vector, lanes)
                                 a2, a3 = output_four(half, s + line, vector, lanes)
-                            for right in range(columns // 2):
-                                best, index = first_maximum(a0, a1, a2, a3, lanes)
-                                if keep:
-                                    store_bytes(winner, seat + right * padded, index)
-                                best = maximum(low, best + b)
-                                if whole:
-                                    store(y, out + right * F, best)
-                                else:
-                                    store_part(y, out + right * F, best, F - f)
-                                a0, a1, a2, a3 = a4, a5, a6, a7
+                            best, index = first_maximum(a0, a1, a2, a3, lanes)
+                            if keep:
+                                store_bytes(winner, seat, index)
+                            best = maximum(low, best + b)
+                            if whole:
+                                store(y, out, best)
+                            else:
+                                store_part(y, out, best, F - f)
                             out += y_row
                             seat += PW * padded
