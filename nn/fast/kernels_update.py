@@ -35,7 +35,8 @@ def adadelta_part(p, g, acc_grad, acc_delta, lr, rho, rest, epsilon, done, part)
     """Step with Adadelta (Zeiler 2012, algorithm 1); ``rest`` = 1 - rho."""
     for i in range(len(p)):
         squares = rho * acc_grad[i] + rest * g[i] * g[i]
-        delta = g[i] * np.sqrt(acc_delta[i] + epsilon) / np.sqrt(squares + epsilon)
+        # One root of the quotient: two roots and a division cost half as much again.
+        delta = g[i] * np.sqrt((acc_delta[i] + epsilon) / (squares + epsilon))
         acc_grad[i] = squares
         acc_delta[i] = rho * acc_delta[i] + rest * delta * delta
         p[i] -= lr * delta

@@ -36,7 +36,7 @@ def _adadelta(
 ) -> None:
     for i in range(len(p)):
         squares = rho * acc_grad[i] + rest * g[i] * g[i]
-        delta = g[i] * np.sqrt(acc_delta[i] + epsilon) / np.sqrt(squares + epsilon)
+        delta = g[i] * np.sqrt((acc_delta[i] + epsilon) / (squares + epsilon))
         acc_grad[i] = squares
         acc_delta[i] = rho * acc_delta[i] + rest * delta * delta
         p[i] -= lr * delta
