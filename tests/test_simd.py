@@ -5,164 +5,215 @@ import pytest
 
 from nn.kernels import simd
 from nn.kernels._cache import jit
+from nn.kernels.simd import _types
 
 CANARY = 12345.0
 DTYPES = [np.float32, np.float64]
+WIDTHS = [simd.EIGHT, simd.SIXTEEN]
 
 
 @jit
-def _lanes(a, b, out):
-    x, y = simd.load(a, 0), simd.load(b, 0)
+def _lanes(a, b, out, lanes):
+    n = 8 * len(lanes)
+    x, y = simd.load(a, 0, lanes), simd.load(b, 0, lanes)
     simd.store(out, 0, x + y)
-    simd.store(out, 8, x - y)
-    simd.store(out, 16, x * y)
-    simd.store(out, 24, x / y)
-    simd.store(out, 32, simd.fma(x, y, y))
-    simd.store(out, 40, simd.maximum(x, y))
-    simd.store(out, 48, simd.minimum(x, y))
-    simd.store(out, 56, simd.sqrt(x * x))
-    simd.store(out, 64, simd.select(simd.greater(x, y), x, y))
-    simd.store(out, 72, simd.select(simd.less(x, y), x, y))
-    simd.store(out, 80, simd.select(simd.equal(x, x), x, y))
-    simd.store(out, 88, simd.splat(simd.get(a, 3)))
-    simd.put(out, 96, simd.total(x))
+    simd.store(out, 1 * n, x - y)
+    simd.store(out, 2 * n, x * y)
+    simd.store(out, 3 * n, x / y)
+    simd.store(out, 4 * n, simd.fma(x, y, y))
+    simd.store(out, 5 * n, simd.maximum(x, y))
+    simd.store(out, 6 * n, simd.minimum(x, y))
+    simd.store(out, 7 * n, simd.sqrt(x * x))
+    simd.store(out, 8 * n, simd.select(simd.greater(x, y), x, y))
+    simd.store(out, 9 * n, simd.select(simd.less(x, y), x, y))
+    simd.store(out, 10 * n, simd.select(simd.equal(x, x), x, y))
+    simd.store(out, 11 * n, simd.splat(simd.get(a, 3), lanes))
 
 
 @jit
-def _part(a, out, index, count):
-    simd.store_part(out, index, simd.load_part(a, 0, count), count)
+def _total(a, out):
+    simd.put(out, 0, simd.total(simd.load(a, 0)))
 
 
 @jit
-def _load_part(a, out, count):
-    simd.store(out, 0, simd.load_part(a, 0, count))
+def _part(a, out, index, count, lanes):
+    simd.store_part(out, index, simd.load_part(a, 0, count, lanes), count)
 
 
 @jit
-def _product(a, b, c, K):
-    acc = simd.zeros(12, c)
+def _load_part(a, out, count, lanes):
+    simd.store(out, 0, simd.load_part(a, 0, count, lanes))
+
+
+@jit
+def _product(a, b, c, K, lanes):
+    row = 32 * len(lanes)
+    acc = simd.zeros(12, c, lanes)
     for k in range(K):
-        acc = simd.outer(acc, a, k, K, simd.loads(b, k * 32, 4))
-    simd.store_tile(c, 16, 32, acc, 4)
+        acc = simd.outer(acc, a, k, K, simd.loads(b, k * row, 4, lanes))
+    simd.store_tile(c, 16, row, acc, 4)
 
 
 @jit
-def _scaled(x, out, form, step):
-    acc = simd.load_tile(out, 8, 16, form[0], form[1])
-    acc = simd.scaled_add(acc, simd.splat(simd.get(x, 0)), x, 1, step, form)
+def _scaled(x, out, form, step, lanes):
+    row = 8 * len(lanes) * len(form[1])
+    acc = simd.load_tile(out, 8, row, form[0], form[1], lanes)
+    acc = simd.scaled_add(acc, simd.splat(simd.get(x, 0), lanes), x, 1, step, form)
     acc = simd.added(acc, acc)
-    simd.store_tile(out, 8, 16, acc, form[1])
+    simd.store_tile(out, 8, row, acc, form[1])
 
 
 @jit
-def _edge(x, out, count):
-    acc = simd.load_tile(x, 0, 8, 3, 1)
-    simd.store_tile_part(out, 5, 10, acc, count)
+def _edge(x, out, count, lanes):
+    acc = simd.load_tile(x, 0, 8 * len(lanes), 3, 1, lanes)
+    simd.store_tile_part(out, 5, 18, acc, count)
 
 
 @jit
-def _bytes(x, out):
-    simd.store_bytes(out, 4, simd.load(x, 0))
+def _bytes(x, out, lanes):
+    simd.store_bytes(out, 4, simd.load(x, 0, lanes))
 
 
+@pytest.mark.parametrize("lanes", WIDTHS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_each_function_agrees_with_numpy(rng, dtype):
-    a, b = rng.normal(size=(2, 8)).astype(dtype)
-    out = np.full(97, CANARY, dtype)
-    _lanes(a, b, out)
+def test_each_function_agrees_with_numpy(rng, dtype, lanes):
+    n = 8 * len(lanes)
+    a, b = rng.normal(size=(2, n)).astype(dtype)
+    out = np.full(12 * n + 4, CANARY, dtype)
+    _lanes(a, b, out, lanes)
     bound = 4 * np.finfo(dtype).eps
     expected = [
         a + b, a - b, a * b, a / b, a * b + b, np.maximum(a, b), np.minimum(a, b), np.abs(a),
-        np.maximum(a, b), np.minimum(a, b), a, np.full(8, a[3]),
+        np.maximum(a, b), np.minimum(a, b), a, np.full(n, a[3]),
     ]  # fmt: skip
-    np.testing.assert_allclose(out[:96].reshape(12, 8), expected, rtol=bound, atol=bound)
-    np.testing.assert_allclose(out[96], a.sum(), rtol=8 * bound)
+    np.testing.assert_allclose(out[: 12 * n].reshape(12, n), expected, rtol=bound, atol=bound)
+    assert (out[12 * n :] == CANARY).all()
 
 
 def test_the_sum_of_lanes_has_a_fixed_order():
     a = np.array([1e8, 1, -1e8, 1, 1, 1, 1, 1], np.float32)
-    out = np.zeros(97, np.float32)
-    _lanes(a, a, out)
+    out = np.zeros(1, np.float32)
+    _total(a, out)
     first = [a[i] + a[i + 4] for i in range(4)]
-    assert out[96] == (first[0] + first[2]) + (first[1] + first[3])
+    assert out[0] == (first[0] + first[2]) + (first[1] + first[3])
 
 
 def test_nan_comes_through_the_second_argument_of_maximum():
     a, b = np.zeros(8, np.float32), np.full(8, np.nan, np.float32)
     out = np.zeros(97, np.float32)
-    _lanes(a, b, out)
+    _lanes(a, b, out, simd.EIGHT)
     assert np.isnan(out[40:48]).all()
-    _lanes(b, a, out)
+    _lanes(b, a, out, simd.EIGHT)
     assert (out[40:48] == 0).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("count", range(1, 9))
-def test_parts_touch_nothing_beyond_them(rng, dtype, count):
+@pytest.mark.parametrize(
+    ("lanes", "count"),
+    [*((simd.EIGHT, n) for n in range(1, 9)), *((simd.SIXTEEN, n) for n in range(1, 17))],
+)
+def test_parts_touch_nothing_beyond_them(rng, dtype, lanes, count):
+    n = 8 * len(lanes)
     a = rng.normal(size=count).astype(dtype)
-    out = np.full(24, CANARY, dtype)
-    _part(a, out, 8, count)
-    np.testing.assert_array_equal(out[8 : 8 + count], a)
-    assert (np.delete(out, np.s_[8 : 8 + count]) == CANARY).all()
-    _load_part(a, out, count)
-    np.testing.assert_array_equal(out[:8], np.pad(a, (0, 8 - count)))
+    out = np.full(3 * n, CANARY, dtype)
+    _part(a, out, n, count, lanes)
+    np.testing.assert_array_equal(out[n : n + count], a)
+    assert (np.delete(out, np.s_[n : n + count]) == CANARY).all()
+    _load_part(a, out, count, lanes)
+    np.testing.assert_array_equal(out[:n], np.pad(a, (0, n - count)))
 
 
+@pytest.mark.parametrize("lanes", WIDTHS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_register_tile_is_a_matrix_product(rng, dtype):
-    K = 37
-    a, b = rng.normal(size=(3, K)).astype(dtype), rng.normal(size=(K, 32)).astype(dtype)
-    c = np.full(16 + 96 + 16, CANARY, dtype)
-    _product(a, b, c, K)
+def test_a_register_tile_is_a_matrix_product(rng, dtype, lanes):
+    K, row = 37, 32 * len(lanes)
+    a, b = rng.normal(size=(3, K)).astype(dtype), rng.normal(size=(K, row)).astype(dtype)
+    end = 16 + 3 * row
+    c = np.full(end + 16, CANARY, dtype)
+    _product(a, b, c, K, lanes)
     bound = 8 * np.finfo(dtype).eps * np.sqrt(K)
-    np.testing.assert_allclose(c[16:112].reshape(3, 32), a @ b, rtol=bound, atol=bound)
+    np.testing.assert_allclose(c[16:end].reshape(3, row), a @ b, rtol=bound, atol=bound)
     assert (c[:16] == CANARY).all()
-    assert (c[112:] == CANARY).all()
+    assert (c[end:] == CANARY).all()
 
 
-def test_scaled_add_takes_its_form_from_tuples(rng):
-    rows, columns, step = 3, 2, 20
-    x = rng.normal(size=1 + 2 * step + 16).astype(np.float32)
-    before = rng.normal(size=8 + rows * 16 + 8).astype(np.float32)
+@pytest.mark.parametrize("lanes", WIDTHS)
+def test_scaled_add_takes_its_form_from_tuples(rng, lanes):
+    rows, columns, step = 3, 2, 40
+    row = columns * 8 * len(lanes)
+    end = 8 + rows * row
+    x = rng.normal(size=1 + 2 * step + row).astype(np.float32)
+    before = rng.normal(size=end + 8).astype(np.float32)
     out = before.copy()
-    _scaled(x, out, ((0,) * rows, (0,) * columns), step)
-    added = np.stack([x[1 + r * step : 17 + r * step] for r in range(rows)]) * x[0]
-    expected = 2 * (before[8:56].reshape(rows, 16) + added)
-    np.testing.assert_allclose(out[8:56].reshape(rows, 16), expected, rtol=1e-6, atol=1e-6)
+    _scaled(x, out, ((0,) * rows, (0,) * columns), step, lanes)
+    added = np.stack([x[1 + r * step :][:row] for r in range(rows)]) * x[0]
+    expected = 2 * (before[8:end].reshape(rows, row) + added)
+    np.testing.assert_allclose(out[8:end].reshape(rows, row), expected, rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(out[:8], before[:8])
-    np.testing.assert_array_equal(out[56:], before[56:])
+    np.testing.assert_array_equal(out[end:], before[end:])
 
 
-@pytest.mark.parametrize("count", [1, 3, 8])
-def test_the_right_edge_of_a_tile(rng, count):
-    x = rng.normal(size=24).astype(np.float32)
-    out = np.full(40, CANARY, np.float32)
-    _edge(x, out, count)
-    expected = np.full(40, CANARY, np.float32)
+@pytest.mark.parametrize(
+    ("lanes", "count"), [(simd.EIGHT, n) for n in (1, 3, 8)] + [(simd.SIXTEEN, n) for n in (5, 16)]
+)
+def test_the_right_edge_of_a_tile(rng, lanes, count):
+    n = 8 * len(lanes)
+    x = rng.normal(size=3 * n).astype(np.float32)
+    out = np.full(64, CANARY, np.float32)
+    _edge(x, out, count, lanes)
+    expected = np.full(64, CANARY, np.float32)
     for r in range(3):
-        expected[5 + 10 * r : 5 + 10 * r + count] = x[8 * r : 8 * r + count]
+        expected[5 + 18 * r : 5 + 18 * r + count] = x[n * r : n * r + count]
     np.testing.assert_array_equal(out, expected)
 
 
-def test_sets_of_lanes_and_their_bits():
+@pytest.mark.parametrize("lanes", WIDTHS)
+def test_sets_of_lanes_and_their_bits(lanes):
     @jit
-    def search(x, out):
-        lanes = simd.nonzero(simd.load(x, 0))
-        out[0], out[1], out[2] = lanes, simd.first_bit(lanes), simd.last_bit(lanes)
+    def search(x, out, lanes):
+        found = simd.nonzero(simd.load(x, 0, lanes))
+        out[0], out[1], out[2] = found, simd.first_bit(found), simd.last_bit(found)
         out[3], out[4] = simd.first_bit(np.int64(-1) << 40), simd.last_bit(np.int64(-1))
 
     out = np.zeros(5, np.int64)
-    search(np.array([0, -0.0, 1e-45, np.nan, 0, -np.inf, 0, 0], np.float32), out)
+    x = np.zeros(8 * len(lanes), np.float32)
+    x[:8] = 0, -0.0, 1e-45, np.nan, 0, -np.inf, 0, 0
+    search(x, out, lanes)
     assert out.tolist() == [0b101100, 2, 5, 40, 63]
-    search(np.zeros(8, np.float32), out)
+    x[-1] = 1
+    search(x, out, lanes)
+    assert out[2] == x.size - 1
+    search(np.zeros_like(x), out, lanes)
     assert out[:3].tolist() == [0, 64, -1]
 
 
-def test_bytes():
-    out = np.full(16, 99, np.uint8)
-    _bytes(np.array([0, 1, 2, 3, 4, 127, 128, 255], np.float32), out)
-    np.testing.assert_array_equal(out[4:12], [0, 1, 2, 3, 4, 127, 128, 255])
-    assert (np.delete(out, np.s_[4:12]) == 99).all()
+@pytest.mark.parametrize("lanes", WIDTHS)
+def test_bytes(lanes):
+    n = 8 * len(lanes)
+    values = np.resize(np.array([0, 1, 2, 3, 4, 127, 128, 255, 254], np.float32), n)
+    out = np.full(n + 8, 99, np.uint8)
+    _bytes(values, out, lanes)
+    np.testing.assert_array_equal(out[4 : n + 4], values)
+    assert (np.delete(out, np.s_[4 : n + 4]) == 99).all()
+
+
+def test_vectors_of_two_widths_do_not_mix():
+    @jit
+    def kernel(a):
+        simd.store(a, 0, simd.maximum(simd.load(a, 0), simd.load(a, 0, simd.SIXTEEN)))
+
+    with pytest.raises(Exception, match="expected two vectors of one dtype"):
+        kernel(np.zeros(16, np.float32))
+
+
+def test_wide_vectors_are_taken_where_the_machine_has_registers_for_them(monkeypatch):
+    assert simd.WIDE == (simd.SIXTEEN if _types.wide_registers() else simd.EIGHT)
+    monkeypatch.setattr(_types.config, "CPU_NAME", "generic")
+    assert not _types.wide_registers()
+    monkeypatch.setattr(_types.config, "CPU_FEATURES", "+avx2,+avx512f")
+    assert _types.wide_registers()
+    monkeypatch.setattr(_types.config, "CPU_FEATURES", "+avx2")
+    assert not _types.wide_registers()
 
 
 @pytest.mark.parametrize(
