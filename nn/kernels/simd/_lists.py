@@ -300,10 +300,10 @@ def deal(
         places = _numbered(builder, base, context.cast(builder, step, sig.args[5], types.int32))
         both = _entries(builder, values, places)
         source = pointer_to(context, builder, sig.args[6], winners)
-        winner = _bytes(builder, source, index_of(context, builder, pixel, sig.args[7]))
-        something = _is_something(builder, both)
+        start = index_of(context, builder, pixel, sig.args[7])
         sixteen = _I64(0xFFFF)
         if COMPRESSES:
+            winner, something = _bytes(builder, source, start), _is_something(builder, both)
             for w in range(4):
                 here = builder.icmp_unsigned("==", winner, ir.Constant(_PLACES, [w] * LANES))
                 head = builder.and_(builder.lshr(heads, _I64(16 * w)), sixteen)
@@ -311,14 +311,17 @@ def deal(
                 count = _append(builder, address, both, builder.and_(here, something))
                 heads = builder.add(heads, builder.shl(count, _I64(16 * w)))
             return heads
+        # By way of memory: taking a register apart costs more.
+        copy = cgutils.alloca_once(builder, _I64, size=LANES)
+        builder.store(both, builder.bitcast(copy, _ENTRIES.as_pointer())).align = 8
         for lane in range(LANES):
-            won = builder.zext(builder.extract_element(winner, I32(lane)), _I64)
-            shift = builder.shl(won, _I64(4))
+            won = builder.load(builder.gep(source, [builder.add(start, intp(lane))]))
+            shift = builder.shl(builder.zext(won, _I64), _I64(4))
             head = builder.and_(builder.lshr(heads, shift), sixteen)
-            entry = builder.extract_element(both, I32(lane))
+            entry = builder.load(builder.gep(copy, [intp(lane)]))
             builder.store(entry, builder.gep(pointer, [builder.add(out, head)]))
-            moves = builder.zext(builder.extract_element(something, I32(lane)), _I64)
-            heads = builder.add(heads, builder.shl(moves, shift))
+            something = builder.icmp_unsigned("!=", builder.trunc(entry, I32), I32(0))
+            heads = builder.add(heads, builder.shl(builder.zext(something, _I64), shift))
         return heads
 
     arguments = (entries, out, heads, values, base, step, winners, pixel)
