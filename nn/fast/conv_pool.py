@@ -59,8 +59,8 @@ class Form:
         """Return the forms of the kernel's gradient and of dx, in vectors as wide as fill a row.
 
         In those of up to ``widest``, by default the machine's. Wide registers are twice as many.
-        dx takes one row of the kernel at a time where that is
-        enough to keep them busy: the rows of all channels then fit into the first-level cache.
+        dx takes one row of the kernel at a time where that is enough to keep them busy: the rows
+        of all channels then fit into the first-level cache.
         """
         widest = widest or WIDE
         wide = -(-KWC // LANES) % len(widest) == 0

@@ -10,10 +10,9 @@ import numpy as np
 
 from nn.fast.buffers import SLACK
 from nn.fast.kernels_winograd_transforms import GAP, winograd_kernel
-from nn.kernels.simd import EIGHT, WIDE, Lanes
+from nn.kernels.simd import EIGHT, LANES, WIDE, Lanes
 from nn.reference import Array
 
-LANES = 8
 TILE_ELEMENTS = 60_000  # of patches and products under work: a quarter of a second-level cache
 MATRIX_COST = 15  # to write and to fetch a matrix, in multiplications of a block by it
 

@@ -18,11 +18,11 @@ from nn.fast.kernels_winograd import (
 )
 from nn.fast.winograd_blocks import Blocks
 from nn.kernels import _pool
+from nn.kernels.simd import LANES
 from nn.layers import Conv2D, Layer
 from nn.memory import aligned_zeros, recycled
 from nn.reference import Array, Pads
 
-LANES = 8
 GRADIENT_ELEMENTS = 150_000  # of transformed patches: most of a second-level cache
 GROUP_PATCHES = 160  # of the images that are read together for the gradient
 GROUP_ELEMENTS = 100_000  # of the images that pass all kinds of blocks together
