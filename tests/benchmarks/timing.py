@@ -12,7 +12,7 @@ from importlib import metadata
 
 import numpy as np
 
-from nn.kernels.simd import fma, load, splat, store
+from nn.kernels.simd import WIDE, fma, load, splat, store
 
 
 def interleave(contestants, seconds=2.0, warm_up=2, burst=1):
@@ -75,13 +75,13 @@ def sgemm_peak():
 
 
 def fma_peak():
-    """Return what multiply-adds between registers reach on one core, in GFLOP/s."""
+    """Return what multiply-adds between the widest registers reach on one core, in GFLOP/s."""
     from nn.kernels._cache import jit
 
     @jit
-    def loop(a, out, n):
-        x = load(a, 0)
-        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = splat(np.float32(0.5))
+    def loop(a, out, n, lanes):
+        x = load(a, 0, lanes)
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = splat(np.float32(0.5), lanes)
         for _ in range(n):
             s0, s1 = fma(x, s0, x), fma(x, s1, x)
             s2, s3 = fma(x, s2, x), fma(x, s3, x)
@@ -90,8 +90,9 @@ def fma_peak():
             s8, s9 = fma(x, s8, x), fma(x, s9, x)
         store(out, 0, s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9)
 
-    a, out, n = np.full(8, 0.5, np.float32), np.zeros(8, np.float32), 200_000
-    return n * 10 * 16 / best_cpu(lambda: loop(a, out, n)) / 1e9
+    count, n = 8 * len(WIDE), 200_000
+    a, out = np.full(count, 0.5, np.float32), np.zeros(count, np.float32)
+    return n * 10 * 2 * count / best_cpu(lambda: loop(a, out, n, WIDE)) / 1e9
 
 
 def raise_malloc_thresholds():
@@ -133,6 +134,7 @@ def machine():
         "numba": numba.__version__,
         **_versions("torch", "tensorflow", "keras", "jax"),
         "waiting of OpenMP's threads": os.environ.get("OMP_WAIT_POLICY", "default"),
+        "lanes": 8 * len(WIDE),
         "sgemm_gflops": round(sgemm_peak(), 1),
         "fma_gflops": round(fma_peak(), 1),
     }
