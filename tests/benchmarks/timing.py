@@ -132,7 +132,7 @@ def machine():
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,
-        **_versions("torch", "tensorflow", "keras", "jax"),
+        **_versions("torch", "tensorflow", "tensorflow-cpu", "keras", "jax"),
         "waiting of OpenMP's threads": os.environ.get("OMP_WAIT_POLICY", "default"),
         "lanes": 8 * len(WIDE),
         "sgemm_gflops": round(sgemm_peak(), 1),
