@@ -5,6 +5,7 @@ import pytest
 
 from nn import recipes, synthetic
 from nn.augment import MixedBatches, Source
+from nn.ensemble import Ensemble
 from nn.layers import Dropout
 from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
 
@@ -46,6 +47,8 @@ def test_all_presets_are_known_by_name():
 
 class Monotone:
     """Says "every digit is as likely" and remembers how much it was asked."""
+
+    input_shape, output_shape = (28, 28, 1), (10,)
 
     def __init__(self):
         self.asked = 0
@@ -119,6 +122,17 @@ def test_of_two_teachers_each_source_has_the_one_that_has_seen_fewest_others(dig
     both = [Monotone(), Monotone()]  # as much as each other: the first
     batches_of(recipes.Distilled(mixed(digits), [recipes.Teacher(one) for one in both]))
     assert [teacher.asked for teacher in both] == [170, 0]
+
+
+def test_the_networks_of_an_ensemble_answer_in_turn_a_variation_each(digits):
+    members = [Monotone(), Monotone()]
+    told = recipes.Distilled(mixed(digits), [recipes.Teacher(Ensemble(members))], variations=3)
+    asked = []
+    for epoch in range(4):
+        told.begin_epoch(epoch)
+        batches_of(told)
+        asked.append([member.asked for member in members])
+    assert asked == [[170, 0], [170, 170], [340, 170], [340, 170]]
 
 
 def test_the_owners_are_the_sources_of_the_examples(digits):
