@@ -152,6 +152,23 @@ def test_the_record_is_trained_on_the_given_images_alone(digits):
     np.testing.assert_array_equal(y.sum(axis=0), 2 * np.bincount(labels, minlength=10))
 
 
+@pytest.mark.parametrize("recipe", ["strong", "record"])
+def test_with_a_teacher_the_images_are_distorted_more_and_fewer_shown_as_they_are(digits, recipe):
+    images, labels = (np.concatenate([part] * 70) for part in digits)  # 21,000
+
+    def settings(make):
+        bent, plain = make(images, labels, 128, seed=1).sources[:2]
+        assert plain.distortion is None
+        return bent.distortion.rotation, bent.distortion.alpha, plain.count
+
+    alone = settings(recipes.RECIPES[recipe].batches)
+    taught = settings(recipes.RECIPES[recipe].taught)
+    assert taught[0] > alone[0]
+    assert taught[1] > alone[1]
+    assert (alone[2], taught[2]) == (20_000, 10_000)
+    assert recipes.ORIGINAL.taught is None
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1])
 def test_a_share_is_a_part_of_one(digits, share):
     with pytest.raises(ValueError, match=r"share: expected a number in \[0, 1\]"):

@@ -8,6 +8,7 @@ trained on. The MNIST test images had no say.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,19 +23,21 @@ from nn.recipes.base import Recipe
 from nn.recipes.presets import CLASSES
 from nn.synthetic import generate
 
-# MNIST bent and turned. Simard's strength (alpha 34) makes digits that nobody writes and, where
-# labels alone tell what they are, costs a third of the validation accuracy of a short training;
-# half of it is best there. A teacher that says how much of a 4 is left in one allows more, and a
-# small network that is taught for long needs the variety (docs/recipe.md).
+# MNIST bent and turned a little. Simard's strength (alpha 34) makes digits that nobody writes and
+# costs a third of the validation accuracy of a short training; half as much more than this brought
+# nothing in a long one, to a large network neither (docs/recipe.md).
 MNIST_DISTORTION = Distortion(
-    rotation=11, scale=0.12, aspect=0.12, shear=0.13, shift=0.9, alpha=19, thickness=0.3
-)
-RECORD_DISTORTION = Distortion(
     rotation=8, scale=0.1, aspect=0.1, shear=0.1, shift=0.7, alpha=14, thickness=0.2
 )
-# MNIST as it is, for what the network will be asked about is not distorted: but these images come
-# again every few epochs, and a long training learns them by heart.
-MNIST_PLAIN, RECORD_PLAIN = 10_000, 20_000
+# MNIST as it is, for what the network will be asked about is not distorted.
+MNIST_PLAIN = 20_000
+
+# With a teacher, who says how much of a 4 is left in one, more of the one; less of the other, which
+# comes again every few epochs, so that a long training learns it by heart.
+TAUGHT_DISTORTION = Distortion(
+    rotation=11, scale=0.12, aspect=0.12, shear=0.13, shift=0.9, alpha=19, thickness=0.3
+)
+TAUGHT_PLAIN = 10_000
 
 # Pen strokes of people, bent as lines and inked anew, so that they stay as sharp as a drawing: more
 # would take room in a small network from MNIST's digits (docs/recipe.md).
@@ -87,11 +90,10 @@ def pen_source(data_dir: str | None) -> tuple[PackedStrokes, NDArray[np.int64]] 
     return pack_strokes([record.strokes for record in training]), labels
 
 
-def _mnist_sources(
-    images: NDArray[np.uint8], labels: NDArray[Any], distortion: Distortion, plain: int
-) -> list[Source]:
+def _mnist_sources(images: NDArray[np.uint8], labels: NDArray[Any], taught: bool) -> list[Source]:
+    plain = TAUGHT_PLAIN if taught else MNIST_PLAIN
     return [
-        Source(images, labels, distortion=distortion),
+        Source(images, labels, distortion=TAUGHT_DISTORTION if taught else MNIST_DISTORTION),
         Source(images, labels, count=min(plain, len(images))),
     ]
 
@@ -106,6 +108,8 @@ class StrongBatches(MixedBatches):
     batch_size, seed : int
     data_dir : str, optional
         Where to look for the pen strokes.
+    taught : bool
+        Whether there is a teacher: MNIST's images are then distorted more.
     real_strokes : bool
         Whether to use people's pen strokes at all.
     """
@@ -117,17 +121,18 @@ class StrongBatches(MixedBatches):
         batch_size: int,
         seed: int,
         data_dir: str | None = None,
+        taught: bool = False,
         real_strokes: bool = True,
     ) -> None:
         pens = pen_source(data_dir) if real_strokes else None
-        plain = min(MNIST_PLAIN, len(images))
+        mnist = _mnist_sources(images, labels, taught)
         drawn = SYNTHETIC_INSTEAD if pens is None else SYNTHETIC
 
         def synthetic(epoch: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
             return generate(drawn, SYNTHETIC_SEED, start=epoch * drawn)
 
         sources = [
-            *_mnist_sources(images, labels, MNIST_DISTORTION, MNIST_PLAIN),
+            *mnist,
             Source(synthetic, distortion=SYNTHETIC_DISTORTION, name=DRAWN),
             Source(_scribbles, name=DRAWN),
         ]
@@ -141,7 +146,7 @@ class StrongBatches(MixedBatches):
         super().__init__(sources, batch_size, seed, CLASSES)
         self._described: dict[str, Any] = {
             "distorted": len(images),
-            "as they are": plain,
+            "as they are": mnist[1].count,
             "synthetic": drawn,
             "scribbles": SCRIBBLES,
             "pen strokes": 0 if pens is None else PENS,
@@ -169,11 +174,11 @@ class RecordBatches(MixedBatches):
         batch_size: int,
         seed: int,
         data_dir: str | None = None,
+        taught: bool = False,
     ) -> None:
-        sources = _mnist_sources(images, labels, RECORD_DISTORTION, RECORD_PLAIN)
+        sources = _mnist_sources(images, labels, taught)
         super().__init__(sources, batch_size, seed, CLASSES)
-        plain = min(RECORD_PLAIN, len(images))
-        self._described = {"distorted": len(images), "as they are": plain}
+        self._described = {"distorted": len(images), "as they are": sources[1].count}
 
     def describe(self) -> dict[str, Any]:
         """Return how many examples of each kind an epoch holds."""
@@ -184,17 +189,6 @@ def _scribbles(epoch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     rng = np.random.default_rng([SCRIBBLE_SEED, epoch])
     drawn = render_batch(scribbles(SCRIBBLES, rng), rng.uniform(1.8, 3.5, SCRIBBLES))
     return drawn, np.full((SCRIBBLES, CLASSES), 1 / CLASSES, np.float32)
-
-
-def strong_batches(
-    images: NDArray[np.uint8],
-    labels: NDArray[Any],
-    batch_size: int,
-    seed: int,
-    data_dir: str | None = None,
-) -> StrongBatches:
-    """Return the mix of MNIST, pen strokes, synthetic digits and scribbles."""
-    return StrongBatches(images, labels, batch_size, seed, data_dir)
 
 
 def strokeless_batches(
@@ -247,7 +241,8 @@ STRONG = Recipe(
     optimizer="adamw",
     loss=losses.CategoricalCrossentropy(),
     schedule=one_cycle,
-    batches=strong_batches,
+    batches=StrongBatches,
+    taught=partial(StrongBatches, taught=True),
     learning_rates={"adamw": 2e-3, "adam": 2e-3, "sgd": 0.03, "adadelta": 1.0},
     fixed_length=True,
     averaging=AVERAGING,
@@ -258,4 +253,6 @@ STRONG = Recipe(
 
 # For MNIST's own test images, whose writers are strangers but whose pens are MNIST's: what other
 # pens take from a network is 20 % of its loss on a tenth of MNIST it has not seen (docs/recipe.md).
-RECORD = replace(STRONG, batches=RecordBatches, epochs=16)
+RECORD = replace(
+    STRONG, batches=RecordBatches, taught=partial(RecordBatches, taught=True), epochs=16
+)
