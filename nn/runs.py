@@ -173,7 +173,7 @@ class Run:
     Raises
     ------
     SettingsError
-        If there are teachers and the recipe's batches cannot be told by one.
+        If there are teachers and the recipe has no batches for a network that is taught.
     """
 
     def __init__(
@@ -190,18 +190,16 @@ class Run:
         self.data = data
         self.output = output
         self.progress = progress
-        self.batches: Any = recipe.batches(
-            *data.train, settings.batch_size, settings.seed, data.folder
-        )
+        make: Callable[..., Any] | None = recipe.taught if teachers else recipe.batches
+        if make is None:
+            raise SettingsError(
+                f"--teacher: expected a recipe of many variations, received {settings.recipe}, "
+                "which shows the same images each epoch. Add --recipe strong."
+            )
+        self.batches: Any = make(*data.train, settings.batch_size, settings.seed, data.folder)
         if isinstance(self.batches, MixedBatches):
             self.batches.epochs = settings.epochs  # the next epoch's examples are made beside this
         if teachers:
-            if not isinstance(self.batches, MixedBatches):
-                raise SettingsError(
-                    f"--teacher: expected a recipe of many variations, received "
-                    f"{settings.recipe}, which shows the same images each epoch. Add --recipe "
-                    "strong."
-                )
             told = [recipes.Teacher.of(teacher) for teacher in teachers]
             self.batches = recipes.Distilled(self.batches, told)
         progress.images = getattr(self.batches, "samples", len(data.train[1]))

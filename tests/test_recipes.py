@@ -5,6 +5,7 @@ import pytest
 
 from nn import recipes, synthetic
 from nn.augment import MixedBatches, Source
+from nn.ensemble import Ensemble
 from nn.layers import Dropout
 from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
 
@@ -46,6 +47,8 @@ def test_all_presets_are_known_by_name():
 
 class Monotone:
     """Says "every digit is as likely" and remembers how much it was asked."""
+
+    input_shape, output_shape = (28, 28, 1), (10,)
 
     def __init__(self):
         self.asked = 0
@@ -121,6 +124,17 @@ def test_of_two_teachers_each_source_has_the_one_that_has_seen_fewest_others(dig
     assert [teacher.asked for teacher in both] == [170, 0]
 
 
+def test_the_networks_of_an_ensemble_answer_in_turn_a_variation_each(digits):
+    members = [Monotone(), Monotone()]
+    told = recipes.Distilled(mixed(digits), [recipes.Teacher(Ensemble(members))], variations=3)
+    asked = []
+    for epoch in range(4):
+        told.begin_epoch(epoch)
+        batches_of(told)
+        asked.append([member.asked for member in members])
+    assert asked == [[170, 0], [170, 170], [340, 170], [340, 170]]
+
+
 def test_the_owners_are_the_sources_of_the_examples(digits):
     batches = mixed(digits)
     owners = np.concatenate([batches.owners(index) for index in range(len(batches))])
@@ -136,6 +150,23 @@ def test_the_record_is_trained_on_the_given_images_alone(digits):
     given = {image.tobytes() for image in images * np.float32(1 / 255)}
     assert sum(image[..., 0].tobytes() in given for image in x) >= 300
     np.testing.assert_array_equal(y.sum(axis=0), 2 * np.bincount(labels, minlength=10))
+
+
+@pytest.mark.parametrize("recipe", ["strong", "record"])
+def test_with_a_teacher_the_images_are_distorted_more_and_fewer_shown_as_they_are(digits, recipe):
+    images, labels = (np.concatenate([part] * 70) for part in digits)  # 21,000
+
+    def settings(make):
+        bent, plain = make(images, labels, 128, seed=1).sources[:2]
+        assert plain.distortion is None
+        return bent.distortion.rotation, bent.distortion.alpha, plain.count
+
+    alone = settings(recipes.RECIPES[recipe].batches)
+    taught = settings(recipes.RECIPES[recipe].taught)
+    assert taught[0] > alone[0]
+    assert taught[1] > alone[1]
+    assert (alone[2], taught[2]) == (20_000, 10_000)
+    assert recipes.ORIGINAL.taught is None
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

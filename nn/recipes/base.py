@@ -47,6 +47,8 @@ class Recipe:
     batches :
         ``(images, labels, batch size, seed, data folder) -> Batches``, the training data. The
         object may have ``describe() -> dict``: what it was made from, for the run record.
+    taught : callable, optional
+        The same for a network that has a teacher; None if it cannot have one.
     learning_rates :
         Starting learning rate of each optimiser.
     fixed_length : bool
@@ -71,6 +73,7 @@ class Recipe:
     loss: Any = "categorical_crossentropy"
     schedule: Callable[[float, int, int], Any] = constant
     batches: Callable[..., Any] = plain_batches
+    taught: Callable[..., Any] | None = None
     learning_rates: Mapping[str, float] | None = None
     fixed_length: bool = False
     averaging: float | None = None
