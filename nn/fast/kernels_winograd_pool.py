@@ -89,6 +89,8 @@ def winograd_pool_forward(
                         out, seat = corner + f, here + f
                         for s in range(24 * f, 24 * f + line * rows, 2 * line):
                             if columns == 4:
+                                # The right window; the left one, or the only one, is below. As a
+                                # loop over both they cost 4 % of the kernel.
                                 a0, a1, a4, a5 = output_six(half, s, vector, lanes)
                                 a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
