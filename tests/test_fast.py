@@ -4,6 +4,8 @@ The bound for float32: 5e-6 of the largest entry of a gradient, 2e-6 for probabi
 formed in another order, nothing else differs.
 """
 
+import functools
+import itertools
 import threading
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import nn
 from nn import fast, runtime
 from nn.fast import engine as engines
+from nn.fast import workspace
 from nn.fast.buffers import SHARDS, SLACK, Plane, shard_bounds
 from nn.fast.conv_pool import Form
 from nn.fast.plan import make_plan
@@ -322,22 +325,40 @@ def test_other_losses_and_heads(loss, head):
 @pytest.mark.parametrize(
     "layers", [digits_net, NETS["batch normalisation, ReLU and pooling in one"][0]]
 )
-def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads(layers):
-    results = []
-    for threads in (1, 2, 4):
-        before = runtime.num_threads()
-        runtime.set_num_threads(threads)
-        try:
-            model = make(layers())
-            x, y = data(model, 22)
-            for _ in range(50):
-                model.engine.train_step(x, y)
-            results.append(model.get_weights())
-        finally:
-            runtime.set_num_threads(before)
-    for other in results[1:]:
-        for a, b in zip(results[0], other, strict=True):
-            np.testing.assert_array_equal(a, b)
+@pytest.mark.parametrize("size", [22, 3])
+def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads(
+    monkeypatch, layers, size
+):
+    def trained(threads):
+        model = make(layers())
+        x, y = data(model, size)
+        for _, count in zip(range(50), itertools.cycle(threads), strict=False):
+            monkeypatch.setattr(runtime, "num_threads", functools.partial(int, count))
+            model.engine.train_step(x, y)
+        return model.parameters
+
+    expected = trained([1])
+    for threads in ([2], [3], [4], [1, 4, 2]):
+        np.testing.assert_array_equal(trained(threads), expected)
+
+
+def test_every_shard_is_in_one_team():
+    for threads in range(1, 9):
+        groups = workspace.teams(threads)
+        assert [shard for group in groups for shard in group] == list(range(4))
+        assert len(groups) == (threads if threads in (1, 2, 4) else 4)
+
+
+def test_a_convolution_that_reads_what_a_dense_layer_wrote():
+    def layers():
+        follow = [Conv2D(8, 3, activation="relu"), MaxPooling2D(), Flatten(), Dense(3)]
+        return [Input((9,)), Dense(50, activation="relu"), Reshape((5, 10, 1)), *follow]
+
+    quick, slow = make(layers()), make(layers())
+    x, y = data(quick, 10)
+    expected = plain("loss_and_gradients", slow, x, y)
+    assert quick.engine.loss_and_gradients(x, y) == pytest.approx(expected, rel=1e-5)
+    assert relative(quick.gradients, slow.gradients) < GRADIENT_BOUND
 
 
 def test_a_prediction_does_not_depend_on_its_company():
@@ -386,7 +407,7 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
     x, y = data(model, 12)
     model.engine.train_step(x, y)
     before, slots = model.get_weights(), {k: v.copy() for k, v in model.optimizer.slots.items()}
-    original, calls = engines._run_shard, []
+    original, calls = engines._run_team, []
 
     def fails(*arguments):
         calls.append(1)
@@ -394,7 +415,8 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
             raise error
         original(*arguments)
 
-    monkeypatch.setattr(engines, "_run_shard", fails)
+    monkeypatch.setattr(runtime, "num_threads", lambda: 4)
+    monkeypatch.setattr(engines, "_run_team", fails)
     with pytest.raises(type(error)):
         model.engine.train_step(x, y)
     monkeypatch.undo()

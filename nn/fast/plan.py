@@ -73,8 +73,8 @@ def make_plan(model: Sequential) -> Plan | None:
             plain.append(layers[index])
             index += 1
             continue
-        if stage is None and _pads_next(layers, index):
-            plain.append(layers[index])  # a border needs the pixels where the reader sees them
+        if stage is None and _wants_room(layers, index):
+            plain.append(layers[index])  # what stands before has none for it
             index += used
             continue
         close_plain()
@@ -121,9 +121,22 @@ def _ends_in_softmax(layers: Sequence[Layer]) -> bool:
     return before and _is_activation(head, "softmax")
 
 
-def _pads_next(layers: Sequence[Layer], index: int) -> bool:
+def _wants_room(layers: Sequence[Layer], index: int) -> bool:
+    """Whether the next layer reads its images inside a border, or adds to what lies behind them."""
     following = layers[index + 1] if index + 1 < len(layers) else None
-    return isinstance(following, Conv2D) and following.pads != NO_BORDER
+    if not isinstance(following, Conv2D):
+        return False
+    return following.pads != NO_BORDER or _row(following) != _row_length(following)
+
+
+def _row_length(layer: Conv2D) -> int:
+    return layer.kernel_size[1] * layer.input_shape[2]
+
+
+def _row(layer: Conv2D) -> int:
+    """Return how many numbers the sparse kernels take for a row of the layer's kernel."""
+    forms = Form.of_gradients(layer.kernel_size[0], _row_length(layer))
+    return max(form.row for form in forms)
 
 
 def _is_activation(layer: Layer | None, name: str) -> bool:
@@ -174,10 +187,8 @@ def _pools_by_two(layer: Layer) -> bool:
 def _convolution(
     used: tuple[Layer, ...], layer: Conv2D, relu: bool, dropout: Dropout | None
 ) -> ConvPoolStage:
-    KH, KW = layer.kernel_size
-    C = layer.input_shape[2]
-    form, input_form = Form.of_gradients(KH, KW * C)
-    row = max(form.row, input_form.row)
+    form, input_form = Form.of_gradients(layer.kernel_size[0], _row_length(layer))
+    row = _row(layer)
     return ConvPoolStage(
         used,
         "winograd" if winograd_pays(layer) else "direct",
@@ -190,5 +201,5 @@ def _convolution(
         dropout,
         border=layer.pads,
         slack=row + 2 * LANES,  # behind the last row a sparse kernel reads up to whole vectors
-        gap=row if row != KW * C else 0,
+        gap=row if row != _row_length(layer) else 0,
     )

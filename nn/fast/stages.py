@@ -89,6 +89,7 @@ class Bench:
     """A stage with its buffers; answers which kernels to call with what."""
 
     nbytes = 0
+    at_once = False  # whether the shards of a team are taken by one call
     grain = 1  # the gradient is best cut at multiples of this many rows of the kernel
     seed: Array | None = None  # of the dropout of this stage, drawn anew for every step
     packed: tuple[Array, ...] = ()  # the weights that ``prepare`` lays out anew
@@ -98,7 +99,7 @@ class Bench:
         return []
 
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
-        """Return the calls for examples lo to lo + n, which are shard number ``shard``."""
+        """Return the calls for examples lo to lo + n: shard number ``shard``, or it and more."""
         raise NotImplementedError
 
     def backward(self, shard: int, lo: int, n: int) -> list[Call]:
@@ -160,6 +161,7 @@ class DenseBench(Bench):
     """``y = dropout(relu(x W + b))`` by the matrix products of ``kernels_dense``."""
 
     grain = COLUMNS
+    at_once = True
 
     def __init__(
         self,
