@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nn.fast.buffers import SHARDS, SLACK, Buffer, Plane
-from nn.fast.kernels_conv import conv_pool_forward, pack_columns
-from nn.fast.kernels_dense import column_sums
+from nn.fast.kernels_conv import conv_pool_forward, looks, pack_columns
+from nn.fast.kernels_dense import activation_gradient, column_sums
 from nn.fast.kernels_sparse import (
     add_rows,
     pack_rows,
@@ -25,6 +25,7 @@ from nn.memory import aligned_zeros
 from nn.reference import Array
 
 GROUP_ELEMENTS = 200_000  # of the images that pass all kinds of Winograd's blocks together
+ZERO = np.float32(0.0)
 REGISTERS = 12  # accumulators of a register tile, see nn.kernels.simd
 
 
@@ -131,6 +132,7 @@ class ConvPoolBench(Bench):
         winners = capacity * windows * self.padded + SLACK if dy is not None else 0
         self.winner = aligned_zeros(winners, np.uint8)
         self.winograd = stage.kernel == "winograd"
+        self.columns = aligned_zeros(0, np.int64)  # what is written in the images
         if self.winograd:
             self.group = max(1, GROUP_ELEMENTS // x.plane.image)
             self.blocks = Blocks.cover(2 * self.PH, 2 * self.PW, self.C, self.F)
@@ -139,6 +141,8 @@ class ConvPoolBench(Bench):
             self.v = aligned_zeros((SHARDS, patches))
             self.m = aligned_zeros((SHARDS, products))
         else:
+            small = looks(x.plane.row, stage.layer.strides[0], self.KH, self.PH)
+            self.columns = aligned_zeros(capacity * self.PW if small else 0, np.int64)
             self.lanes = WIDE if self.F % (2 * LANES * len(WIDE)) == 0 else EIGHT
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
@@ -148,7 +152,6 @@ class ConvPoolBench(Bench):
         held = max(pixels, 2 * LANES * (windows + LANES)) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
         self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
-        self.columns = aligned_zeros((SHARDS, self.PW if lists else 0), np.int64)
         rows = self.KH * self.F
         self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)
         self.dkernels = aligned_zeros((SHARDS, rows * stage.form.row if dy is not None else 0))
@@ -157,7 +160,7 @@ class ConvPoolBench(Bench):
             array.nbytes
             for array in (
                 self.winner, self.packed_kernel, self.v, self.m, self.entries, self.table,
-                self.rows, self.dkernels, self.dbiases,
+                self.columns, self.rows, self.dkernels, self.dbiases,
             )
         )  # fmt: skip
 
@@ -177,6 +180,10 @@ class ConvPoolBench(Bench):
     def _winner(self, lo: int) -> Array:
         return self.winner[lo * self.PH * self.PW * self.padded :]
 
+    def _columns(self, lo: int) -> Array:
+        # Prediction works piece by piece, and nobody asks afterwards: each piece writes in front.
+        return self.columns[lo * self.PW :] if self.dy is not None else self.columns
+
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
         source, target, bias = self.x.plane, self.target, self.weights.bias
@@ -193,7 +200,7 @@ class ConvPoolBench(Bench):
             arguments = (
                 x, source.image, source.row, self.C, n, self.packed_kernel, bias,
                 self.KH, self.KWC, self.stage.layer.strides, self.PH, self.PW, self.F,
-                self.floor, *out, self.padded, self.lanes,
+                self.floor, *out, self.padded, self._columns(lo), self.lanes,
             )  # fmt: skip
             calls = [(conv_pool_forward, arguments)]
         if training and self.stage.dropout is not None:
@@ -204,24 +211,22 @@ class ConvPoolBench(Bench):
         assert self.dy is not None
         source, target, layer = self.x.plane, self.target, self.stage.layer
         strides = layer.strides[0] * source.row, layer.strides[1] * self.C
-        y, dy = self.y.part(shard, lo), self.dy.part(shard, lo)
+        dy = self.dy.part(shard, lo)
         form, input_form = self.stage.form, self.stage.input_form
         where = (
             source.image, source.row, strides, n,
-            y, dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
-            self._winner(lo), self.padded, self.floor, self.scale, self.KH,
+            dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
+            self._winner(lo), self.padded, self.KH,
         )  # fmt: skip
-        room = self.entries[shard], self.table[shard], self.columns[shard]
+        room = self.entries[shard], self.table[shard]
         x = self.x.part(shard, lo)
-        calls: list[Call] = [
-            (
-                sparse_kernel_gradient,
-                (
-                    x, *where, form.row, form.tuples, *room,
-                    self.KWC, self.dkernels[shard], self.dbiases[shard],
-                ),
-            )
-        ]  # fmt: skip
+        calls: list[Call] = []
+        if self.stage.dropout is not None:
+            y = self.y.part(shard, lo)
+            calls.append((activation_gradient, (dy, y, 0, n * target.image, ZERO, self.scale)))
+        out = self._columns(lo), self.dkernels[shard], self.dbiases[shard]
+        arguments: tuple[Any, ...] = (x, *where, form.row, form.tuples, *room, *out)
+        calls.append((sparse_kernel_gradient, arguments))
         if self.dx is not None:
             slide = input_form.slide(self.C, layer.strides[1])
             arguments = (

@@ -2,8 +2,8 @@
 
 Of four outputs of the convolution one wins and carries gradient, and ReLU kills a third to a
 half of those: 13-19 % of the gradient of the second convolution is not zero. So it is never
-formed. The pooled gradient, the pooled output (for ReLU) and the winner's place in its window say
-everything; from them each kernel builds short lists of (value, place) and adds scaled rows.
+formed. The pooled gradient and the winner's place in its window, if it passed ReLU, say everything;
+from them each kernel builds short lists of (value, place) and adds scaled rows.
 
 ``form`` is a triple of tuples: R kernel rows x Q vectors of so many lanes are the tile that is held
 in registers while a list is worked off. The kernels are compiled once for each form.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.fast.kernels_conv import _written_lines
 from nn.kernels._cache import jit
 from nn.kernels.simd import (
     LANES,
@@ -23,13 +22,11 @@ from nn.kernels.simd import (
     entry_place,
     entry_value,
     get,
-    greater,
     load,
     load_part,
     load_tile,
     put,
     scaled_add,
-    select,
     slid,
     splat,
     store,
@@ -37,27 +34,26 @@ from nn.kernels.simd import (
     store_placed,
     store_tile,
     turned,
+    won,
     zeros,
 )
 
 
 @jit
-def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
+def _sort_windows(columns, first, rows, KH, PH, PW, order):
     """Write the numbers of all pooling windows into ``order``, those where x is blank at its end.
 
     Returns how many are not blank. Both kinds are in rising order (of those at the end, falling).
-    Large images are not looked at: no window is taken for blank.
+    What is written in the columns of windows stands in ``columns`` from ``first`` on, as
+    ``conv_pool_forward`` left it; if that is empty, no window is taken for blank.
     """
-    H = (2 * PH - 1) * rows + KH
-    looks = x_row <= 64 and H < 64
-    if looks:
-        _written_lines(x, x0, x_row, H, KWC + step, 2 * step, columns)
-    lines = (np.int64(1) << np.int64(min(KH + rows, 63))) - 1
+    looks = columns.size > 0
+    lines = (np.int64(1) << np.int64(KH + rows)) - 1
     count, behind = 0, PH * PW
     for py in range(PH):
         for px in range(PW):
             window = py * PW + px
-            blank = looks and not get(columns, px) >> np.int64(2 * py * rows) & lines
+            blank = looks and not get(columns, first + px) >> np.int64(2 * py * rows) & lines
             put(order, count, window)
             count += not blank
             put(order, behind - 1, window)  # is written over unless blank
@@ -67,14 +63,14 @@ def _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, order, columns):
 
 @jit
 def sparse_kernel_gradient(
-    x, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, row, form, entries, table, columns, KWC, dkernel, dbias,
+    x, x_image, x_row, strides, n, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
+    KH, row, form, entries, table, columns, dkernel, dbias,
 ):  # fmt: skip
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
     ``strides`` = (elements from one row of outputs to the next, from one pixel to the next) in
     x. Rows of ``dkernel`` are padded to ``row`` numbers; what stands behind KW * C is not
-    meant to be used. g = dy * scale where y > floor, at the winner; 0 elsewhere.
+    meant to be used. g = dy at the winner of each window that has one, see ``won``; 0 elsewhere.
 
     Eight channels of an image are taken at a time: first their entries, value and place, as
     vectors; then their lists are drawn from these, and one after the other is worked off from
@@ -87,7 +83,7 @@ def sparse_kernel_gradient(
     few = R * Q * len(lanes) <= 6
     windows = PH * PW
     ends = 3 * windows  # of eight lists, in ``table``
-    low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
+    nothing = splat(np.float32(0.0))
     padded = (F + 7) // 8 * 8
     values, places = entries.view(np.float32), entries.view(np.int32)
     # The lists of eight channels begin behind their entries.
@@ -104,7 +100,7 @@ def sparse_kernel_gradient(
     for image in range(n):
         x0 = image * x_image
         rows = down // x_row
-        count = _sort_windows(x, x0, x_row, rows, step, KH, KWC, PH, PW, table, columns)
+        count = _sort_windows(columns, image * PW, rows, KH, PH, PW, table)
         blank += windows - count
         for eight in range(0, padded, LANES):
             bias = load(dbias, eight)
@@ -113,15 +109,15 @@ def sparse_kernel_gradient(
             for i in range(count):
                 window = get(table, i)
                 at = corner + get(table, windows + window)
-                g = select(greater(load(y, at), low), load(dy, at) * factor, nothing)
+                winners = pixel + window * winner_pixel
+                g = won(load(dy, at), winner, winners)
                 bias = bias + g
                 place = get(table, 2 * windows + window)
-                winners = pixel + window * winner_pixel
                 store_placed(entries, i * LANES, g, winner, winners, place, down, step)
             for i in range(count, windows):
-                at = corner + get(table, windows + get(table, i))
-                g = select(greater(load(y, at), low), load(dy, at) * factor, nothing)
-                bias = bias + g
+                window = get(table, i)
+                g = load(dy, corner + get(table, windows + window))
+                bias = bias + won(g, winner, pixel + window * winner_pixel)
             store(dbias, eight, bias)
             end = count * LANES
             for i in range(end, end + 7 * LANES, LANES):
@@ -170,8 +166,8 @@ def sparse_kernel_gradient(
 
 @jit
 def sparse_input_gradient(
-    dx, x_image, x_row, strides, n, y, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
-    floor, scale, KH, row, form, entries, ends, columns, slide, kernel,
+    dx, x_image, x_row, strides, n, dy, y0, y_image, y_row, PH, PW, F, winner, winner_pixel,
+    KH, row, form, entries, ends, slide, kernel,
 ):  # fmt: skip
     """Write ``dx`` of n images: each output's gradient times its kernel, added where it read.
 
@@ -189,7 +185,6 @@ def sparse_input_gradient(
     tile, vector = (form[0], form[1]), 8 * len(lanes)
     windows = PH * PW
     values = entries.view(np.float32)
-    low, factor, nothing = splat(floor), splat(scale), splat(np.float32(0.0))
     pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
     together = 4 * windows * pitch  # behind the lists
     area = F * row  # of the kernel's rows of one kh
@@ -205,11 +200,8 @@ def sparse_input_gradient(
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
             heads = starts
             for f in range(0, F, LANES):
-                if f + LANES <= F:
-                    value, g = load(y, at + f), load(dy, at + f)
-                else:
-                    value, g = load_part(y, at + f, F - f), load_part(dy, at + f, F - f)
-                g = select(greater(value, low), g * factor, nothing)
+                g = load(dy, at + f) if f + LANES <= F else load_part(dy, at + f, F - f)
+                g = won(g, winner, pixel + f)
                 heads = deal(entries, window * 4 * pitch, heads, g, f * row, row, winner, pixel + f)
             put(ends, 4 * windows + window, np.int64(heads - starts))
         # Copy the lists side by side, in the order of the rows of pixels: the cache has to hold

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nn.fast.kernels_conv import first_maximum
+from nn.fast.kernels_conv import first_maximum, passed
 from nn.fast.kernels_winograd_transforms import (
     GAP,
     input_blocks,
@@ -51,8 +51,8 @@ def winograd_pool_forward(
     Takes ``group`` images at a time through the kinds of blocks, the rows of the table ``blocks``
     (see ``Blocks``), and of each kind so many blocks at a time that the transformed patches v
     and products m stay in the cache. ``winner`` gets the place of the maximum in its window, 0 to
-    3, the first one if equal; if it is empty, nobody wants to know. ``form`` is that of
-    ``products``.
+    3, the first one if equal, or 4 where it is not above ``floor``; if it is empty, nobody wants
+    to know. ``form`` is that of ``products``.
     """
     lanes = form[2]
     vector = np.int64(8 * len(lanes))
@@ -94,23 +94,24 @@ def winograd_pool_forward(
                                 a0, a1, a4, a5 = output_six(half, s, vector, lanes)
                                 a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
+                                best = best + b
                                 if keep:
-                                    store_bytes(winner, seat + padded, index)
-                                best = maximum(low, best + b)
+                                    seen = passed(best, index, low, lanes)
+                                    store_bytes(winner, seat + padded, seen)
                                 if whole:
-                                    store(y, out + F, best)
+                                    store(y, out + F, maximum(low, best))
                                 else:
-                                    store_part(y, out + F, best, F - f)
+                                    store_part(y, out + F, maximum(low, best), F - f)
                             else:
                                 a0, a1 = output_four(half, s, vector, lanes)
                                 a2, a3 = output_four(half, s + line, vector, lanes)
                             best, index = first_maximum(a0, a1, a2, a3, lanes)
+                            best = best + b
                             if keep:
-                                store_bytes(winner, seat, index)
-                            best = maximum(low, best + b)
+                                store_bytes(winner, seat, passed(best, index, low, lanes))
                             if whole:
-                                store(y, out, best)
+                                store(y, out, maximum(low, best))
                             else:
-                                store_part(y, out, best, F - f)
+                                store_part(y, out, maximum(low, best), F - f)
                             out += y_row
                             seat += PW * padded

@@ -69,13 +69,11 @@ from nn.kernels.simd._lanes import (
     total,
 )
 from nn.kernels.simd._lists import (
-    deal,
     draw,
     entry_place,
     entry_value,
     slid,
     store_numbered,
-    store_placed,
     turned,
 )
 from nn.kernels.simd._memory import get, load, load_part, put, store, store_bytes, store_part
@@ -90,6 +88,7 @@ from nn.kernels.simd._tiles import (
     zeros,
 )
 from nn.kernels.simd._types import LANES, wide_registers
+from nn.kernels.simd._windows import deal, store_placed, won
 
 Lanes = tuple[int, ...]
 
@@ -140,5 +139,6 @@ __all__ = [
     "store_tile_part",
     "total",
     "turned",
+    "won",
     "zeros",
 ]
