@@ -10,6 +10,7 @@ import numpy as np
 from nn.fast.buffers import SHARDS, SLACK, Buffer, Plane
 from nn.fast.kernels_conv import conv_pool_forward, looks, pack_columns
 from nn.fast.kernels_dense import activation_gradient, column_sums
+from nn.fast.kernels_lookup import add_taps, lookup_form, lookup_kernel_gradient
 from nn.fast.kernels_sparse import (
     add_rows,
     pack_rows,
@@ -154,7 +155,9 @@ class ConvPoolBench(Bench):
         self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
         rows = self.KH * self.F
         self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)
-        self.dkernels = aligned_zeros((SHARDS, rows * stage.form.row if dy is not None else 0))
+        self.lookup = lookup_form(self.KWC, stage.layer.strides[1] * self.C, self.padded)
+        size = self.KH * self.KWC * self.padded if self.lookup else rows * stage.form.row
+        self.dkernels = aligned_zeros((SHARDS, size if dy is not None else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
         self.nbytes = sum(
             array.nbytes
@@ -225,8 +228,11 @@ class ConvPoolBench(Bench):
             y = self.y.part(shard, lo)
             calls.append((activation_gradient, (dy, y, 0, n * target.image, ZERO, self.scale)))
         out = self._columns(lo), self.dkernels[shard], self.dbiases[shard]
-        arguments: tuple[Any, ...] = (x, *where, form.row, form.tuples, *room, *out)
-        calls.append((sparse_kernel_gradient, arguments))
+        if self.lookup:
+            calls.append((lookup_kernel_gradient, (x, *where, self.lookup, *room, *out)))
+        else:
+            tile = form.row, form.tuples
+            calls.append((sparse_kernel_gradient, (x, *where, *tile, *room, *out)))
         if self.dx is not None:
             slide = input_form.slide(self.C, layer.strides[1])
             arguments = (
@@ -238,15 +244,13 @@ class ConvPoolBench(Bench):
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
         parts = self.dkernels.reshape(-1)
-        calls: list[Call] = [
-            (
-                add_rows,
-                (
-                    parts, self.dkernels.shape[1], SHARDS, self.KH, self.KWC, self.F,
-                    self.stage.form.row, first, last, self.weights.dkernel, 0,
-                ),
-            )
-        ]  # fmt: skip
+        rows, size, dkernel = (first, last), self.dkernels.shape[1], self.weights.dkernel
+        if self.lookup:
+            sums: Call = add_taps, (parts, size, SHARDS, self.padded, self.F, *rows, dkernel)
+        else:
+            layout = self.KH, self.KWC, self.F, self.stage.form.row
+            sums = add_rows, (parts, size, SHARDS, *layout, *rows, dkernel, 0)
+        calls: list[Call] = [sums]
         if last == self.KH * self.KWC:
             dbiases = self.dbiases.reshape(-1)
             width = self.dbiases.shape[1]

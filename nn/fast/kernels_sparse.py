@@ -40,7 +40,7 @@ from nn.kernels.simd import (
 
 
 @jit
-def _sort_windows(columns, first, rows, KH, PH, PW, order):
+def sort_windows(columns, first, rows, KH, PH, PW, order):
     """Write the numbers of all pooling windows into ``order``, those where x is blank at its end.
 
     Returns how many are not blank. Both kinds are in rising order (of those at the end, falling).
@@ -100,7 +100,7 @@ def sparse_kernel_gradient(
     for image in range(n):
         x0 = image * x_image
         rows = down // x_row
-        count = _sort_windows(columns, image * PW, rows, KH, PH, PW, table)
+        count = sort_windows(columns, image * PW, rows, KH, PH, PW, table)
         blank += windows - count
         for eight in range(0, padded, LANES):
             bias = load(dbias, eight)

@@ -10,6 +10,7 @@ import numpy as np
 
 import nn
 from nn import reference, runtime
+from nn.fast.buffers import SHARDS
 from tests.benchmarks.nets import NETS, noise, ours, widened
 from tests.benchmarks.timing import best_cpu, interleave
 
@@ -27,8 +28,7 @@ def kernels():
     engine = model.engine
     for _ in range(3):
         engine.train_step(x, y)
-    program = engine._training.programs[BATCH]
-    calls = program.forward[0][0][1]
+    calls = engine._training.program(BATCH, SHARDS).forward[0][0][1]
     rng = np.random.default_rng(0)
 
     def array(*shape):
@@ -51,7 +51,7 @@ def kernels():
          lambda: reference.conv2d_backward_kernel(x2, dy2, k2.shape, one, none)),
         ("convolution 2 dX", "sparse_input_gradient", 0, c2,
          lambda: reference.conv2d_backward_input(dy2, k2, x2.shape, one, none)),
-        ("convolution 1 dW", "sparse_kernel_gradient", 1, c1,
+        ("convolution 1 dW", ("lookup_kernel_gradient", "sparse_kernel_gradient"), -1, c1,
          lambda: reference.conv2d_backward_kernel(x1, dy1, k1.shape, one, none)),
         ("dense 1600 x 128", "dense_forward", 0, dense,
          lambda: reference.dense_forward(xd, kd, None)),
@@ -60,7 +60,8 @@ def kernels():
     ]  # fmt: skip
     table = []
     for name, kernel, which, flops, slow in rows:
-        matching = [call for call in calls if call[0].__name__ == kernel]
+        names = (kernel,) if isinstance(kernel, str) else kernel
+        matching = [call for call in calls if call[0].__name__ in names]
         function, arguments = matching[which]
         seconds = best_cpu(lambda f=function, a=arguments: f(*a))
         moved = sum(a.nbytes for a in arguments if isinstance(a, np.ndarray) and a.size > 8)

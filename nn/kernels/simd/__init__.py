@@ -88,7 +88,14 @@ from nn.kernels.simd._tiles import (
     zeros,
 )
 from nn.kernels.simd._types import LANES, wide_registers
-from nn.kernels.simd._windows import deal, store_placed, won
+from nn.kernels.simd._windows import (
+    REACH,
+    add_looked_up,
+    deal,
+    store_placed,
+    store_seats,
+    won,
+)
 
 Lanes = tuple[int, ...]
 
@@ -101,9 +108,11 @@ WIDE = SIXTEEN if wide_registers() else EIGHT
 __all__ = [
     "EIGHT",
     "LANES",
+    "REACH",
     "SIXTEEN",
     "WIDE",
     "Lanes",
+    "add_looked_up",
     "added",
     "deal",
     "draw",
@@ -135,6 +144,7 @@ __all__ = [
     "store_numbered",
     "store_part",
     "store_placed",
+    "store_seats",
     "store_tile",
     "store_tile_part",
     "total",

@@ -24,11 +24,19 @@ from nn.kernels.simd._types import (
     I32,
     LANES,
     VectorType,
+    extent,
     index_of,
     intp,
     intrinsic,
     ir_of,
+    lanes_of,
+    load_at,
+    multiply_add,
     pointer_to,
+    spread,
+    store_at,
+    tile_vector,
+    wide_registers,
 )
 
 
@@ -154,3 +162,112 @@ def deal(
 
     arguments = (entries, out, heads, values, base, step, winners, pixel)
     return types.uint64(*arguments), codegen
+
+
+# --- Each lane looks up what its winner read ----------------------------------------------------
+
+REACH = 16  # elements of a row of x that are looked at: a wide register
+
+
+def _every(kind: Any, number: int) -> Any:
+    return ir.Constant(kind, [number] * kind.count)
+
+
+@intrinsic
+def store_seats(
+    typingctx: Any, seats: Any, index: Any, winners: Any, pixel: Any, shift: Any, lanes: Any
+) -> Any:
+    """Write for each lane where its winner stands, as int32 for ``add_looked_up``.
+
+    The winners are bytes from ``winners.flat[pixel]`` on; winner w becomes
+    ``(w >> 1) * 16 + (w & 1) * S``, S being the length of the tuple ``shift``.
+    """
+    count, right = lanes_of(lanes), extent(shift)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        source = pointer_to(context, builder, sig.args[2], args[2])
+        start = index_of(context, builder, args[3], sig.args[3])
+        winner = _bytes(builder, source, start, count)
+        line = builder.mul(builder.and_(winner, _every(winner.type, 2)), _every(winner.type, 8))
+        side = builder.and_(winner, _every(winner.type, 1))
+        seat = builder.add(line, builder.mul(side, _every(winner.type, right)))
+        pointer = pointer_to(context, builder, sig.args[0], args[0])
+        store_at(builder, pointer, index_of(context, builder, args[1], sig.args[1]), seat)
+        return context.get_dummy_value()
+
+    return types.void(seats, index, winners, pixel, shift, lanes), codegen
+
+
+@intrinsic
+def add_looked_up(
+    typingctx: Any,
+    acc: Any,
+    g: Any,
+    array: Any,
+    index: Any,
+    down: Any,
+    seats: Any,
+    seat: Any,
+    form: Any,
+) -> Any:
+    """Add what a row of a convolution's kernel read where each lane's winner stands, times ``g``.
+
+    ``acc[c] += g * array.flat[index + (w >> 1) * down + (w & 1) * S + c]``, with w the lane's
+    winner, of which ``seats.flat[seat]`` and what follows is told by ``store_seats``. ``form`` is
+    a pair of tuples of lengths C = len(acc) and S, together at most 16. Returns the new
+    accumulators. Sixteen elements are read from ``index`` and from ``index + down`` on.
+    """
+    vector = tile_vector("add_looked_up", acc, array)
+    columns, shift = (extent(part) for part in form.types)
+    if g != vector or columns != acc.count or columns + shift > REACH:
+        raise TypingError(f"simd.add_looked_up: {acc}, {g} and {columns} + {shift} elements.")
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        tile, factor, data, first, distance, places, place, _ = args
+        pointer = pointer_to(context, builder, sig.args[2], data)
+        upper = index_of(context, builder, first, sig.args[3])
+        lower = builder.add(upper, index_of(context, builder, distance, sig.args[4]))
+        lines = [builder.gep(pointer, [line]) for line in (upper, lower)]
+        kind = ir_of(context, vector)
+        source = pointer_to(context, builder, sig.args[5], places)
+        start = index_of(context, builder, place, sig.args[6])
+        where = load_at(builder, source, start, ir.VectorType(I32, kind.count))
+        wide = kind.count == REACH and wide_registers()
+        look_up = _by_permutation if wide else _by_selection
+        for c, value in enumerate(look_up(builder, lines, where, columns, shift, kind)):
+            new = multiply_add(builder, factor, value, builder.extract_value(tile, c))
+            tile = builder.insert_value(tile, new, c)
+        return tile
+
+    return acc(acc, g, array, index, down, seats, seat, form), codegen
+
+
+def _by_permutation(
+    builder: Any, lines: list[Any], seat: Any, columns: int, shift: int, kind: Any
+) -> list[Any]:
+    """Return the columns: one instruction takes any elements of two wide registers."""
+    permutation = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind, seat.type, kind]),
+        "llvm.x86.avx512.vpermi2var.ps.512",
+    )
+    upper, lower = (load_at(builder, line, intp(0), kind) for line in lines)
+    seats = [builder.add(seat, _every(seat.type, c)) for c in range(columns)]
+    return [builder.call(permutation, [upper, there, lower]) for there in seats]
+
+
+def _by_selection(
+    builder: Any, lines: list[Any], seat: Any, columns: int, shift: int, kind: Any
+) -> list[Any]:
+    """Return the columns: each of the four places' elements in all lanes, then a choice."""
+    below = builder.icmp_signed(">=", seat, _every(seat.type, REACH))
+    side = builder.and_(seat, _every(seat.type, REACH - 1))
+    right = builder.icmp_signed("!=", side, _every(seat.type, 0))
+    rows = []
+    for line in lines:
+        read = [
+            spread(builder, builder.load(builder.gep(line, [intp(c)])), kind)
+            for c in range(columns + shift)
+        ]
+        rows.append([builder.select(right, read[c + shift], read[c]) for c in range(columns)])
+    return [builder.select(below, lower, upper) for upper, lower in zip(*rows, strict=True)]
