@@ -448,6 +448,28 @@ def test_ctrl_c_during_the_update_finishes_it_first(monkeypatch):
     assert model.optimizer.iterations == 1
 
 
+@pytest.mark.parametrize("optimizer", [Adadelta(rho=0.9), Adam(beta_2=0.9), SGD(0.1, momentum=0.9)])
+def test_what_fades_away_ends_at_zero(optimizer):
+    """Numbers without a normal form cost a hundred cycles each; 0.9 of the smallest is itself."""
+    model = make([Input((4,)), Dense(20, activation="softmax")], optimizer=optimizer)
+    x, y = data(model, 6)
+    model.engine.train_step(x, y)
+    slots = model.optimizer.slots.values()
+    assert all(np.abs(slot).max() > 0 for slot in slots)
+    x[:, 1:3] = 0
+    for _ in range(1000):
+        model.engine.train_step(x, y)
+    for slot in slots:
+        kernel = slot[: 4 * 20].reshape(4, 20)
+        assert (kernel[1:3] == 0).all()
+        assert (kernel[[0, 3]] != 0).any()
+        assert (np.abs(slot[slot != 0]) >= np.finfo(np.float32).smallest_normal).all()
+    model.gradients[:] = np.nan
+    model.parameters[0] = np.nan
+    model.engine.train_step(x, y)
+    assert all(np.isnan(slot).any() for slot in slots)
+
+
 def test_nan_reaches_the_loss_and_zero_gradients_change_nothing():
     model = make(digits_net(), optimizer=Adam(0.1))
     x, y = data(model, 8)
