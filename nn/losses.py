@@ -8,6 +8,7 @@ for every input; the class methods here serve the other cases and evaluation.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,12 @@ from nn import ops
 from nn.reference import Array
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
+
+
+@functools.cache
+def _one_hot(classes: int, dtype: Any) -> Array:
+    """Return the targets of all labels, (classes, classes): to be read only."""
+    return np.eye(classes, dtype=dtype)
 
 
 class Loss:
@@ -59,7 +66,7 @@ class Loss:
 
     def targets(self, y: Array, classes: int, dtype: Any = np.float32) -> Array:
         """Return checked labels as (smoothed) probabilities, (N, classes)."""
-        t = np.eye(classes, dtype=dtype)[y] if y.ndim == 1 else y.astype(dtype, copy=False)
+        t = _one_hot(classes, dtype_of(dtype))[y] if y.ndim == 1 else y.astype(dtype, copy=False)
         if self.label_smoothing:
             t = t * dtype_of(dtype)(1 - self.label_smoothing)
             t += dtype_of(dtype)(self.label_smoothing / classes)

@@ -21,6 +21,8 @@ class Updates:
         self.cuts, self.done = cuts, done
         self._whole: tuple[Array, ...] = ()
         self._parts: list[tuple[Array, ...]] = []
+        self._step: tuple[Any, ...] | None = None
+        self._calls: list[Call] = []
 
     def calls(self, optimizer: Optimizer, parameters: Array, gradients: Array) -> list[Call] | None:
         """Return one call a part for the next step; None for an optimiser of somebody else's.
@@ -28,10 +30,9 @@ class Updates:
         Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
         of ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
         """
-        found = _kernel(optimizer)
-        if found is None:
+        step = _kernel(optimizer)
+        if step is None:
             return None
-        kernel, constants = found
         whole = parameters, gradients, *(optimizer.slots[name] for name in optimizer.slot_names)
         same = len(whole) == len(self._whole)
         if not (same and all(a is b for a, b in zip(whole, self._whole, strict=True))):
@@ -40,10 +41,14 @@ class Updates:
                 tuple(vector[first:last] for vector in whole)
                 for first, last in itertools.pairwise(self.cuts)
             ]
-        return [
-            (kernel, (*vectors, *constants, self.done, part))
-            for part, vectors in enumerate(self._parts)
-        ]
+            self._step = None
+        if step != self._step:
+            kernel, constants = self._step = step
+            self._calls = [
+                (kernel, (*vectors, *constants, self.done, part))
+                for part, vectors in enumerate(self._parts)
+            ]
+        return self._calls
 
 
 def _kernel(optimizer: Optimizer) -> tuple[Any, tuple[Any, ...]] | None:

@@ -381,7 +381,8 @@ class Dropout(Layer):
 
     def draw_seed(self) -> int:
         """Return the 64-bit number that makes the next mask."""
-        return int(self.rng.integers(0, 2**64, dtype=np.uint64))
+        # What ``rng.integers(0, 2**64, np.uint64)`` would return, in a tenth of its time.
+        return int(self.rng.bit_generator.random_raw())
 
     def _forward(self, x: Array, training: bool) -> Array:
         if not training:
