@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from nn.fast.kernels_winograd import winograd_forward
+from nn.fast.kernels_winograd_gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.kernels_winograd_pool import winograd_pool_forward
 from nn.fast.kernels_winograd_transforms import GAP, input_blocks, output_columns
 from nn.fast.winograd_blocks import Blocks
-from nn.fast.winograd_conv import convolve
+from nn.fast.winograd_conv import _kernel_gradient, convolve
 from nn.kernels.simd import EIGHT, SIXTEEN
 
 CANARY = np.float32(-7.25)
@@ -355,3 +356,85 @@ def test_few_images_take_the_blocks_with_few_matrices():
     few, many = Blocks.best(10, 10, 32, 64, 1), Blocks.best(10, 10, 32, 64, 128)
     assert few.table[:, :2].tolist() == [[2, 2]]
     assert many.table[:, :2].tolist() == [[4, 4], [4, 2], [2, 4], [2, 2]]
+
+
+# --- The gradient of the kernel -------------------------------------------------------------------
+
+
+def direct_gradient(x, dy, pads):
+    """Return the gradient of the kernel in float64."""
+    padded = np.pad(x.astype(float), ((0, 0), *pads, (0, 0)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+    return np.einsum("nhwcij,nhwf->ijcf", views, dy.astype(float), optimize=True)
+
+
+@pytest.mark.parametrize("images", [1, 5, 70])
+@pytest.mark.parametrize(
+    ("H", "W", "C", "F", "pads"),
+    [
+        (3, 3, 8, 8, NONE),
+        (4, 5, 9, 11, NONE),
+        (5, 4, 8, 40, ((1, 0), (0, 1))),
+        (6, 7, 17, 33, ((1, 1), (1, 1))),
+        (12, 12, 32, 64, NONE),
+        (26, 26, 32, 32, NONE),
+    ],
+)
+def test_the_kernels_gradient_agrees_with_float64(H, W, C, F, pads, images):
+    rng = np.random.default_rng(H * W + images)
+    x = rng.normal(size=(images, H, W, C)).astype(np.float32)
+    OH, OW = H + sum(pads[0]) - 2, W + sum(pads[1]) - 2
+    dy = rng.normal(size=(images, OH, OW, F)).astype(np.float32)
+    expected = direct_gradient(x, dy, pads)
+    atol = LARGEST_ERROR * np.abs(expected).max()
+    np.testing.assert_allclose(_kernel_gradient(x, dy, pads), expected, rtol=0, atol=atol)
+
+
+def test_without_images_the_gradient_is_zero():
+    x, dy = np.zeros((0, 5, 5, 8), np.float32), np.zeros((0, 3, 3, 16), np.float32)
+    gradient = _kernel_gradient(x, dy, NONE)
+    assert gradient.shape == (3, 3, 8, 16)
+    assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize("largest", [2, 4])
+@pytest.mark.parametrize(("OH", "OW"), [(1, 1), (3, 7), (5, 6), (10, 10)])
+@pytest.mark.parametrize(("C", "F"), [(8, 8), (11, 37), (16, 32), (16, 64)])
+def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest, OH, OW, C, F):
+    rng = np.random.default_rng(OH)
+    n, H, W = 5, OH + 2, OW + 2
+    x = rng.normal(size=(n, H, W, C)).astype(np.float32)
+    dy = rng.normal(size=(n, OH, OW, F)).astype(np.float32)
+    row, group, results = W * C, 2, []
+    for widest in (EIGHT, SIXTEEN):
+        blocks = Blocks.cover(OH, OW, C, F, largest, widest, tiles=36)
+        sizes = (*blocks.sizes, group * H * row + row + 4 * C + 64)
+        arrays = [Fenced(size) for size in sizes]
+        du, v, m, inside = (array.inside for array in arrays)
+        inside[group * H * row :] = 100  # behind the images: numbers that must not matter
+        du[:] = np.nan  # is written, not added to
+        held, given, out = Fenced(x), Fenced(dy), Fenced(9 * C * F)
+        winograd_kernel_gradient(
+            held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, blocks.grid,
+            given.inside, OH, OW, F, blocks.padded, v, m, du, inside, blocks.form,
+        )  # fmt: skip
+        winograd_kernel_back(du, 0, 1, C, F, blocks.padded, blocks.grid, out.inside)
+        assert all(array.intact() for array in (held, given, *arrays, out))
+        results.append(out.inside.reshape(3, 3, C, F))
+    np.testing.assert_array_equal(*results)
+    expected = direct_gradient(x, dy, NONE)
+    atol = LARGEST_ERROR * np.abs(expected).max()
+    np.testing.assert_allclose(results[0], expected, rtol=0, atol=atol)
+
+
+def test_parts_of_the_gradient_are_added_in_their_order():
+    rng = np.random.default_rng(5)
+    C, F, padded, grid = 8, 11, 16, (6, 4)
+    size = prod(grid) * (C * padded + GAP)
+    parts = rng.normal(size=(3, size)).astype(np.float32)
+    together, alone = Fenced(9 * C * F), Fenced(9 * C * F)
+    total = (parts[0] + parts[1]) + parts[2]
+    winograd_kernel_back(parts.ravel(), size, 3, C, F, padded, grid, together.inside)
+    winograd_kernel_back(total, size, 1, C, F, padded, grid, alone.inside)
+    np.testing.assert_array_equal(together.inside, alone.inside)
+    assert together.intact()

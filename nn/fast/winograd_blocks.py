@@ -50,20 +50,28 @@ class Blocks:
 
     @classmethod
     def cover(
-        cls, OH: int, OW: int, C: int, F: int, largest: int = 4, widest: Lanes | None = None
+        cls,
+        OH: int,
+        OW: int,
+        C: int,
+        F: int,
+        largest: int = 4,
+        widest: Lanes | None = None,
+        tiles: int = 24,
     ) -> Blocks:
         """Return the blocks of up to ``largest`` (2 or 4) rows with the fewest multiplications.
 
-        In vectors of up to ``widest``, by default the machine's.
+        In vectors of up to ``widest``, by default the machine's. Up to ``tiles`` are multiplied at
+        a time, fewer where they have many channels.
         """
         widest = widest or WIDE
         padded, table = -(-F // LANES) * LANES, []
         for rows, down, top in _cuts(OH, largest):
             for columns, across, left in _cuts(OW, largest):
                 points = (rows + 2) * (columns + 2)
-                tiles = TILE_ELEMENTS // (points * (C + padded)) // 12 * 12
-                tiles = max(12, min(24, tiles))
-                table.append((rows, columns, down, across, top, left, tiles))
+                room = TILE_ELEMENTS * tiles // 24 // (points * (C + padded)) // 12 * 12
+                here = max(12, min(tiles, room))
+                table.append((rows, columns, down, across, top, left, here))
         wide = C % (LANES * len(widest)) == 0 and F % (2 * LANES * len(widest)) == 0
         lanes = widest if wide else EIGHT
         return cls(np.array(table, np.int64).reshape(-1, 7), C, F, lanes)
@@ -123,7 +131,8 @@ class Blocks:
     def sizes(self) -> tuple[int, int, int]:
         """Elements of the matrices u, of the patches v and of the products m."""
         matrices = math.prod(self.grid) * (self.C * self.padded + GAP)
-        square, half = 36 * LANES * len(self.lanes), 24 * self.padded
+        vector = LANES * len(self.lanes)
+        square, half = 36 * vector, max(24 * self.padded, 40 * vector)
         return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
 
     def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:

@@ -11,11 +11,8 @@ import numpy as np
 
 from nn import ops
 from nn.fast.buffers import SHARDS, SLACK, shard_bounds
-from nn.fast.kernels_winograd import (
-    winograd_forward,
-    winograd_kernel_back,
-    winograd_kernel_gradient,
-)
+from nn.fast.kernels_winograd import winograd_forward
+from nn.fast.kernels_winograd_gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.winograd_blocks import Blocks
 from nn.kernels import _pool
 from nn.kernels.simd import LANES
@@ -23,8 +20,7 @@ from nn.layers import Conv2D, Layer
 from nn.memory import aligned_zeros, recycled
 from nn.reference import Array, Pads
 
-GRADIENT_ELEMENTS = 150_000  # of transformed patches: most of a second-level cache
-GROUP_PATCHES = 160  # of the images that are read together for the gradient
+GRADIENT_TILES = 48  # blocks that are multiplied at a time for the gradient: long sums
 GROUP_ELEMENTS = 100_000  # of the images that pass all kinds of blocks together
 
 
@@ -45,7 +41,7 @@ class WinogradConv:
     The gradient of x is again a 3 x 3 convolution: of dy inside a border of zeros, with the kernel
     turned by 180 degrees and its channels exchanged. Both take 36 multiplications for a block of
     4 x 4 outputs where the direct sum takes 144; a few images take 2 x 2 blocks, which have fewer
-    matrices to prepare. The gradient of the kernel goes back through the transforms of these.
+    matrices to prepare. The gradient of the kernel takes 36, too, back through the same steps.
 
     Parameters
     ----------
@@ -110,15 +106,9 @@ class _Tiling:
         return H + sum(self.pads[0]) - 2, W + sum(self.pads[1]) - 2
 
     @property
-    def padded(self) -> int:
-        """Channels of the output, in whole vectors."""
-        return -(-self.F // LANES) * LANES
-
-    @property
     def group(self) -> int:
-        """Images that are read together: enough patches to fill the tiles."""
-        OH, OW = self.output
-        return max(1, GROUP_PATCHES // max(1, ((OH + 1) // 2) * ((OW + 1) // 2)))
+        """Images of a shard that pass all kinds of blocks together."""
+        return max(1, min(-(-self.shape[0] // SHARDS), GROUP_ELEMENTS // self.place[3]))
 
     @property
     def place(self) -> tuple[int, int, int, int, int]:
@@ -138,10 +128,6 @@ class _Tiling:
         inside[...] = 0
         return inside
 
-    def scratch(self, elements: int) -> Array:
-        """Return room for ``elements`` numbers for each shard."""
-        return recycled((SHARDS, elements + SLACK))
-
 
 @functools.lru_cache(maxsize=64)
 def _blocks(OH: int, OW: int, C: int, F: int, N: int) -> tuple[Blocks, tuple[int, int, int]]:
@@ -158,7 +144,7 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     """Return the 3 x 3 convolution of x (N, H, W, C), float32, padded by ``pads``, stride 1."""
     N, H, W, C = x.shape
     tiling = _Tiling((N, H, W, C), pads, kernel.shape[3])
-    (OH, OW), F, padded = tiling.output, tiling.F, tiling.padded
+    (OH, OW), F = tiling.output, tiling.F
     blocks, (matrices, patches, products) = _blocks(OH, OW, C, F, N)
     u = recycled((matrices,))
     _pool.run(_write, [(call,) for call in blocks.kernels(kernel.reshape(-1), u)])
@@ -167,12 +153,12 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     flat, source = y.reshape(-1), x.reshape(-1)
     v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
     place, form = tiling.place, blocks.form
-    group = max(1, min(-(-N // SHARDS), GROUP_ELEMENTS // place[3]))
+    group = tiling.group
     insides = tiling.insides(group)
     tasks = [
         (
             source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, blocks.grid,
-            offsets, OH, OW, F, padded, flat[lo * OH * OW * F :], v[shard], m[shard],
+            offsets, OH, OW, F, blocks.padded, flat[lo * OH * OW * F :], v[shard], m[shard],
             insides[shard], form,
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
@@ -186,24 +172,25 @@ def _kernel_gradient(x: Array, dz: Array, pads: Pads) -> Array:
     """Return the gradient (3, 3, C, F) of the kernel; x is (N, H, W, C), dz (N, OH, OW, F)."""
     N, H, W, C = x.shape
     OH, OW, F = dz.shape[1:]
+    if N == 0:
+        return np.zeros((3, 3, C, F), np.float32)
     tiling = _Tiling((N, H, W, C), pads, F)
-    padded = tiling.padded
-    # An odd number: sixteen streams a power of two apart would share one set of the cache.
-    tiles = max(12, min(99, GRADIENT_ELEMENTS // (16 * (C + padded)))) | 1
-    v, m = tiling.scratch(16 * tiles * C), tiling.scratch(16 * tiles * padded)
-    product, du = tiling.scratch(C * padded), recycled((SHARDS, 16 * C * padded + SLACK))
-    du[...] = 0
-    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides(tiling.group)
+    blocks = Blocks.cover(OH, OW, C, F, tiles=GRADIENT_TILES)
+    matrices, patches, products = blocks.sizes
+    v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
+    du, group = recycled((SHARDS, matrices)), tiling.group
+    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides(group)
+    bounds = [(lo, hi) for lo, hi in shard_bounds(N) if hi > lo]
     tasks = [
         (
-            source[lo * H * W * C :], tiling.place, C, hi - lo, tiling.group,
-            flat[lo * OH * OW * F :], OH, OW, F, padded,
-            v[shard], m[shard], product[shard], du[shard], tiles, insides[shard],
+            source[lo * H * W * C :], tiling.place, C, hi - lo, group, blocks.table, blocks.grid,
+            flat[lo * OH * OW * F :], OH, OW, F, blocks.padded, v[shard], m[shard], du[shard],
+            insides[shard], blocks.form,
         )
-        for shard, (lo, hi) in enumerate(shard_bounds(N))
-        if hi > lo
+        for shard, (lo, hi) in enumerate(bounds)
     ]  # fmt: skip
     _pool.run(winograd_kernel_gradient, tasks)
     dkernel = np.empty((3, 3, C, F), np.float32)
-    winograd_kernel_back(du.reshape(-1), du.shape[1], SHARDS, C, F, padded, dkernel.reshape(-1))
+    shape = C, F, blocks.padded, blocks.grid
+    winograd_kernel_back(du.reshape(-1), du.shape[1], len(bounds), *shape, dkernel.reshape(-1))
     return dkernel
