@@ -104,7 +104,7 @@ class ConvPoolStage(Stage):
 
 
 class ConvPoolBench(Bench):
-    """Forward by direct tiles or Winograd, backward by lists or lookups of what the winners read."""
+    """Forward by direct tiles or Winograd, backward by lists or lookups, see the kernels."""
 
     def __init__(
         self,
