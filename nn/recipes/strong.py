@@ -191,17 +191,6 @@ def _scribbles(epoch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return drawn, np.full((SCRIBBLES, CLASSES), 1 / CLASSES, np.float32)
 
 
-def strokeless_batches(
-    images: NDArray[np.uint8],
-    labels: NDArray[Any],
-    batch_size: int,
-    seed: int,
-    data_dir: str | None = None,
-) -> StrongBatches:
-    """Return the same mix without people's pen strokes."""
-    return StrongBatches(images, labels, batch_size, seed, data_dir, real_strokes=False)
-
-
 def calibrate(
     model: Any, images: NDArray[np.uint8], labels: NDArray[Any], data_dir: str | None = None
 ) -> dict[str, Any]:
