@@ -4,6 +4,7 @@
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -266,3 +267,30 @@ def test_compiling_gives_fresh_slots():
     model.compile(model.optimizer, "sparse_categorical_crossentropy")
     assert model.optimizer.iterations == 0
     assert not model.optimizer.slots["velocity"].any()
+
+
+# --- what fades away ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [partial(Adadelta, rho=0.9), Adam, partial(SGD, 0.1, 0.9)])
+def test_the_kernels_end_at_zero_where_numpy_fades(dtype, make):
+    """And change no weight by it: 1.2e-38 beside an epsilon of 1e-7 is nothing."""
+    optimizers_, paths = (make(), make()), []
+    for optimizer, name in zip(optimizers_, ("numba", "reference"), strict=True):
+        optimizer.build(4, dtype)
+        for index, slot in enumerate(optimizer.slots.values()):
+            slot[:] = np.array([3e-38, 1e-20, np.nan, 0.25 + index], dtype)
+        p = np.ones(4, dtype)
+        with nn.use_backend(name):
+            for _ in range(20):
+                optimizer.step(p, np.zeros(4, dtype))
+        paths.append(p)
+    kernel, numpy_ = (optimizer.slots for optimizer in optimizers_)
+    for name, slot in kernel.items():
+        assert_allclose(slot[1:], numpy_[name][1:], rtol=1e-5)
+        assert np.isnan(slot[2])
+    first = next(iter(kernel))
+    assert kernel[first][0] == 0
+    assert 0 < numpy_[first][0] < 1.2e-38
+    assert_array_equal(*(path[:2] for path in paths))

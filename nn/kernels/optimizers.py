@@ -2,6 +2,11 @@
 
 Slices and `np.sqrt` are on purpose: so written the compiler vectorises the loops. Scalars are
 brought to the vectors' dtype first, or float32 would be computed in float64.
+
+What an optimiser remembers of a weight that gets no gradient any more fades away, and would stay at
+the smallest number there is. Numbers under 1.2e-38 have no normal form, and the processor takes a
+hundred cycles for each: one such weight in a hundred makes a step three times as long, one in ten
+fifteen times. So they are set to zero.
 """
 
 from __future__ import annotations
@@ -15,6 +20,15 @@ from nn.kernels._cache import jit
 
 Array = npt.NDArray[Any]
 
+SMALLEST = np.finfo(np.float32).smallest_normal
+NOTHING = np.float32(0.0)
+
+
+@jit
+def normal(value: Any) -> Any:
+    """Return ``value``, or 0 for one without a normal form in float32; NaN stays NaN."""
+    return NOTHING if abs(value) < SMALLEST else value
+
 
 @jit
 def _sgd(p: Any, g: Any, lr: Any) -> None:
@@ -26,7 +40,7 @@ def _sgd(p: Any, g: Any, lr: Any) -> None:
 def _momentum(p: Any, g: Any, velocity: Any, lr: Any, momentum: Any, nesterov: Any) -> None:
     for i in range(len(p)):
         v = momentum * velocity[i] - lr * g[i]
-        velocity[i] = v
+        velocity[i] = normal(v)
         p[i] += momentum * v - lr * g[i] if nesterov else v
 
 
@@ -37,8 +51,8 @@ def _adadelta(
     for i in range(len(p)):
         squares = rho * acc_grad[i] + rest * g[i] * g[i]
         delta = g[i] * np.sqrt((acc_delta[i] + epsilon) / (squares + epsilon))
-        acc_grad[i] = squares
-        acc_delta[i] = rho * acc_delta[i] + rest * delta * delta
+        acc_grad[i] = normal(squares)
+        acc_delta[i] = normal(rho * acc_delta[i] + rest * delta * delta)
         p[i] -= lr * delta
 
 
@@ -49,8 +63,8 @@ def _adam(
     for i in range(len(p)):
         first = m[i] + rest_1 * (g[i] - m[i])
         second = v[i] + rest_2 * (g[i] * g[i] - v[i])
-        m[i] = first
-        v[i] = second
+        m[i] = normal(first)
+        v[i] = normal(second)
         p[i] = p[i] - shrink * p[i] - rate * first / (np.sqrt(second) + epsilon)
 
 
