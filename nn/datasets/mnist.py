@@ -239,7 +239,7 @@ def find(
             warnings.warn(f"Skipped {place} ({folder}): {error}", stacklevel=2)
             continue
         return source
-    why = "downloading was switched off"
+    why = "downloading was switched off."
     if download:
         try:
             return _download()
