@@ -233,7 +233,7 @@ def test_nothing_anywhere_says_what_is_missing_and_what_to_do(alone):
     text = str(caught.value)
     for part in ("t10k-labels-idx1-ubyte.gz", "--data-dir", "NN_DATA_DIR", "--data synthetic"):
         assert part in text
-    with pytest.raises(MissingDataError, match="downloading was switched off. Put"):
+    with pytest.raises(MissingDataError, match=r"downloading was switched off\. Put"):
         mnist.load_data(download=False)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from nn.fast.buffers import SHARDS, SLACK, Buffer, Plane
 from nn.fast.kernels_conv import conv_pool_forward, looks, pack_columns
 from nn.fast.kernels_dense import activation_gradient, column_sums
-from nn.fast.kernels_lookup import add_taps, lookup_form, lookup_kernel_gradient
+from nn.fast.kernels_lookup import Lookup, add_taps, lookup_form, lookup_kernel_gradient
 from nn.fast.kernels_sparse import (
     add_rows,
     pack_rows,
@@ -96,6 +96,16 @@ class ConvPoolStage(Stage):
     input_form: Form
     dropout: Dropout | None = None
 
+    @property
+    def lookup(self) -> Lookup | None:
+        """The form of the kernel's gradient by lookups; None where it is one by lists."""
+        _, KW, C, F = self.layer.params["kernel"].shape
+        return lookup_form(KW * C, self.layer.strides[1] * C, eights(F))
+
+    @property
+    def kernels(self) -> str:
+        return f"{self.kernel}, back: {'lookups' if self.lookup else 'lists'}"
+
     def open(
         self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
     ) -> ConvPoolBench:
@@ -155,7 +165,7 @@ class ConvPoolBench(Bench):
         self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
         rows = self.KH * self.F
         self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)
-        self.lookup = lookup_form(self.KWC, stage.layer.strides[1] * self.C, self.padded)
+        self.lookup = stage.lookup
         size = self.KH * self.KWC * self.padded if self.lookup else rows * stage.form.row
         self.dkernels = aligned_zeros((SHARDS, size if dy is not None else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(self.F)))

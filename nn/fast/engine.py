@@ -198,7 +198,7 @@ class Engine:
     # -- the plan ----------------------------------------------------------------------------
 
     def describe(self, batch_size: int = 128) -> list[tuple[str, str, str, int]]:
-        """Return the plan as rows (stage, layers, kernel, bytes) for a training batch.
+        """Return the plan as rows (stage, layers, kernels, bytes) for a training batch.
 
         The bytes are those of the stage's output, its gradient and its workspace.
         """
@@ -209,7 +209,7 @@ class Engine:
             held = space.y[index + 1].nbytes + (dy.nbytes if dy else 0)
             held += bench.nbytes if bench else 0
             names = " + ".join(layer.name for layer in stage.layers)
-            rows.append((f"{index + 1} {_kind(stage)}", names, stage.kernel, held))
+            rows.append((f"{index + 1} {_kind(stage)}", names, stage.kernels, held))
         if self.plan.softmax:
             name = self.model.layers[-1].name
             kernel = "softmax + cross-entropy" if self.plan.fused_loss else "softmax"

@@ -32,12 +32,10 @@ from nn.kernels.simd import (
     won,
 )
 
-LookupForm = tuple[Lanes, Lanes, Lanes]
+Lookup = tuple[Lanes, Lanes, Lanes]
 
 
-def lookup_form(
-    KWC: int, shift: int, padded: int, widest: Lanes | None = None
-) -> LookupForm | None:
+def lookup_form(KWC: int, shift: int, padded: int, widest: Lanes | None = None) -> Lookup | None:
     """Return the form for ``lookup_kernel_gradient``, or None where lists are faster or needed.
 
     Tuples of as many elements as a kernel's row has, as a pooling window's right column is away

@@ -123,7 +123,7 @@ class Stage:
     ----------
     layers : tuple of Layer
     kernel : str
-        Which algorithm, for the table of the plan.
+        Which algorithm, forward.
     input_shape, output_shape : tuple of int
         Without the batch axis.
     """
@@ -138,6 +138,11 @@ class Stage:
     slack: int = field(default=0, kw_only=True)
     gap: int = field(default=0, kw_only=True)
 
+    @property
+    def kernels(self) -> str:
+        """Which algorithms, for the table of the plan: forward, and back where it is another."""
+        return self.kernel
+
 
 # --- Dense ----------------------------------------------------------------------------------------
 
@@ -149,6 +154,15 @@ class DenseStage(Stage):
     layer: Dense
     relu: bool
     dropout: Dropout | None = None
+
+    @property
+    def tall(self) -> bool:
+        """Whether the layer is large enough for the backward kernels."""
+        return bool(self.layer.params["kernel"].shape[0] >= COLUMNS)
+
+    @property
+    def kernels(self) -> str:
+        return f"{self.kernel}, back: lists" if self.tall else self.kernel
 
     def open(
         self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
@@ -186,10 +200,9 @@ class DenseBench(Bench):
             self.right = aligned_zeros(self.D * self.width + SLACK)
             self.packed = (weights.kernel,)
         # What the backward kernels need; where a layer is too small for them, W turned.
-        self.tall = self.D >= COLUMNS
-        turned = dx is not None and not self.tall
+        turned = dx is not None and not stage.tall
         self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
-        sparse = dy is not None and self.tall
+        sparse = dy is not None and stage.tall
         self.lists = np.zeros((SHARDS, lists_size(self.F) if sparse else 0), np.int64)
         self.ends = np.zeros((SHARDS, max(self.F, EXAMPLES) if sparse else 0), np.int64)
         self.scratch = aligned_zeros((SHARDS, scratch_size(self.F) if sparse else 0))
@@ -232,7 +245,7 @@ class DenseBench(Bench):
             calls.append((activation_gradient, (dy, y, 0, n * F, self.floor, self.scale)))
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
-            if self.tall:
+            if self.stage.tall:
                 room = self.lists[shard], self.ends[shard], self.scratch[shard]
                 arguments = (dy, n, F, self.weights.kernel, D, dx, *room)
                 calls.append((dense_input_gradient, arguments))
