@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import _tkinter
 import argparse
-import contextlib
-import ctypes
 import gc
 import os
 import random
@@ -59,14 +57,7 @@ def sequences() -> list[str]:
 
 
 def memory() -> float:
-    """Return the process's resident memory in MiB, NaN where the system does not say.
-
-    Without what glibc's malloc keeps for later, where it can be told to give that back: that grows
-    for hours, and is no leak.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(AttributeError):  # another C library
-            ctypes.CDLL(None).malloc_trim(0)
+    """Return the process's resident memory in MiB, NaN where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
