@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the library is imported after the arguments are parsed: --help is instant
-    from nn.runs import Run
+    from nn.train.trainer import Run
 
 HERE = Path(__file__).resolve().parent
 # Installed as a package, the folder beside this file is not the place for results.
@@ -143,9 +143,11 @@ def parser() -> argparse.ArgumentParser:
 
 def train(args: argparse.Namespace) -> int:
     """Do what the command line asks for; return the exit status."""
-    from nn import orders, runs, runtime
-    from nn.report.outcome import finish
-    from nn.report.progress import reporter
+    from nn import runtime
+    from nn.train import config as orders
+    from nn.train import trainer as runs
+    from nn.train.artifacts import finish
+    from nn.train.progress import reporter
 
     def say(text: str) -> None:
         if not args.quiet:
@@ -262,9 +264,10 @@ def main(argv: list[str] | None = None) -> int:
         name = f" {error.filename}" if error.filename else ""
         reason = f"A file could not be written or read:{name} {error.strerror or error}."
     except (ArithmeticError, ValueError) as error:
-        from nn import runs, saving
+        from nn import saving
         from nn.datasets import DataError
-        from nn.orders import Refused
+        from nn.train import trainer as runs
+        from nn.train.config import Refused
 
         if not isinstance(error, (Refused, DataError, saving.FormatError, *runs.REFUSALS)):
             raise

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 import nn  # noqa: E402 - the checkout this file lies in, installed or not
 from nn import drawing, reference, synthetic  # noqa: E402
-from nn.report.pictures import BLUE, GREY, ORANGE  # noqa: E402
+from nn.train.pictures import BLUE, GREY, ORANGE  # noqa: E402
 
 PICTURES = ROOT / "docs" / "pictures"
 

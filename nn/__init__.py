@@ -2,7 +2,7 @@
 
 Reading order: ``nn.layers.base`` (the contract), ``nn.layers.weighted``, ``nn.reference`` (the
 arithmetic), ``nn.models`` and ``nn.training`` (the loop), ``nn.gradcheck`` (is it right?), then
-``nn.kernels`` and ``nn.fast`` (why it is fast).
+``nn.fast.operations`` and ``nn.fast`` (why it is fast).
 """
 
 from nn import (

@@ -11,12 +11,12 @@ import numpy as np
 
 from nn import losses, optimizers, runtime, summary
 from nn.callbacks import Callback, History, Logs
+from nn.callbacks.progress import ProgressLogger
 from nn.checks import as_array, as_examples, as_pair, as_whole
 from nn.layers import Layer
 from nn.layers.base import shape_remedy
 from nn.metrics import name_of
 from nn.network import Network
-from nn.progress import ProgressLogger
 from nn.reference import Array
 from nn.training import (
     ArrayBatches,
@@ -173,9 +173,9 @@ class Sequential(Network):
 
     def _new_engine(self) -> EngineLike:
         if runtime.backend() == "numba" and runtime.engine() == "auto":
-            from nn import fast
+            from nn.fast.engine.engine import prepare
 
-            return fast.prepare(self) or PlainEngine(self)
+            return prepare(self) or PlainEngine(self)
         return PlainEngine(self)
 
     def _ready(self) -> None:

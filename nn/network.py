@@ -8,9 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from nn import utils
+from nn.fast.memory import aligned_zeros
 from nn.layers import LAYERS, Dropout, InputLayer, Layer
 from nn.layers.base import as_shape
-from nn.memory import aligned_zeros
 from nn.reference import Array, Shape
 
 

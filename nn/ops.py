@@ -1,8 +1,8 @@
 """The operations the layers call: one name each, whichever backend does the work.
 
-On the ``"numba"`` backend a call goes to the function of that name in ``nn.kernels`` (imported at
-the first call, so that ``import nn`` stays light), or to ``nn.reference`` where no kernel earns its
-place; on the ``"reference"`` backend always to ``nn.reference``, whose docstrings describe them.
+On the ``"numba"`` backend a call goes to the function of that name in ``nn.fast.operations``
+(imported at the first call, so that ``import nn`` stays light), or to ``nn.reference`` where no
+kernel earns its place; on the ``"reference"`` backend always to ``nn.reference``, whose docstrings describe them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 @functools.cache
 def _kernel(name: str) -> Callable[..., Any] | None:
-    return getattr(importlib.import_module("nn.kernels"), name, None)
+    return getattr(importlib.import_module("nn.fast.operations"), name, None)
 
 
 def _dispatched(operation: Operation) -> Operation:

@@ -1,8 +1,8 @@
 """Every operation of the network in plain NumPy, written to be understood.
 
 Nothing here is clever. Convolution is a window view and a sum, pooling is an argmax and a mask,
-and each ``backward`` is its derivation turned into code. The Numba kernels in ``nn.kernels`` carry
-the same names and signatures, reach the same numbers by other ways, and are tested against this
+and each ``backward`` is its derivation turned into code. The Numba kernels in ``nn.fast.operations``
+carry the same names and signatures, reach the same numbers by other ways, and are tested against this
 module.
 
 Shapes are NHWC. ``N`` is the number of examples, ``H`` and ``W`` the height and width, ``C`` the

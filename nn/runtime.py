@@ -1,6 +1,6 @@
 """What the whole library agrees on while it runs: the backend, the engine, the threads.
 
-The *backend* says which module does the arithmetic: ``"numba"`` (``nn.kernels``, compiled) or
+The *backend* says which module does the arithmetic: ``"numba"`` (``nn.fast``, compiled) or
 ``"reference"`` (``nn.reference``, plain NumPy, to be read). The *engine* says who walks through
 the layers: ``"auto"`` lets the fast stage (``nn.fast``) take over what it recognises,
 ``"plain"`` always runs layer after layer.

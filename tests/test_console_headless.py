@@ -14,8 +14,9 @@ from console_helpers import TWO, ScriptedReader, answer, real_weights
 from PIL import Image
 
 import gui_console
-from nn.console import evaluation, headless, inside, why
+from nn.console import evaluation, headless
 from nn.console.reader import as_plain, load
+from nn.explain import inside, why
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -26,7 +26,7 @@ def test_the_convolution_worked_by_hand():
 
 
 def test_the_network_has_the_sizes_in_the_table():
-    from nn import recipes
+    from nn.train import recipes
 
     model = recipes.build("original", seed=0)
     model.build()

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import nn
-from nn import fast, runtime
-from nn.fast import engine as engines
-from nn.fast import workspace
-from nn.fast.buffers import SHARDS, SLACK, Plane, shard_bounds
-from nn.fast.conv_pool import Form
-from nn.fast.plan import make_plan
-from nn.kernels.simd import EIGHT, SIXTEEN, WIDE
+from nn import runtime
+from nn.fast.conv.stage import Form
+from nn.fast.engine import engine as engines
+from nn.fast.engine import workspace
+from nn.fast.engine.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.engine.plan import make_plan
+from nn.fast.simd import EIGHT, SIXTEEN, WIDE
 from nn.layers import (
     Activation,
     AveragePooling2D,
@@ -250,7 +250,7 @@ def relative(a, b):
 def test_gradients_and_predictions_are_those_of_the_plain_layers(name):
     layers, N = NETS[name]
     quick, slow = make(layers()), make(layers())
-    assert isinstance(quick.engine, fast.Engine)
+    assert isinstance(quick.engine, engines.Engine)
     for size in (N, 1, 3, N):  # a change of shape and back
         x, y = data(quick, size)
         expected = plain("loss_and_gradients", slow, x, y)
@@ -593,7 +593,7 @@ def test_training_gives_the_same_bits_with_vectors_of_either_width(monkeypatch):
     y = rng.integers(0, 10, 40)
     trained = []
     for lanes in (EIGHT, SIXTEEN):
-        for module in ("kernels_dense", "conv_pool", "winograd_blocks"):
+        for module in ("dense.forward", "conv.stage", "conv.winograd.blocks"):
             monkeypatch.setattr(f"nn.fast.{module}.WIDE", lanes)
         model = make(digits_net())
         for _ in range(3):

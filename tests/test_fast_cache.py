@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from nn.kernels import _cache
+from nn.fast.jit import cache
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -30,18 +30,18 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_kernel_is_stored_where_numba_was_told(folder):
-    before = _cache.compilations()
-    assert _cache.jit(add_one)(1) == 2
+    before = cache.compilations()
+    assert cache.jit(add_one)(1) == 2
     assert list(folder.rglob("*.nbc"))
-    assert _cache.compilations() == before + 1
-    assert _cache.jit(add_one)(1) == 2  # loaded this time
-    assert _cache.compilations() == before + 1
+    assert cache.compilations() == before + 1
+    assert cache.jit(add_one)(1) == 2  # loaded this time
+    assert cache.compilations() == before + 1
 
 
 def test_the_direct_way_is_taken_for_the_types_it_was_asked_for(folder):
-    kernel = _cache.jit(add_one)
+    kernel = cache.jit(add_one)
     arguments = (np.zeros(2, np.float32),)
-    [(quick, same), (other, _)] = _cache.direct([(kernel, arguments), (add_one, (1,))])
+    [(quick, same), (other, _)] = cache.direct([(kernel, arguments), (add_one, (1,))])
     assert same is arguments
     assert kernel.signatures  # compiled by the question
     np.testing.assert_array_equal(quick(np.arange(3, dtype=np.float32)), [1, 2, 3])
@@ -51,33 +51,33 @@ def test_the_direct_way_is_taken_for_the_types_it_was_asked_for(folder):
 
 
 def test_an_edit_of_any_kernel_source_makes_everything_stale(folder, monkeypatch):
-    _cache.jit(add_one)(1)
-    before = _cache.compilations()
-    monkeypatch.setattr(_cache, "source_hash", lambda: "another")
-    assert _cache.jit(add_one)(1) == 2
-    assert _cache.compilations() == before + 1
+    cache.jit(add_one)(1)
+    before = cache.compilations()
+    monkeypatch.setattr(cache, "source_hash", lambda: "another")
+    assert cache.jit(add_one)(1) == 2
+    assert cache.compilations() == before + 1
 
 
 def test_the_hash_covers_the_simd_type_and_all_kernels():
-    names = {file.name for file in _cache.source_files()}
+    names = {file.name for file in cache.source_files()}
     assert {
-        "_tiles.py",
-        "_lists.py",
-        "kernels_conv.py",
-        "kernels_winograd.py",
-        "convolution.py",
+        "tiles.py",
+        "lists.py",
+        "direct.py",
+        "transforms.py",
+        "gather_tiles.py",
     } <= names
-    assert len(_cache.source_hash()) == 64
+    assert len(cache.source_hash()) == 64
 
 
 @pytest.mark.parametrize("damage", ["deleted", "a file instead", "truncated"])
 def test_a_broken_folder_costs_a_compilation_and_nothing_else(folder, damage):
-    kernel = _cache.jit(add_one)
+    kernel = cache.jit(add_one)
     if damage == "truncated":
         kernel(1)
         for file in folder.rglob("*.nb*"):
             file.write_bytes(file.read_bytes()[:20])
-        kernel = _cache.jit(add_one)
+        kernel = cache.jit(add_one)
     else:
         shutil.rmtree(folder)
         if damage == "a file instead":
@@ -90,8 +90,8 @@ def test_no_folder_at_all_still_compiles(monkeypatch):
     def refuse(*arguments):
         raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.setattr(_cache.FunctionCache, "__init__", refuse)
-    assert _cache.jit(add_one)(1) == 2
+    monkeypatch.setattr(cache.FunctionCache, "__init__", refuse)
+    assert cache.jit(add_one)(1) == 2
 
 
 TRAINING = """
@@ -155,8 +155,8 @@ assert product(np.full((2, 2), 2.0)).sum() == 32
 assert "scipy.linalg.cython_blas" in sys.modules
 """
     ours = """
-from nn.kernels import _cache
-@_cache.jit
+from nn.fast.jit import cache
+@cache.jit
 def total(a):
     return a.sum()
 assert total(np.ones(3)) == 3

@@ -12,25 +12,26 @@ import numpy as np
 import pytest
 
 from nn import runtime
-from nn.fast.kernels_conv import copy_planes
-from nn.fast.kernels_dense import column_sums, pad_rows
-from nn.kernels import _cache, _elsewhere
+from nn.fast.conv.direct import copy_planes
+from nn.fast.dense.forward import column_sums, pad_rows
+from nn.fast.jit import cache as kernel_cache
+from nn.fast.jit import workers
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLOATS = numba.float32[::1]
 WHOLE = numba.int64
-PAD = ("nn.fast.kernels_dense", "pad_rows", (FLOATS, WHOLE, WHOLE, FLOATS, WHOLE))
+PAD = ("nn.fast.dense.forward", "pad_rows", (FLOATS, WHOLE, WHOLE, FLOATS, WHOLE))
 
 SMALL = """
 import sys, hashlib, numpy as np, nn
 from nn import runtime
-from nn.kernels import _cache
+from nn.fast.jit import cache
 from nn.layers import *
 runtime.set_num_threads(int(sys.argv[1]))
 runtime.compile_elsewhere("elsewhere" in sys.argv)
 if "full" in sys.argv:
     from numba.core.caching import _CacheLocator
-    import nn.fast.engine
+    import nn.fast.engine.engine
 
     def refuse(locator):
         raise OSError("no space left on device")
@@ -40,7 +41,7 @@ layers = [Input((6,)), Dense(9, activation="relu"), Dense(3, activation="softmax
 m = nn.Sequential(layers, seed=1)
 m.compile("sgd", "sparse_categorical_crossentropy")
 m.engine.train_step(np.ones((5, 6), np.float32), np.zeros(5, int))
-print(_cache.compilations(), hashlib.sha256(m.parameters).hexdigest())
+print(cache.compilations(), hashlib.sha256(m.parameters).hexdigest())
 """
 
 
@@ -61,7 +62,7 @@ def run(tmp_path, *arguments, **environment):
 @pytest.fixture
 def helper():
     """Return a helper that ends with the test."""
-    helper = _elsewhere.Helper()
+    helper = workers.Helper()
     yield helper
     helper.end()
 
@@ -96,12 +97,12 @@ def test_where_nothing_can_be_stored_everything_is_compiled_here(tmp_path, way):
 
 def test_a_helper_stores_what_this_process_loads(cache, helper):
     assert helper.compile(PAD)
-    before = _cache.compilations()
-    kernel = _cache.jit(pad_rows.py_func)
+    before = kernel_cache.compilations()
+    kernel = kernel_cache.jit(pad_rows.py_func)
     b = np.zeros(8, np.float32)
     kernel(np.arange(6, dtype=np.float32), 2, 3, b, 4)
     np.testing.assert_array_equal(b, [0, 1, 2, 0, 3, 4, 5, 0])
-    assert _cache.compilations() == before
+    assert kernel_cache.compilations() == before
 
 
 def test_a_kernel_that_does_not_compile_is_told_and_the_helper_lives(cache, helper):
@@ -120,10 +121,10 @@ def test_a_helper_that_has_gone_is_started_anew(cache, helper):
 def test_a_python_that_cannot_be_started_leaves_the_work_here(cache, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(cache / "no-python"))
     monkeypatch.setattr(runtime, "_threads", 2)
-    kernels = [_cache.jit(kernel.py_func) for kernel in (pad_rows, column_sums)]
+    kernels = [kernel_cache.jit(kernel.py_func) for kernel in (pad_rows, column_sums)]
     a, sums = np.ones(64, np.float32), np.zeros(8, np.float32)
     calls = [(kernels[0], (a, 1, 1, a, 8)), (kernels[1], (a, 0, 3, 8, 8, sums, 0))]
-    _elsewhere.compile_together(calls)
+    workers.compile_together(calls)
     for kernel, arguments in calls:
         kernel(*arguments)
     np.testing.assert_array_equal(sums, 3)
@@ -139,42 +140,42 @@ def test_a_packed_program_is_not_started_a_second_time(cache, helper, monkeypatc
 def test_a_forked_child_leaves_the_helper_to_its_parent(cache):
     script = """
 import os, sys
-from nn.kernels import _elsewhere
+from nn.fast.jit import workers
 import numba
 floats, whole = numba.float32[::1], numba.int64
-order = "nn.fast.kernels_dense", "pad_rows", (floats, whole, whole, floats, whole)
-assert _elsewhere.compile_one(order)
-helper = _elsewhere._window._process
+order = "nn.fast.dense.forward", "pad_rows", (floats, whole, whole, floats, whole)
+assert workers.compile_one(order)
+helper = workers._window._process
 child = os.fork()
 if not child:
-    os._exit(0 if _elsewhere._window._process is None and _elsewhere.compile_one(order) else 1)
+    os._exit(0 if workers._window._process is None and workers.compile_one(order) else 1)
 assert os.waitpid(child, 0)[1] == 0
-assert _elsewhere.compile_one(order) and _elsewhere._window._process is helper
+assert workers.compile_one(order) and workers._window._process is helper
 """
     subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)
 
 
 def test_what_is_no_kernel_or_compiled_already_is_passed_over(cache, monkeypatch):
     started = []
-    monkeypatch.setattr(_elsewhere.Helper, "compile", lambda self, order: started.append(order))
+    monkeypatch.setattr(workers.Helper, "compile", lambda self, order: started.append(order))
     a = np.ones(64, np.float32)
     pad_rows(a, 1, 1, a.copy(), 8)
-    _elsewhere.compile_together([(print, ("not a kernel",)), (pad_rows, (a, 1, 1, a, 8))])
+    workers.compile_together([(print, ("not a kernel",)), (pad_rows, (a, 1, 1, a, 8))])
     assert started == []
 
 
 def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
     monkeypatch.setattr(runtime, "_threads", 2)
     helpers = []
-    make = _elsewhere.Helper
+    make = workers.Helper
 
     def noted():
         helpers.append(make())
         return helpers[-1]
 
     class Stopped:
-        __module__, __qualname__ = "nn.fast.kernels_conv", "copy_planes"
-        _cache, overloads = _cache.jit(copy_planes.py_func)._cache, ()
+        __module__, __qualname__ = "nn.fast.conv.direct", "copy_planes"
+        _cache, overloads = kernel_cache.jit(copy_planes.py_func)._cache, ()
 
         @staticmethod
         def typeof_pyval(value):
@@ -185,10 +186,10 @@ def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
             raise KeyboardInterrupt
 
     a = np.ones(64, np.float32)
-    monkeypatch.setattr(_elsewhere, "Helper", noted)
-    calls = [(Stopped, (a,)), (_cache.jit(column_sums.py_func), (a, 0, 1, 8, 8, a, 0))]
+    monkeypatch.setattr(workers, "Helper", noted)
+    calls = [(Stopped, (a,)), (kernel_cache.jit(column_sums.py_func), (a, 0, 1, 8, 8, a, 0))]
     with pytest.raises(KeyboardInterrupt):
-        _elsewhere.compile_together(calls)
+        workers.compile_together(calls)
     assert len(helpers) == 1
     assert helpers[0]._process is None
     assert not helpers[0].compile(PAD)  # ended for good
@@ -197,7 +198,7 @@ def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
 def test_a_helper_does_not_outlive_who_asked(cache):
     """It ends when its input does, even where nobody could end it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _elsewhere._START],
+        [sys.executable, "-c", workers._START],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
@@ -211,12 +212,12 @@ def test_a_helper_does_not_outlive_who_asked(cache):
 
 def test_code_under_another_s_name_is_not_loaded(cache):
     """As two processes leave it that stored code for different arguments at once."""
-    kernel = _cache.jit(pad_rows.py_func)
+    kernel = kernel_cache.jit(pad_rows.py_func)
     a = np.ones(64, np.float32)
     kernel(a, 1, 1, a, 8)
     [(key, name)] = kernel._cache._cache_file._load_index().items()
     other = (key[0][:-1] + (numba.int32,), *key[1:])
     kernel._cache._cache_file._save_index({key: name, other: name})
-    fresh = _cache.jit(pad_rows.py_func)
+    fresh = kernel_cache.jit(pad_rows.py_func)
     assert fresh._cache._cache_file.load(key) is not None
     assert fresh._cache._cache_file.load(other) is None

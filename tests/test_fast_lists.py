@@ -4,13 +4,13 @@ import numba
 import numpy as np
 import pytest
 
-from nn.fast import kernels_dense
-from nn.fast import kernels_dense_gradient as gradient_kernels
-from nn.kernels._cache import jit
-from nn.kernels.simd import (
+from nn.fast.dense import forward as kernels_dense
+from nn.fast.dense import gradient as gradient_kernels
+from nn.fast.jit.cache import jit
+from nn.fast.memory import aligned_zeros
+from nn.fast.simd import (
     EIGHT,
     SIXTEEN,
-    _lists,
     deal,
     draw,
     load,
@@ -21,7 +21,7 @@ from nn.kernels.simd import (
     store_tile,
     turned,
 )
-from nn.memory import aligned_zeros
+from nn.fast.simd import lists as _lists
 
 CANARY = np.float32(-7.25)
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nn.fast.kernels_lookup import add_taps, lookup_form, lookup_kernel_gradient
-from nn.kernels._cache import jit
-from nn.kernels.simd import (
+from nn.fast.conv.lookup import add_taps, lookup_form, lookup_kernel_gradient
+from nn.fast.jit.cache import jit
+from nn.fast.simd import (
     EIGHT,
     REACH,
     SIXTEEN,

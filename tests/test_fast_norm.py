@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nn.fast import kernels_norm as kernels
+from nn.fast.norm import kernels
 
 CANARY = np.float32(-7.25)
 ROOM = 16  # elements in front of and behind every array

@@ -5,8 +5,8 @@ import pytest
 
 import nn
 from nn import runtime
-from nn.fast.buffers import SLACK
-from nn.fast.predictor import BLOCK, FEW
+from nn.fast.engine.buffers import SLACK
+from nn.fast.engine.predictor import BLOCK, FEW
 from nn.layers import (
     Activation,
     BatchNormalization,

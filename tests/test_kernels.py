@@ -10,7 +10,8 @@ import inspect
 import numpy as np
 import pytest
 
-from nn import kernels, reference
+from nn import reference
+from nn.fast import operations as kernels
 
 NONE = ((0, 0), (0, 0))
 # Operations NumPy does as fast: a few hundred numbers, or one pass that BLAS or ufuncs make.

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from nn.fast.buffers import SLACK
-from nn.fast.kernels_conv import conv_pool_forward, looks, pack_columns
-from nn.kernels.simd import EIGHT, SIXTEEN
-from nn.memory import aligned_zeros
+from nn.fast.conv.direct import conv_pool_forward, looks, pack_columns
+from nn.fast.engine.buffers import SLACK
+from nn.fast.memory import aligned_zeros
+from nn.fast.simd import EIGHT, SIXTEEN
 
 CANARY = np.float32(-7.25)
 FLOOR = np.float32(0)

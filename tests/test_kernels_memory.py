@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn import kernels, runtime
-from nn.kernels import _pool
-from nn.memory import ALIGNMENT, IDLE_BYTES, _Block, recycled
+from nn import runtime
+from nn.fast import operations as kernels
+from nn.fast.jit import pool
+from nn.fast.memory import ALIGNMENT, IDLE_BYTES, _Block, recycled
 
 NONE = ((0, 0), (0, 0))
 SAME = ((1, 1), (1, 1))
@@ -150,8 +151,8 @@ for at_end in (True, False):
         everything(lambda array: guarded(array, at_end=at_end), *case, np.float32)
 print("no page was touched", flush=True)  # before the proof ends the process
 if "--prove" in sys.argv:
-    from nn.kernels._cache import jit
-    from nn.kernels.simd import load, store
+    from nn.fast.jit.cache import jit
+    from nn.fast.simd import load, store
     copy = jit(lambda x, y: store(y, 0, load(x, 0)))
     copy(guarded((7,), np.float32, at_end=True), np.zeros(8, np.float32))
 """
@@ -211,7 +212,7 @@ def test_kernels_may_be_called_from_several_threads_at_once():
 @pytest.mark.parametrize("extent", [0, 1, 2, 3, 4, 5, 127, 128])
 @pytest.mark.parametrize("count", [0, 1, 3, 4])
 def test_shards_cover_the_range_once(extent, count):
-    pieces = _pool.shards(extent, count)
+    pieces = pool.shards(extent, count)
     assert [i for start, stop in pieces for i in range(start, stop)] == list(range(extent))
     assert len(pieces) <= max(1, count)
     lengths = [stop - start for start, stop in pieces]
@@ -229,9 +230,9 @@ def test_an_error_in_a_task_arrives_and_the_pool_survives(threads):
         done.append(number)
 
     with pytest.raises(KeyError, match="task 1"):
-        _pool.run(task, [(i,) for i in range(4)])
+        pool.run(task, [(i,) for i in range(4)])
     done.clear()
-    _pool.run(task, [(i,) for i in range(2, 30)])
+    pool.run(task, [(i,) for i in range(2, 30)])
     assert sorted(done) == list(range(2, 30))
 
 
@@ -240,9 +241,9 @@ def test_a_task_may_fan_out_itself():
     done = []
 
     def outer(number):
-        _pool.run(lambda inner: done.append((number, inner)), [(i,) for i in range(3)])
+        pool.run(lambda inner: done.append((number, inner)), [(i,) for i in range(3)])
 
-    _pool.run(outer, [(i,) for i in range(5)])
+    pool.run(outer, [(i,) for i in range(5)])
     assert sorted(done) == [(i, j) for i in range(5) for j in range(3)]
 
 
@@ -250,7 +251,8 @@ def test_a_task_may_fan_out_itself():
 def test_a_forked_child_gets_a_pool_of_its_own():
     code = """
 import os, numpy as np
-from nn import kernels, runtime
+from nn import runtime
+from nn.fast import operations as kernels
 runtime.set_num_threads(2)
 x, k = np.ones((16, 28, 28, 4), np.float32), np.ones((3, 3, 4, 16), np.float32)
 run = lambda: kernels.conv2d_forward(x, k, None, (1, 1), ((0, 0), (0, 0))).sum()

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from nn import recipes, synthetic
+from nn import synthetic
 from nn.augment import MixedBatches, Source
 from nn.ensemble import Ensemble
 from nn.layers import Dropout
-from nn.recipes.strong import DRAWN, WRITTEN, RecordBatches
+from nn.train import recipes
+from nn.train.recipes.strong import DRAWN, WRITTEN, RecordBatches
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn import report
-from nn.report import pictures, progress, record
+from nn import train as report
+from nn.train import pictures, progress, record
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -238,7 +238,7 @@ def test_quiet_says_nothing(capsys):
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells it so")
 def test_the_peak_of_memory_is_that_of_this_process_alone():
     held = np.ones(75_000_000)  # 600 MB, which a process that we start would count as its own
-    code = "from nn.report.outcome import peak_memory; print(peak_memory())"
+    code = "from nn.train.artifacts import peak_memory; print(peak_memory())"
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

@@ -144,7 +144,7 @@ def test_keras_backend_answers():
 
 
 def test_aligned_memory():
-    from nn.memory import aligned_zeros
+    from nn.fast.memory import aligned_zeros
 
     for shape, dtype in ((7, "float32"), ((3, 5), "float64"), (0, "float32"), ((2, 0), "float32")):
         array = aligned_zeros(shape, dtype)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nn.kernels import simd
-from nn.kernels._cache import jit
-from nn.kernels.simd import _types
+from nn.fast import simd
+from nn.fast.jit.cache import jit
+from nn.fast.simd import types
 
 CANARY = 12345.0
 DTYPES = [np.float32, np.float64]
@@ -207,13 +207,13 @@ def test_vectors_of_two_widths_do_not_mix():
 
 
 def test_wide_vectors_are_taken_where_the_machine_has_registers_for_them(monkeypatch):
-    assert simd.WIDE == (simd.SIXTEEN if _types.wide_registers() else simd.EIGHT)
-    monkeypatch.setattr(_types.config, "CPU_NAME", "generic")
-    assert not _types.wide_registers()
-    monkeypatch.setattr(_types.config, "CPU_FEATURES", "+avx2,+avx512f")
-    assert _types.wide_registers()
-    monkeypatch.setattr(_types.config, "CPU_FEATURES", "+avx2")
-    assert not _types.wide_registers()
+    assert simd.WIDE == (simd.SIXTEEN if types.wide_registers() else simd.EIGHT)
+    monkeypatch.setattr(types.config, "CPU_NAME", "generic")
+    assert not types.wide_registers()
+    monkeypatch.setattr(types.config, "CPU_FEATURES", "+avx2,+avx512f")
+    assert types.wide_registers()
+    monkeypatch.setattr(types.config, "CPU_FEATURES", "+avx2")
+    assert not types.wide_registers()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nn import recipes, runtime, synthetic
+from nn import runtime, synthetic
 from nn.augment import Distortion, MixedBatches, Source
 from nn.drawing import render_batch
 from nn.optimizers import AdamW, schedules
 from nn.synthetic import ALLOGRAPHS, Style, allographs, sheet
 from nn.synthetic.generator import BLOCK, make_block
+from nn.train import recipes
 
 STILL = Style(
     warp=0, wobble=0, overshoot=0, tremor=0, slant=0, rotation=0, aspect=0, waist=0, balance=0,

@@ -22,8 +22,8 @@ import pytest
 
 import nn
 import train
-from nn import orders, recipes
-from nn.report import pictures
+from nn.train import config as orders
+from nn.train import pictures, recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--data", "synthetic", "--limit", "240", "--epochs", "2", "--batch-size", "32"]

@@ -256,7 +256,7 @@ def test_silence(points, small_model, capsys):
 
 
 def test_a_live_bar_on_a_terminal(points, small_model, capsys):
-    from nn.progress import ProgressLogger
+    from nn.callbacks.progress import ProgressLogger
 
     small_model().fit(*points, epochs=2, callbacks=ProgressLogger(live=True), verbose=0)
     assert capsys.readouterr().out.count("images/s") >= 2

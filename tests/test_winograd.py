@@ -6,13 +6,13 @@ from math import prod
 import numpy as np
 import pytest
 
-from nn.fast.kernels_winograd import winograd_forward
-from nn.fast.kernels_winograd_gradient import winograd_kernel_back, winograd_kernel_gradient
-from nn.fast.kernels_winograd_pool import winograd_pool_forward
-from nn.fast.kernels_winograd_transforms import GAP, input_blocks, output_columns
-from nn.fast.winograd_blocks import Blocks
-from nn.fast.winograd_conv import _kernel_gradient, convolve
-from nn.kernels.simd import EIGHT, SIXTEEN
+from nn.fast.conv.winograd.blocks import Blocks
+from nn.fast.conv.winograd.forward import winograd_forward
+from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
+from nn.fast.conv.winograd.pooled import winograd_pool_forward
+from nn.fast.conv.winograd.transforms import GAP, input_blocks, output_columns
+from nn.fast.conv.winograd.unpooled import _kernel_gradient, convolve
+from nn.fast.simd import EIGHT, SIXTEEN
 
 CANARY = np.float32(-7.25)
 ROOM = 64

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from nn.kernels._cache import jit
+from nn.fast.jit.cache import jit
 
 
 @jit

@@ -13,8 +13,8 @@ from PIL import Image, ImageTk
 
 from nn.console import texts
 from nn.console.heat import cells, coloured, diverging, legend, mosaic
-from nn.console.inside import Explanation, Inside, Stage
 from nn.console.panels import WIDTH, Panel
+from nn.explain.inside import Explanation, Inside, Stage
 
 if TYPE_CHECKING:
     from nn.console.app import App

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nn.console import texts, why
+from nn.console import texts
 from nn.console.heat import Overlay, diverging, legend, over_ink
 from nn.console.panels import WIDTH, Panel, Screen
+from nn.explain import why
 
 if TYPE_CHECKING:
     from nn.console.app import App

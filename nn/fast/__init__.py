@@ -1,10 +1,8 @@
-"""The fast stage: takes a ``Sequential`` and gives an equivalent, faster one.
+"""Why it is fast: compiled operations, and a stage that runs whole networks.
 
-``plan`` recognises layers and groups them into ``stages``; ``engine`` cuts a batch into shards
-and runs each as a list of kernel calls; ``kernels_*`` are the kernels, written on the SIMD type
-of ``nn.kernels.simd``. ``Sequential`` uses it by itself; ``nn.use_engine("plain")`` keeps it out.
+``operations`` has the compiled twin of each function of ``nn.reference``; ``nn.ops`` chooses
+between the two. ``engine`` takes a ``Sequential`` and gives an equivalent, faster one: its plan
+recognises layers and groups them into stages, and a batch is cut into shards that run as lists of
+kernel calls. ``conv``, ``dense`` and ``norm`` hold the kernels, one module an algorithm, written on
+the SIMD type of ``simd`` and compiled by ``jit``. ``nn.use_engine("plain")`` keeps the engine out.
 """
-
-from nn.fast.engine import Engine, prepare
-
-__all__ = ["Engine", "prepare"]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nn import ops, runtime
-from nn.memory import aligned_zeros
+from nn.fast.memory import aligned_zeros
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array

@@ -12,7 +12,7 @@ from importlib import metadata
 
 import numpy as np
 
-from nn.kernels.simd import WIDE, fma, load, splat, store
+from nn.fast.simd import WIDE, fma, load, splat, store
 
 
 def interleave(contestants, seconds=2.0, warm_up=2, burst=1):
@@ -76,7 +76,7 @@ def sgemm_peak():
 
 def fma_peak():
     """Return what multiply-adds between the widest registers reach on one core, in GFLOP/s."""
-    from nn.kernels._cache import jit
+    from nn.fast.jit.cache import jit
 
     @jit
     def loop(a, out, n, lanes):

@@ -1,0 +1,1 @@
+"""Convolutions: one module an algorithm."""

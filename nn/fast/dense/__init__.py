@@ -1,0 +1,1 @@
+"""Dense layers and the softmax head."""

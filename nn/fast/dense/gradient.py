@@ -1,0 +1,202 @@
+"""The gradients of a dense layer, whose dy is mostly zeros.
+
+Behind a dense layer stand ReLU and dropout: in a trained network three quarters of dy are zero
+there. So, as behind a convolution (``kernels_sparse``), only what is not zero is worked off, from
+short lists of (value, place):
+
+    dx[i] = sum_f dy[i, f] W[:, f]      a list for each example: which rows of W^T it adds up
+    dW[:, f] = sum_i dy[i, f] x[i]      a list for each unit: which rows of x it adds up
+
+A list is worked off for 48 columns at a time, from six accumulators. The 48 columns of all rows
+are laid side by side before, 24 kB that stay in the first-level cache; what comes out turned is
+turned back eight rows at a time.
+
+1600 x 128, one in four of dy not zero: twice as fast as the dense products on register tiles; one
+in two, 1.3 x; none zero, 0.7 x.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nn.fast.jit.cache import jit
+from nn.fast.simd import (
+    LANES,
+    added,
+    entry_place,
+    entry_value,
+    get,
+    load,
+    load_part,
+    load_tile,
+    put,
+    scaled_add,
+    splat,
+    store_numbered,
+    store_part,
+    store_tile,
+    turned,
+    zeros,
+)
+
+VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
+COLUMNS = 48  # that a list is worked off for at a time
+VECTORS = COLUMNS // LANES
+EXAMPLES = 128  # whose lists are made at a time
+FORM = ((0,), (0,) * VECTORS)  # the tile of ``scaled_add``: one row of six vectors
+
+# Steps of ``_draw``. Plain numbers would be types of their own for Numba, and what is called with
+# them compiled once more.
+NEXT, NEXT_EXAMPLE = np.int64(1), np.int64(LANES)
+
+
+def lists_size(F: int) -> int:
+    """Return how many entries the lists of ``EXAMPLES`` examples and F units need."""
+    padded = (F + LANES - 1) // LANES * LANES
+    return EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
+
+
+def scratch_size(F: int) -> int:
+    """Return how many numbers the kernels' ``scratch`` needs for F units."""
+    padded = (F + LANES - 1) // LANES * LANES
+    return max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
+
+
+@jit
+def _draw(lists, first, last, step, out):
+    """Append to the list that ends at ``out``: first, first + step ... where they are not zero.
+
+    Without a branch: write always, move on if it was something. Their number is rounded up to a
+    multiple of four. Returns the new end.
+    """
+    for i in range(first, last, 4 * step):
+        e0, e1 = get(lists, i), get(lists, i + step)
+        e2, e3 = get(lists, i + 2 * step), get(lists, i + 3 * step)
+        put(lists, out, e0)
+        out += e0 & VALUE != 0
+        put(lists, out, e1)
+        out += e1 & VALUE != 0
+        put(lists, out, e2)
+        out += e2 & VALUE != 0
+        put(lists, out, e3)
+        out += e3 & VALUE != 0
+    return out
+
+
+@jit
+def _list_examples(dy, d0, n, F, lists, ends):
+    """Make the lists of n examples: (dy[i, f], where row f of W^T lies). They follow each other."""
+    padded = (F + LANES - 1) // LANES * LANES
+    behind = n * padded
+    end = np.int64(0)
+    for i in range(n):
+        for f in range(0, F, LANES):
+            at = d0 + i * F + f
+            g = load(dy, at) if f + LANES <= F else load_part(dy, at, F - f)
+            store_numbered(lists, behind + f, g, f * COLUMNS, COLUMNS)
+        end = _draw(lists, behind, behind + padded, NEXT, end)
+        put(ends, i, end)
+
+
+@jit
+def _list_units(dy, d0, n, F, lists, ends):
+    """Make the lists of F units: (dy[i, f], where row i of x lies), over n examples."""
+    padded = (F + LANES - 1) // LANES * LANES
+    behind = n * padded
+    nothing = splat(np.float32(0.0))
+    end = np.int64(0)
+    for i in range(n, n + 3):
+        store_numbered(lists, behind + i * LANES, nothing, 0, 0)
+    for eight in range(0, F, LANES):
+        count = min(LANES, F - eight)
+        for i in range(n):
+            at = d0 + i * F + eight
+            g = load(dy, at) if count == LANES else load_part(dy, at, count)
+            store_numbered(lists, behind + i * LANES, g, i * COLUMNS, 0)
+        for f in range(count):
+            end = _draw(lists, behind + f, behind + n * LANES, NEXT_EXAMPLE, end)
+            put(ends, eight + f, end)
+
+
+@jit
+def _lay_out(kernel, d, F, scratch):
+    """Write ``scratch[f, c] = W[d + c, f]`` for 48 rows of W."""
+    for q in range(0, COLUMNS, LANES):
+        whole = F // LANES * LANES
+        for f in range(0, whole, LANES):
+            rows = turned(load_tile(kernel, (d + q) * F + f, F, 8, 1))
+            store_tile(scratch, f * COLUMNS + q, COLUMNS, rows, 1)
+        for f in range(whole, F):
+            for c in range(q, q + LANES):
+                put(scratch, f * COLUMNS + c, get(kernel, (d + c) * F + f))
+
+
+@jit
+def dense_input_gradient(dy, n, F, kernel, D, dx, lists, ends, scratch):
+    """Write ``dx = dy W^T`` for n rows of dy (n, F); W is (D, F), D >= 48.
+
+    ``lists`` and ``scratch`` are as large as ``lists_size`` and ``scratch_size`` say, ``ends``
+    as the larger of F and 128.
+    """
+    for k in range(0, n, EXAMPLES):
+        count = min(EXAMPLES, n - k)
+        _list_examples(dy, k * F, count, F, lists, ends)
+        for block in range(0, D, COLUMNS):
+            d = min(block, D - COLUMNS)
+            _lay_out(kernel, d, F, scratch)
+            first = np.int64(0)
+            for i in range(count):
+                last = get(ends, i)
+                acc = zeros(VECTORS, dx)
+                for entry in range(first, last):
+                    e = get(lists, entry)
+                    acc = scaled_add(acc, entry_value(e), scratch, entry_place(e), 0, FORM)
+                store_tile(dx, (k + i) * D + d, 0, acc, VECTORS)
+                first = last
+
+
+@jit
+def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, lists, ends, scratch):
+    """Write rows lo to hi, at least 48, of ``dW = x^T dy`` over N examples.
+
+    x is (N, D), dy (N, F); the other arguments are those of ``dense_input_gradient``.
+    """
+    for k in range(0, N, EXAMPLES):
+        count = min(EXAMPLES, N - k)
+        tile = count * COLUMNS
+        _list_units(dy, k * F, count, F, lists, ends)
+        for block in range(lo, hi, COLUMNS):
+            d = min(block, hi - COLUMNS)
+            for i in range(count):
+                line = load_tile(x, (k + i) * D + d, 0, 1, VECTORS)
+                store_tile(scratch, i * COLUMNS, 0, line, VECTORS)
+                if k > 0:  # what the last block shares with the one before it was added there
+                    for c in range(block - d):
+                        put(scratch, i * COLUMNS + c, np.float32(0.0))
+            first = np.int64(0)
+            for eight in range(0, F, LANES):
+                width = min(LANES, F - eight)
+                for f in range(width):
+                    last = get(ends, eight + f)
+                    acc = zeros(VECTORS, x)
+                    for entry in range(first, last):
+                        e = get(lists, entry)
+                        acc = scaled_add(acc, entry_value(e), scratch, entry_place(e), 0, FORM)
+                    store_tile(scratch, tile + f * COLUMNS, 0, acc, VECTORS)
+                    first = last
+                for q in range(0, COLUMNS, LANES):
+                    sums = turned(load_tile(scratch, tile + q, COLUMNS, 8, 1))
+                    out = (d + q) * F + eight
+                    if width == LANES:
+                        if k > 0:
+                            sums = added(sums, load_tile(dkernel, out, F, 8, 1))
+                        store_tile(dkernel, out, F, sums, 1)
+                        continue
+                    corner = tile + LANES * COLUMNS
+                    store_tile(scratch, corner, 8, sums, 1)
+                    for c in range(LANES):
+                        row = load(scratch, corner + c * LANES)
+                        if k > 0:
+                            row = row + load_part(dkernel, out, width)
+                        store_part(dkernel, out, row, width)
+                        out += F

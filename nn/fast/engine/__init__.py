@@ -1,0 +1,1 @@
+"""The engine: a plan of stages, their buffers, and the calls of a step."""

@@ -1,0 +1,103 @@
+"""Where a step keeps its numbers: flat, aligned buffers, allocated once and cut into shards."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from nn.fast.memory import aligned_zeros
+from nn.reference import Array, Pads, Shape
+
+SHARDS = 4  # part of the result: sums are formed shard by shard, whatever the number of threads
+SLACK = 64  # elements behind every buffer that a vector load may touch
+
+NO_BORDER: Pads = ((0, 0), (0, 0))
+
+
+def shard_bounds(N: int) -> list[tuple[int, int]]:
+    """Cut ``range(N)`` into ``SHARDS`` nearly equal ranges; some are empty if N is small."""
+    cuts = [N * s // SHARDS for s in range(SHARDS + 1)]
+    return list(itertools.pairwise(cuts))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """How one example lies in a buffer: H x W pixels of C channels inside a border of zeros.
+
+    The border is the padding of the convolution that reads the buffer, so padding costs nothing.
+    A vector of D numbers is a plane of 1 x 1 pixels with D channels.
+    """
+
+    shape: Shape
+    border: Pads = NO_BORDER
+
+    @property
+    def extents(self) -> tuple[int, int, int]:
+        """(H, W, C) without the border."""
+        H, W, C = self.shape if len(self.shape) == 3 else (1, 1, math.prod(self.shape))
+        return H, W, C
+
+    @property
+    def row(self) -> int:
+        """Elements from one row to the next."""
+        _, W, C = self.extents
+        return (W + sum(self.border[1])) * C
+
+    @property
+    def image(self) -> int:
+        """Elements from one example to the next."""
+        return (self.extents[0] + sum(self.border[0])) * self.row
+
+    @property
+    def first(self) -> int:
+        """Element of the first pixel inside the border."""
+        return self.border[0][0] * self.row + self.border[1][0] * self.extents[2]
+
+
+class Buffer:
+    """Examples in a row, shard after shard, each shard ``gap`` elements after the last.
+
+    The gap is for kernels that add zeros to a few elements behind their last row: without it
+    they would do so in a neighbour's data while the neighbour is at work.
+    """
+
+    def __init__(self, plane: Plane, capacity: int, slack: int = 0, gap: int = 0) -> None:
+        self.plane, self.gap = plane, gap
+        self.data = aligned_zeros(capacity * plane.image + SHARDS * gap + SLACK + slack)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return self.data.nbytes
+
+    def part(self, shard: int, lo: int) -> Array:
+        """Return the buffer from example ``lo``, the first of a shard, to the end."""
+        return self.data[lo * self.plane.image + shard * self.gap :]
+
+    def read(self, N: int) -> Array:
+        """Return the N examples as an ordinary array (N, *shape): a view where that is possible."""
+        plane = self.plane
+        if not self.gap and plane.border == NO_BORDER:
+            return self.data[: N * plane.image].reshape(N, *plane.shape)
+        parts = [
+            self._inside(self.part(shard, lo), hi - lo)
+            for shard, (lo, hi) in enumerate(shard_bounds(N))
+        ]
+        return np.ascontiguousarray(np.concatenate(parts)).reshape(N, *plane.shape)
+
+    def write(self, x: Array) -> None:
+        """Copy an array (N, *shape) into the buffer, inside the border."""
+        for shard, (lo, hi) in enumerate(shard_bounds(len(x))):
+            self._inside(self.part(shard, lo), hi - lo)[...] = x[lo:hi].reshape(
+                hi - lo, *self.plane.extents
+            )
+
+    def _inside(self, flat: Array, n: int) -> Array:
+        plane = self.plane
+        H, W, C = plane.extents
+        (top, bottom), (left, right) = plane.border
+        whole = flat[: n * plane.image].reshape(n, H + top + bottom, W + left + right, C)
+        return whole[:, top : top + H, left : left + W]

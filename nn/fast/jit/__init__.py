@@ -1,0 +1,1 @@
+"""Numba with a cache that can be trusted, compile workers, and the thread pool."""
