@@ -53,24 +53,22 @@ alignment. The functions run inside ``@jit`` only; each docstring gives the NumP
 Multiply-adds round once where the machine has such an instruction and twice elsewhere.
 """
 
+from nn.fast.simd.argmax import REACH, add_looked_up, deal, store_placed, store_seats, won
 from nn.fast.simd.lanes import (
     equal,
     first_bit,
     fma,
     greater,
     last_bit,
-    less,
     maximum,
-    minimum,
     nonzero,
     select,
     splat,
-    sqrt,
-    total,
 )
-from nn.fast.simd.lists import draw, entry_place, entry_value, slid, store_numbered, turned
+from nn.fast.simd.lists import add_listed, draw, entry_place, entry_value, slid, store_numbered
 from nn.fast.simd.memory import get, load, load_part, put, store, store_bytes, store_part
 from nn.fast.simd.tiles import (
+    add_product,
     added,
     load_tile,
     loads,
@@ -78,10 +76,10 @@ from nn.fast.simd.tiles import (
     scaled_add,
     store_tile,
     store_tile_part,
+    turned,
     zeros,
 )
 from nn.fast.simd.types import LANES, wide_registers
-from nn.fast.simd.windows import REACH, add_looked_up, deal, store_placed, store_seats, won
 
 Lanes = tuple[int, ...]
 
@@ -98,7 +96,9 @@ __all__ = [
     "SIXTEEN",
     "WIDE",
     "Lanes",
+    "add_listed",
     "add_looked_up",
+    "add_product",
     "added",
     "deal",
     "draw",
@@ -110,13 +110,11 @@ __all__ = [
     "get",
     "greater",
     "last_bit",
-    "less",
     "load",
     "load_part",
     "load_tile",
     "loads",
     "maximum",
-    "minimum",
     "nonzero",
     "outer",
     "put",
@@ -124,7 +122,6 @@ __all__ = [
     "select",
     "slid",
     "splat",
-    "sqrt",
     "store",
     "store_bytes",
     "store_numbered",
@@ -133,7 +130,6 @@ __all__ = [
     "store_seats",
     "store_tile",
     "store_tile_part",
-    "total",
     "turned",
     "won",
     "zeros",
