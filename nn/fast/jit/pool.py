@@ -16,6 +16,9 @@ from typing import Any
 
 from nn import runtime
 
+SHARDS = 4
+"""Pieces a batch is cut into: part of the result, whatever the number of threads."""
+
 _lock = threading.Lock()
 _executor: ThreadPoolExecutor | None = None
 _executor_size = 0

@@ -69,6 +69,7 @@ from nn.fast.simd.lists import add_listed, draw, entry_place, entry_value, slid,
 from nn.fast.simd.memory import get, load, load_part, put, store, store_bytes, store_part
 from nn.fast.simd.tiles import (
     add_product,
+    add_tile,
     added,
     load_tile,
     loads,
@@ -99,6 +100,7 @@ __all__ = [
     "add_listed",
     "add_looked_up",
     "add_product",
+    "add_tile",
     "added",
     "deal",
     "draw",

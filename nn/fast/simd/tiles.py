@@ -11,6 +11,7 @@ from numba.core import cgutils, types
 from numba.core.errors import TypingError
 
 from nn.fast.simd.types import (
+    WORD,
     VectorType,
     expect_vectors,
     extent,
@@ -93,21 +94,54 @@ def store_tile(typingctx, array, index, step, acc, columns):
 
 @intrinsic
 def store_tile_part(typingctx, array, index, step, acc, count):
-    """Write the first ``count`` lanes of one-vector rows: the right edge of a result."""
+    """Write the first ``count`` lanes, at most a vector, of each row: the right edge of a result.
+
+    ``step`` is a tuple with the distances of the rows, or an integer, and rows have one vector.
+    """
     vector = tile_vector("store_tile_part", acc, array)
+    rows = step.count if isinstance(step, types.UniTuple) else acc.count
 
     def emit(builder, array, index, step, acc, count):
-        copy = cgutils.alloca_once(builder, ir_of(vector).element, size=vector.lanes * len(acc))
-        for slot, value in enumerate(acc):
-            store_at(builder, copy, word(vector.lanes * slot), value)
-        with cgutils.for_range(builder, word(len(acc))) as row:
-            line = builder.add(index, builder.mul(step, row.index))
+        copy = cgutils.alloca_once(builder, ir_of(vector).element, size=vector.lanes * rows)
+        lines = cgutils.alloca_once(builder, WORD, size=rows)
+        for r, line in enumerate(rows_at(builder, index, step, rows)):
+            store_at(builder, copy, word(vector.lanes * r), acc[r * len(acc) // rows])
+            builder.store(line, builder.gep(lines, [word(r)]))
+        with cgutils.for_range(builder, word(rows)) as row:
+            line = builder.load(builder.gep(lines, [row.index]))
             base = builder.mul(row.index, word(vector.lanes))
             with cgutils.for_range(builder, count) as lane:
                 item = builder.load(builder.gep(copy, [builder.add(base, lane.index)]))
                 builder.store(item, builder.gep(array, [builder.add(line, lane.index)]))
 
     return operation(types.void, (array, index, step, acc, count), emit)
+
+
+@intrinsic(prefer_literal=True)
+def add_tile(typingctx, array, index, step, acc, columns, count):
+    """Add the first ``count`` columns of a tile to memory, row after row: they may overlap.
+
+    The elements behind these in the rows of C vectors are read and written as they are.
+    """
+    vector, width = tile_vector("add_tile", acc, array), extent(columns)
+
+    def emit(builder, array, index, step, acc, columns, count):
+        kind = ir_of(vector)
+        numbers = ir.VectorType(WORD, vector.lanes)
+        for slot, value in enumerate(acc):
+            row, column = divmod(slot, width)
+            first = vector.lanes * column
+            at = builder.add(rows_at(builder, index, step, len(acc) // width)[row], word(first))
+            inside = builder.icmp_signed(
+                "<",
+                ir.Constant(numbers, list(range(first, first + vector.lanes))),
+                spread(builder, count, numbers),
+            )
+            old = load_at(builder, array, at, kind)
+            new = builder.select(inside, builder.fadd(old, value), old)
+            store_at(builder, array, at, new)
+
+    return operation(types.void, (array, index, step, acc, columns, count), emit)
 
 
 def _outer(builder, acc, array, lines, row):
