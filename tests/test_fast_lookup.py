@@ -1,9 +1,10 @@
-"""A small kernel's gradient by looking up what each winner read: against float64, with canaries."""
+"""A small kernel's gradient by looking up what each argmax read: against float64, with canaries."""
 
 import numpy as np
 import pytest
 
-from nn.fast.conv.lookup import add_taps, lookup_form, lookup_kernel_gradient
+from nn.fast.conv.geometry import ConvPool
+from nn.fast.conv.lookup import LookupShape, add_taps, lookup_kernel_gradient
 from nn.fast.jit.cache import jit
 from nn.fast.simd import (
     EIGHT,
@@ -67,7 +68,7 @@ def gradient(x, dy, winner, columns, KH, KW, strides, lanes):
     padded = -(-F // vector) * vector
     wide = np.full((n, PH, PW, padded), 4, np.uint8)
     wide[..., :F] = winner
-    form = (0,) * (KW * C), (0,) * (strides[1] * C), lanes
+    shape = LookupShape((0,) * (KW * C), (0,) * (strides[1] * C), lanes)
     xs, held = fenced(x)
     dys, gs = fenced(dy)
     winners, places = fenced(wide, np.uint8)
@@ -75,10 +76,13 @@ def gradient(x, dy, winner, columns, KH, KW, strides, lanes):
     tables, table = fenced(3 * PH * PW, np.int64)
     kernels, dkernel = fenced(KH * KW * C * padded)
     biases, dbias = fenced(padded)
-    lookup_kernel_gradient(
-        held, H * W * C, W * C, (strides[0] * W * C, strides[1] * C), n, gs, 0, PH * PW * F,
-        PW * F, PH, PW, F, places, padded, KH, form, room, table, columns.ravel(), dkernel, dbias,
+    conv = ConvPool(
+        C, F, padded, KH, KW * C, PH, PW, H * W * C, W * C, strides[0], strides[0] * W * C,
+        strides[1] * C, 0, PH * PW * F, PW * F,
     )  # fmt: skip
+    lookup_kernel_gradient(
+        held, n, conv, gs, places, columns.ravel(), shape, room, table, dkernel, dbias
+    )
     assert all(map(intact, (xs, dys, winners, entries, tables, kernels, biases)))
     return dkernel.reshape(KH, KW, C, padded)[..., :F], dbias[:F]
 
@@ -132,7 +136,7 @@ def _look(seats, winners, numbers, down, acc, g, form):
     store_seats(seats, 0, winners, 0, form[1], form[2])
     tile = load_tile(acc, 0, 8 * len(form[2]), form[0], 1, form[2])
     lanes = load(g, 0, form[2])
-    tile = add_looked_up(tile, lanes, numbers, 0, down, seats, 0, (form[0], form[1]))
+    tile = add_looked_up(tile, lanes, numbers, 0, down, seats, 0, form[1])
     store_tile(acc, 0, 8 * len(form[2]), tile, 1)
 
 
@@ -162,8 +166,8 @@ def test_parts_are_added_in_order_and_within_their_rows(rng):
 
 
 def test_lookups_are_for_wide_registers_that_channels_and_columns_fit():
-    assert lookup_form(5, 1, 32, SIXTEEN) == ((0,) * 5, (0,), SIXTEEN)
-    assert lookup_form(9, 3, 16, SIXTEEN) == ((0,) * 9, (0,) * 3, SIXTEEN)
-    assert lookup_form(5, 1, 32, EIGHT) is None
-    assert lookup_form(5, 1, 24, SIXTEEN) is None
-    assert lookup_form(15, 3, 32, SIXTEEN) is None
+    assert LookupShape.where_faster(5, 1, 32, SIXTEEN) == ((0,) * 5, (0,), SIXTEEN)
+    assert LookupShape.where_faster(9, 3, 16, SIXTEEN) == ((0,) * 9, (0,) * 3, SIXTEEN)
+    assert LookupShape.where_faster(5, 1, 32, EIGHT) is None
+    assert LookupShape.where_faster(5, 1, 24, SIXTEEN) is None
+    assert LookupShape.where_faster(15, 3, 32, SIXTEEN) is None

@@ -6,13 +6,22 @@ from math import prod
 import numpy as np
 import pytest
 
+from nn.fast.conv.geometry import ConvPool
 from nn.fast.conv.winograd.blocks import Blocks
-from nn.fast.conv.winograd.forward import winograd_forward
+from nn.fast.conv.winograd.forward import Images, winograd_forward
 from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
-from nn.fast.conv.winograd.transforms import GAP, input_blocks, output_columns
+from nn.fast.conv.winograd.transforms import (
+    GAP,
+    Kind,
+    Winograd,
+    input_blocks,
+    kind_at,
+    output_columns,
+    winograd_kernel,
+)
 from nn.fast.conv.winograd.unpooled import _kernel_gradient, convolve
-from nn.fast.simd import EIGHT, SIXTEEN
+from nn.fast.simd import EIGHT, SIXTEEN, TileShape
 
 CANARY = np.float32(-7.25)
 ROOM = 64
@@ -81,13 +90,12 @@ def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F, wides
     rng = np.random.default_rng(C)
     kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, F, widest)
-    panel = blocks.panel
+    panel = 8 * len(blocks.tile.lanes) * len(blocks.tile.vectors)
     assert panel == (64 if widest == SIXTEEN and F == 64 else 32)
     padded, size = blocks.padded, blocks.sizes[0]
     whole = np.full(size + 2 * ROOM, CANARY)
     u = whole[ROOM:-ROOM]
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
+    winograd_kernel(kernel.reshape(-1), blocks.workspace(u, u[:0], u[:0]))
     (_, down, _), (_, across, _) = matrices(rows, columns)
     expected = np.einsum("pi,qj,ijcf->pqcf", down, across, kernel)
     for e, matrix in enumerate(expected.reshape(-1, C, F)):
@@ -110,11 +118,13 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes)
     x = rng.normal(size=(n, H, W, C)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, 8)
     area = n * C + GAP
-    v = np.full(H * W * area + 8, CANARY)
-    square = np.zeros(36 * 8 * len(lanes), np.float32)
+    v = np.full(H * W * area + 8 + 36 * 8 * len(lanes), CANARY)
+    blocks.table[0, 6] = n  # taken at a time
+    tile = TileShape((0,), (0,), lanes)
+    w = Winograd(blocks.table, v[:0], v, v[:0], C, 8, 8, H, W, tile)
     held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
     row = W * C
-    input_blocks(held, 0, H * row, row, C, blocks.table, 0, 0, n, v, area, square, lanes)
+    input_blocks(held, 0, H * row, row, kind_at(blocks.table, 0), 0, n, w)
     (_, _, down), (_, _, across) = matrices(rows, columns)
     expected = np.einsum("pi,qj,nijc->pqnc", down, across, x).reshape(H * W, n, C)
     got = v[: H * W * area].reshape(H * W, area)[:, : n * C].reshape(H * W, n, C)
@@ -126,16 +136,17 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes)
 def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lanes):
     rng = np.random.default_rng(rows)
     vector = 8 * len(lanes)
-    area, padded = 3 * vector + GAP, 3 * vector
+    area, padded = 3 * vector + GAP, 3 * vector  # one block at a time
     m = rng.normal(size=(rows + 2, columns + 2, area)).astype(np.float32)
-    half = np.full(24 * padded + ROOM, CANARY)
-    output_columns(m.reshape(-1), 0, area, rows, columns, padded, half, lanes)
+    held = Fenced(np.concatenate([m.ravel(), np.zeros(24 * padded, np.float32)]))
+    output_columns(held.inside, 0, Kind(rows, columns, 1, 1, 0, 0, 1), padded, lanes)
+    half = held.inside[m.size :]
     (down, _, _), _ = matrices(rows, columns)
     expected = np.einsum("ip,pqf->iqf", down, m)[..., :padded]
-    got = half[: 24 * padded].reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
+    got = half.reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
     got = got.transpose(1, 2, 0, 3).reshape(rows, columns + 2, padded)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-    assert (half[24 * padded :] == CANARY).all()
+    assert held.intact()
 
 
 @pytest.mark.parametrize("OH", range(1, 14))
@@ -171,7 +182,7 @@ class Fenced:
 
 
 def pooled(x, kernel, bias, floor, group, widest=None):
-    """Return y and the winners by the kernel; check that it wrote only where it may."""
+    """Return y and the argmax by the kernel; check that it wrote only where it may."""
     n, H, W, C = x.shape
     F = kernel.shape[3]
     PH, PW = (H - 2) // 2, (W - 2) // 2
@@ -180,16 +191,16 @@ def pooled(x, kernel, bias, floor, group, widest=None):
     held = Fenced(np.concatenate([x.reshape(-1), np.full(8, CANARY)]))
     arrays = [Fenced(size) for size in blocks.sizes]
     u, v, m = (array.inside for array in arrays)
-    y, winner = Fenced(n * PH * PW * F), Fenced(n * PH * PW * padded, np.uint8)
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
-    winograd_pool_forward(
-        held.inside, H * W * C, W * C, C, n, group, blocks.table, u, blocks.grid, bias, PH, PW,
-        F, padded, np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m,
-        blocks.form,
-    )  # fmt: skip
-    assert all(array.intact() for array in (held, *arrays, y, winner))
-    return y.inside.reshape(n, PH, PW, F), winner.inside.reshape(n, PH, PW, padded)[..., :F]
+    y, argmax = Fenced(n * PH * PW * F), Fenced(n * PH * PW * padded, np.uint8)
+    w = blocks.workspace(u, v, m)
+    winograd_kernel(kernel.reshape(-1), w)
+    conv = ConvPool(
+        C, F, padded, 3, 3 * C, PH, PW, H * W * C, W * C, 1, W * C, C, 0, PH * PW * F, PW * F
+    )
+    out = np.float32(floor), y.inside, argmax.inside
+    winograd_pool_forward(held.inside, n, conv, w, group, bias, *out)
+    assert all(array.intact() for array in (held, *arrays, y, argmax))
+    return y.inside.reshape(n, PH, PW, F), argmax.inside.reshape(n, PH, PW, padded)[..., :F]
 
 
 def windows_of(x, kernel):
@@ -338,14 +349,12 @@ def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F, 
     sizes = (*blocks.sizes, group * H * row + row + 4 * C + 64)
     arrays = [Fenced(size) for size in sizes]
     u, v, m, inside = (array.inside for array in arrays)
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
+    w = blocks.workspace(u, v, m)
+    winograd_kernel(kernel.reshape(-1), w)
     inside[group * H * row :] = np.nan  # what lies behind the images must not matter
     y, held = Fenced(n * OH * OW * F), Fenced(x)
-    winograd_forward(
-        held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, blocks.grid, bias,
-        OH, OW, F, blocks.padded, y.inside, v, m, inside, blocks.form,
-    )  # fmt: skip
+    images = Images(H, row, 0, H * row, row, OH, OW, group)
+    winograd_forward(held.inside, n, images, w, bias, y.inside, inside)
     assert all(array.intact() for array in (held, *arrays, y))
     expected = direct(x, kernel, bias, NONE)
     atol = LARGEST_ERROR * np.abs(expected).max()
@@ -414,11 +423,10 @@ def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest
         inside[group * H * row :] = 100  # behind the images: numbers that must not matter
         du[:] = np.nan  # is written, not added to
         held, given, out = Fenced(x), Fenced(dy), Fenced(9 * C * F)
-        winograd_kernel_gradient(
-            held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, blocks.grid,
-            given.inside, OH, OW, F, blocks.padded, v, m, du, inside, blocks.form,
-        )  # fmt: skip
-        winograd_kernel_back(du, 0, 1, C, F, blocks.padded, blocks.grid, out.inside)
+        images = Images(H, row, 0, H * row, row, OH, OW, group)
+        w = blocks.workspace(du, v, m)
+        winograd_kernel_gradient(held.inside, n, images, w, given.inside, inside)
+        winograd_kernel_back(du, 0, 1, w, out.inside)
         assert all(array.intact() for array in (held, given, *arrays, out))
         results.append(out.inside.reshape(3, 3, C, F))
     np.testing.assert_array_equal(*results)
@@ -430,11 +438,14 @@ def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest
 def test_parts_of_the_gradient_are_added_in_their_order():
     rng = np.random.default_rng(5)
     C, F, padded, grid = 8, 11, 16, (6, 4)
+    nothing = np.zeros(0, np.float32)
+    tile, table = TileShape((0,), (0,), EIGHT), np.zeros((0, 7), np.int64)
+    w = Winograd(table, nothing, nothing, nothing, C, F, padded, *grid, tile)
     size = prod(grid) * (C * padded + GAP)
     parts = rng.normal(size=(3, size)).astype(np.float32)
     together, alone = Fenced(9 * C * F), Fenced(9 * C * F)
     total = (parts[0] + parts[1]) + parts[2]
-    winograd_kernel_back(parts.ravel(), size, 3, C, F, padded, grid, together.inside)
-    winograd_kernel_back(total, size, 1, C, F, padded, grid, alone.inside)
+    winograd_kernel_back(parts.ravel(), size, 3, w, together.inside)
+    winograd_kernel_back(total, size, 1, w, alone.inside)
     np.testing.assert_array_equal(together.inside, alone.inside)
     assert together.intact()

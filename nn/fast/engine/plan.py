@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.fast.conv.stage import ConvPoolStage, Form
+from nn.fast.conv.sparse import SparseTile
+from nn.fast.conv.stage import ConvPoolStage
 from nn.fast.conv.winograd.unpooled import WinogradConv, winograd_pays
 from nn.fast.engine.buffers import NO_BORDER
 from nn.fast.engine.stages import DenseStage, PlainStage, Stage
@@ -135,8 +136,11 @@ def _row_length(layer: Conv2D) -> int:
 
 def _row(layer: Conv2D) -> int:
     """Return how many numbers the sparse kernels take for a row of the layer's kernel."""
-    forms = Form.of_gradients(layer.kernel_size[0], _row_length(layer))
-    return max(form.row for form in forms)
+    return max(tile.row for tile in _tiles(layer))
+
+
+def _tiles(layer: Conv2D) -> tuple[SparseTile, SparseTile]:
+    return SparseTile.of_gradients(*layer.kernel_size, layer.input_shape[2], layer.strides[1])
 
 
 def _is_activation(layer: Layer | None, name: str) -> bool:
@@ -187,7 +191,6 @@ def _pools_by_two(layer: Layer) -> bool:
 def _convolution(
     used: tuple[Layer, ...], layer: Conv2D, relu: bool, dropout: Dropout | None
 ) -> ConvPoolStage:
-    form, input_form = Form.of_gradients(layer.kernel_size[0], _row_length(layer))
     row = _row(layer)
     return ConvPoolStage(
         used,
@@ -196,8 +199,7 @@ def _convolution(
         used[-1].output_shape,
         layer,
         relu,
-        form,
-        input_form,
+        *_tiles(layer),
         dropout,
         border=layer.pads,
         slack=row + 2 * LANES,  # behind the last row a sparse kernel reads up to whole vectors

@@ -80,15 +80,7 @@ from nn.fast.simd.tiles import (
     turned,
     zeros,
 )
-from nn.fast.simd.types import LANES, wide_registers
-
-Lanes = tuple[int, ...]
-
-EIGHT: Lanes = (0,)
-SIXTEEN: Lanes = (0, 0)
-
-
-WIDE = SIXTEEN if wide_registers() else EIGHT
+from nn.fast.simd.types import EIGHT, LANES, SIXTEEN, WIDE, Lanes, TileShape
 
 __all__ = [
     "EIGHT",
@@ -97,6 +89,7 @@ __all__ = [
     "SIXTEEN",
     "WIDE",
     "Lanes",
+    "TileShape",
     "add_listed",
     "add_looked_up",
     "add_product",

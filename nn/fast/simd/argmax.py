@@ -141,29 +141,29 @@ def store_seats(typingctx, seats, index, winners, pixel, shift, lanes):
 
 
 @intrinsic
-def add_looked_up(typingctx, acc, g, array, index, down, seats, seat, form):
+def add_looked_up(typingctx, acc, g, array, index, down, seats, seat, shift):
     """Add what a row of a convolution's kernel read where each lane's winner stands, times ``g``.
 
     ``acc[c] += g * array.flat[index + (w >> 1) * down + (w & 1) * S + c]``, with w the lane's
-    winner, of which ``seats.flat[seat]`` and what follows is told by ``store_seats``. ``form`` is
-    a pair of tuples of lengths C = len(acc) and S, together at most 16. Returns the new
+    winner, of which ``seats.flat[seat]`` and what follows is told by ``store_seats``. S is the
+    length of the tuple ``shift``; with the C = len(acc) columns at most 16. Returns the new
     accumulators. Sixteen elements are read from ``index`` and from ``index + down`` on.
     """
     vector = tile_vector("add_looked_up", acc, array)
-    columns, shift = (extent(part) for part in form.types)
-    if g != vector or columns != acc.count or columns + shift > REACH:
-        raise TypingError(f"simd.add_looked_up: {acc}, {g} and {columns} + {shift} elements.")
+    columns, right = acc.count, extent(shift)
+    if g != vector or columns + right > REACH:
+        raise TypingError(f"simd.add_looked_up: {acc}, {g} and {columns} + {right} elements.")
 
-    def emit(builder, acc, g, array, index, down, seats, seat, form):
+    def emit(builder, acc, g, array, index, down, seats, seat, shift):
         lines = [builder.gep(array, [line]) for line in (index, builder.add(index, down))]
         kind = ir_of(vector)
         where = load_at(builder, seats, seat, ir.VectorType(I32, kind.count))
         wide = kind.count == REACH and wide_registers()
         look_up = _by_permutation if wide else _by_selection
-        found = look_up(builder, lines, where, columns, shift, kind)
+        found = look_up(builder, lines, where, columns, right, kind)
         return [multiply_add(builder, g, *pair) for pair in zip(found, acc, strict=True)]
 
-    return operation(acc, (acc, g, array, index, down, seats, seat, form), emit)
+    return operation(acc, (acc, g, array, index, down, seats, seat, shift), emit)
 
 
 def _by_permutation(builder, lines, seat, columns, shift, kind):

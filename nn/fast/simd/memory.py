@@ -37,17 +37,30 @@ def load(typingctx, array, index, lanes=types.none):
 
 @intrinsic
 def load_part(typingctx, array, index, count, lanes=types.none):
-    """Return ``count`` (1 to 8, or 16) elements and zeros behind; reads nothing beyond."""
+    """Return ``count`` (from 1 on) elements and zeros behind; reads nothing beyond.
+
+    If there are more than lanes, the first ones: an ordinary load.
+    """
     vector = vector_of(array, lanes)
 
     def emit(builder, array, index, count, lanes):
-        value = constant(ir_of(vector), 0.0)
-        zero, last = ir.Constant(value.type.element, 0.0), builder.sub(count, word(1))
-        for lane in range(vector.lanes):
-            inside = builder.icmp_signed("<", word(lane), count)
-            offset = builder.select(inside, word(lane), last)
-            item = builder.load(builder.gep(array, [builder.add(index, offset)]))
-            value = builder.insert_element(value, builder.select(inside, item, zero), I32(lane))
+        kind = ir_of(vector)
+        with builder.if_else(builder.icmp_signed(">=", count, word(vector.lanes))) as (all_, some):
+            with all_:
+                whole, whole_block = load_at(builder, array, index, kind), builder.block
+            with some:
+                part = constant(kind, 0.0)
+                zero, last = ir.Constant(kind.element, 0.0), builder.sub(count, word(1))
+                for lane in range(vector.lanes):
+                    inside = builder.icmp_signed("<", word(lane), count)
+                    offset = builder.select(inside, word(lane), last)
+                    item = builder.load(builder.gep(array, [builder.add(index, offset)]))
+                    item = builder.select(inside, item, zero)
+                    part = builder.insert_element(part, item, I32(lane))
+                part_block = builder.block
+        value = builder.phi(kind)
+        value.add_incoming(whole, whole_block)
+        value.add_incoming(part, part_block)
         return value
 
     return operation(vector, (array, index, count, lanes), emit)
@@ -62,14 +75,19 @@ def store(typingctx, array, index, value):
 
 @intrinsic
 def store_part(typingctx, array, index, value, count):
-    """Write the first ``count`` lanes (0 to all) and touch nothing behind them."""
+    """Write the first ``count`` lanes, all if it is larger, and touch nothing behind them."""
     _expect_value("store_part", array, value)
 
     def emit(builder, array, index, value, count):
-        for lane in range(value.type.count):
-            with builder.if_then(builder.icmp_signed("<", word(lane), count)):
-                address = builder.gep(array, [builder.add(index, word(lane))])
-                builder.store(builder.extract_element(value, I32(lane)), address)
+        whole = builder.icmp_signed(">=", count, word(value.type.count))
+        with builder.if_else(whole) as (all_, some):
+            with all_:
+                store_at(builder, array, index, value)
+            with some:
+                for lane in range(value.type.count - 1):
+                    with builder.if_then(builder.icmp_signed("<", word(lane), count)):
+                        address = builder.gep(array, [builder.add(index, word(lane))])
+                        builder.store(builder.extract_element(value, I32(lane)), address)
 
     return operation(types.void, (array, index, value, count), emit)
 

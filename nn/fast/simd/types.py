@@ -2,7 +2,7 @@
 
 import math
 import operator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -32,6 +32,29 @@ def wide_registers() -> bool:
         return bool(get_host_cpu_features().get("avx512f"))
     except RuntimeError:  # LLVM cannot tell on every system
         return False
+
+
+Lanes = tuple[int, ...]
+
+EIGHT: Lanes = (0,)
+SIXTEEN: Lanes = (0, 0)
+WIDE = SIXTEEN if wide_registers() else EIGHT
+
+
+class TileShape(NamedTuple):
+    """The shape of a register tile, by the lengths of tuples: kernels are compiled for each.
+
+    Attributes
+    ----------
+    rows, vectors : tuple
+        Of as many elements as there are rows, and vectors in each.
+    lanes : tuple
+        The width of a vector: an element for every eight lanes.
+    """
+
+    rows: Lanes
+    vectors: Lanes
+    lanes: Lanes
 
 
 # --- The types: a vector of numbers, and a vector of yes/no ------------------------------------

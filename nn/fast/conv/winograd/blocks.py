@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from nn.fast.conv.winograd.transforms import GAP, winograd_kernel
+from nn.fast.conv.winograd.transforms import GAP, Winograd
 from nn.fast.engine.buffers import SLACK
-from nn.fast.simd import EIGHT, LANES, WIDE, Lanes
+from nn.fast.simd import EIGHT, LANES, WIDE, Lanes, TileShape
 from nn.reference import Array
 
 TILE_ELEMENTS = 60_000  # of patches and products under work: a quarter of a second-level cache
@@ -35,9 +34,7 @@ class Blocks:
     Attributes
     ----------
     table : int64 array (kinds, 7)
-        What the kernels follow. A row is a kind of block: its rows and columns (2 or 4), how many
-        there are down and across an image, the row and the column of the first, and how many are
-        transformed and multiplied at a time.
+        What the kernels follow: each row is a ``Kind``.
     C, F : int
     lanes : tuple of int
         The width of vectors that the channels fill, see ``nn.fast.simd``.
@@ -105,8 +102,8 @@ class Blocks:
         return rows + 2, columns + 2
 
     @property
-    def form(self) -> tuple[Lanes, Lanes, Lanes]:
-        """The tile of the products: tuples of as many elements as it has rows and vectors; lanes.
+    def tile(self) -> TileShape:
+        """The tile of the products.
 
         3 rows x 4 vectors of eight lanes, 4 x 4 of sixteen, or 6 x 2 where four so wide would reach
         beyond the channels.
@@ -114,13 +111,7 @@ class Blocks:
         rows, vectors = 3, 4
         if self.lanes != EIGHT:
             rows, vectors = (4, 4) if self.padded % (8 * LANES) == 0 else (6, 2)
-        return (0,) * rows, (0,) * vectors, self.lanes
-
-    @property
-    def panel(self) -> int:
-        """Columns of a matrix that lie together: those of a tile."""
-        _, vectors, lanes = self.form
-        return LANES * len(lanes) * len(vectors)
+        return TileShape((0,) * rows, (0,) * vectors, self.lanes)
 
     def _room(self, width: int, behind: int) -> int:
         """Return the elements for blocks of ``width`` channels and, at the end, their scratch."""
@@ -135,7 +126,7 @@ class Blocks:
         square, half = 36 * vector, max(24 * self.padded, 40 * vector)
         return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
 
-    def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:
-        """Return the calls that write the matrices of a flat kernel (3, 3, C, F) to u."""
-        shape = self.C, self.F, self.padded, self.panel
-        return [(winograd_kernel, (kernel, 0, *shape, self.grid, u))]
+    def workspace(self, u: Array, v: Array, m: Array) -> Winograd:
+        """Return what the kernels take, with arrays of the ``sizes``."""
+        shape = self.C, self.F, self.padded, *self.grid
+        return Winograd(self.table, u, v, m, *shape, self.tile)
