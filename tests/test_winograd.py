@@ -8,12 +8,11 @@ import pytest
 
 from nn.fast.conv.geometry import ConvPool
 from nn.fast.conv.winograd.blocks import Blocks
-from nn.fast.conv.winograd.forward import Images, winograd_forward
+from nn.fast.conv.winograd.forward import winograd_forward
 from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
 from nn.fast.conv.winograd.transforms import (
     GAP,
-    Kind,
     Winograd,
     input_blocks,
     kind_at,
@@ -21,7 +20,7 @@ from nn.fast.conv.winograd.transforms import (
     winograd_kernel,
 )
 from nn.fast.conv.winograd.unpooled import _kernel_gradient, convolve
-from nn.fast.simd import EIGHT, SIXTEEN, TileShape
+from nn.fast.simd import EIGHT, SIXTEEN
 
 CANARY = np.float32(-7.25)
 ROOM = 64
@@ -90,7 +89,8 @@ def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F, wides
     rng = np.random.default_rng(C)
     kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, F, widest)
-    panel = 8 * len(blocks.tile.lanes) * len(blocks.tile.vectors)
+    _, vectors, lanes = blocks.tile
+    panel = 8 * len(lanes) * len(vectors)
     assert panel == (64 if widest == SIXTEEN and F == 64 else 32)
     padded, size = blocks.padded, blocks.sizes[0]
     whole = np.full(size + 2 * ROOM, CANARY)
@@ -119,9 +119,8 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes)
     blocks = of_one_kind(rows, columns, C, 8)
     area = n * C + GAP
     v = np.full(H * W * area + 8 + 36 * 8 * len(lanes), CANARY)
-    blocks.table[0, 6] = n  # taken at a time
-    tile = TileShape((0,), (0,), lanes)
-    w = Winograd(blocks.table, v[:0], v, v[:0], C, 8, 8, H, W, tile)
+    blocks.table[0, 6:8] = n, area
+    w = Winograd(blocks.table, v[:0], v, v[:0], C, 8, 8, H, W, (0,), (0,), lanes)
     held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
     row = W * C
     input_blocks(held, 0, H * row, row, kind_at(blocks.table, 0), 0, n, w)
@@ -138,22 +137,21 @@ def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lan
     vector = 8 * len(lanes)
     area, padded = 3 * vector + GAP, 3 * vector  # one block at a time
     m = rng.normal(size=(rows + 2, columns + 2, area)).astype(np.float32)
-    held = Fenced(np.concatenate([m.ravel(), np.zeros(24 * padded, np.float32)]))
-    output_columns(held.inside, 0, Kind(rows, columns, 1, 1, 0, 0, 1), padded, lanes)
-    half = held.inside[m.size :]
+    half = np.full(24 * padded + ROOM, CANARY)
+    output_columns(m.ravel(), 0, area, rows, columns, padded, half, lanes)
     (down, _, _), _ = matrices(rows, columns)
     expected = np.einsum("ip,pqf->iqf", down, m)[..., :padded]
-    got = half.reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
+    got = half[: 24 * padded].reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
     got = got.transpose(1, 2, 0, 3).reshape(rows, columns + 2, padded)
     np.testing.assert_allclose(got, expected, atol=1e-5)
-    assert held.intact()
+    assert (half[24 * padded :] == CANARY).all()
 
 
 @pytest.mark.parametrize("OH", range(1, 14))
 @pytest.mark.parametrize("OW", [1, 2, 3, 7, 10])
 def test_blocks_cover_every_output_once_and_no_more_than_a_row_behind(OH, OW):
     covered = np.zeros((OH + 1, OW + 1), int)
-    for rows, columns, down, across, top, left, tiles in Blocks.cover(OH, OW, 8, 8).table:
+    for rows, columns, down, across, top, left, tiles, *_ in Blocks.cover(OH, OW, 8, 8).table:
         assert 12 <= tiles <= 48
         for i in range(down):
             for j in range(across):
@@ -353,7 +351,7 @@ def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F, 
     winograd_kernel(kernel.reshape(-1), w)
     inside[group * H * row :] = np.nan  # what lies behind the images must not matter
     y, held = Fenced(n * OH * OW * F), Fenced(x)
-    images = Images(H, row, 0, H * row, row, OH, OW, group)
+    images = H, row, 0, H * row, row, OH, OW, group
     winograd_forward(held.inside, n, images, w, bias, y.inside, inside)
     assert all(array.intact() for array in (held, *arrays, y))
     expected = direct(x, kernel, bias, NONE)
@@ -423,7 +421,7 @@ def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest
         inside[group * H * row :] = 100  # behind the images: numbers that must not matter
         du[:] = np.nan  # is written, not added to
         held, given, out = Fenced(x), Fenced(dy), Fenced(9 * C * F)
-        images = Images(H, row, 0, H * row, row, OH, OW, group)
+        images = H, row, 0, H * row, row, OH, OW, group
         w = blocks.workspace(du, v, m)
         winograd_kernel_gradient(held.inside, n, images, w, given.inside, inside)
         winograd_kernel_back(du, 0, 1, w, out.inside)
@@ -439,8 +437,8 @@ def test_parts_of_the_gradient_are_added_in_their_order():
     rng = np.random.default_rng(5)
     C, F, padded, grid = 8, 11, 16, (6, 4)
     nothing = np.zeros(0, np.float32)
-    tile, table = TileShape((0,), (0,), EIGHT), np.zeros((0, 7), np.int64)
-    w = Winograd(table, nothing, nothing, nothing, C, F, padded, *grid, tile)
+    table = np.zeros((0, 9), np.int64)
+    w = table, nothing, nothing, nothing, C, F, padded, *grid, (0,), (0,), EIGHT
     size = prod(grid) * (C * padded + GAP)
     parts = rng.normal(size=(3, size)).astype(np.float32)
     together, alone = Fenced(9 * C * F), Fenced(9 * C * F)

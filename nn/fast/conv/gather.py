@@ -96,7 +96,7 @@ def _matmul(x: Array, windows: Windows, b: Array, bias: Array | None, y: Array) 
     """Run `gather_matmul` over x (N, H*W*C) in pieces; fill and return y, of N * P * F numbers."""
     N, P, (K, F) = len(x), len(windows.pixels), b.shape
     offset = np.zeros(F, x.dtype) if bias is None else prepare(bias).astype(x.dtype, copy=False)
-    fixed = x, windows, _at_least_8(b), _at_least_8(offset), y.reshape(N, P * F), F
+    fixed = x, tuple(windows), _at_least_8(b), _at_least_8(offset), y.reshape(N, P * F), F
     run(gather_matmul, [(*fixed, piece) for piece in _pieces(N, P, N * P * K * F)])
     return y
 
@@ -111,7 +111,8 @@ def _outer(x: Array, windows: Windows, dy: Array, F: int) -> Array:
     columns = max(F, LANES)
     sums = np.empty((len(pieces), *sums_shape(K, columns)), dy.dtype)
     tasks = zip(sums, pieces, strict=True)
-    run(gather_outer, [(x, windows, dy, columns, part, piece) for part, piece in tasks])
+    fixed = x, tuple(windows), dy, columns
+    run(gather_outer, [(*fixed, part, piece) for part, piece in tasks])
     for part in sums[1:]:
         sums[0] += part
     return np.ascontiguousarray(sums[0][:K, columns_of_strips(columns)[:F]])
@@ -140,7 +141,7 @@ def conv2d_backward_input(
     b[:, :, :length] = kernel.reshape(KH, length, F).transpose(2, 0, 1)
     dx = np.empty(x_shape, dy.dtype)
     flat = dx.reshape(N, windows.H * windows.row)
-    fixed = dy.reshape(N, OH * OW * F), b.reshape(F, -1), windows, flat
+    fixed = dy.reshape(N, OH * OW * F), b.reshape(F, -1), tuple(windows), flat
     # Neighbouring pixels hand back to the same places: only whole images may be given away.
     count = max(1, min(SHARDS, dy.size * KH * length // SMALLEST_SHARD))
     run(scatter_matmul, [(*fixed, n0, n1) for n0, n1 in shards(N, count)])

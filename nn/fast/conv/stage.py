@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from nn.fast.conv.sparse import (
 )
 from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
-from nn.fast.conv.winograd.transforms import Winograd, winograd_kernel
+from nn.fast.conv.winograd.transforms import winograd_kernel
 from nn.fast.dense.forward import activation_gradient, column_sums
 from nn.fast.engine.buffers import SHARDS, SLACK, Buffer, Plane
 from nn.fast.engine.stages import Bench, Call, Stage, Weights, dropout_call, eights
@@ -140,7 +141,7 @@ class ConvPoolBench(Bench):
             calls.append((pack_rows, (kernel, conv.KH, conv.KWC, conv.F, row, self.rows)))
         return calls
 
-    def _winograd(self, shard: int) -> Winograd:
+    def _winograd(self, shard: int) -> tuple[Any, ...]:
         return self.blocks.workspace(self.packed_kernel, self.v[shard], self.m[shard])
 
     def _argmax(self, lo: int) -> Array:

@@ -80,7 +80,7 @@ from nn.fast.simd.tiles import (
     turned,
     zeros,
 )
-from nn.fast.simd.types import EIGHT, LANES, SIXTEEN, WIDE, Lanes, TileShape
+from nn.fast.simd.types import EIGHT, LANES, SIXTEEN, WIDE, Lanes
 
 __all__ = [
     "EIGHT",
@@ -89,7 +89,6 @@ __all__ = [
     "SIXTEEN",
     "WIDE",
     "Lanes",
-    "TileShape",
     "add_listed",
     "add_looked_up",
     "add_product",

@@ -84,10 +84,9 @@ def store_tile(typingctx, array, index, step, acc, columns):
         raise TypingError(f"simd.store_tile: {acc} is no tile with rows of {width} vectors.")
 
     def emit(builder, array, index, step, acc, columns):
-        lines = rows_at(builder, index, step, len(acc) // width)
-        for slot, value in enumerate(acc):
-            at = builder.add(lines[slot // width], word(vector.lanes * (slot % width)))
-            store_at(builder, array, at, value)
+        for r, line in enumerate(rows_at(builder, index, step, len(acc) // width)):
+            for c, value in enumerate(acc[r * width : (r + 1) * width]):
+                store_at(builder, array, builder.add(line, word(vector.lanes * c)), value)
 
     return operation(types.void, (array, index, step, acc, columns), emit)
 
@@ -128,18 +127,15 @@ def add_tile(typingctx, array, index, step, acc, columns, count):
     def emit(builder, array, index, step, acc, columns, count):
         kind = ir_of(vector)
         numbers = ir.VectorType(WORD, vector.lanes)
-        for slot, value in enumerate(acc):
-            row, column = divmod(slot, width)
-            first = vector.lanes * column
-            at = builder.add(rows_at(builder, index, step, len(acc) // width)[row], word(first))
-            inside = builder.icmp_signed(
-                "<",
-                ir.Constant(numbers, list(range(first, first + vector.lanes))),
-                spread(builder, count, numbers),
-            )
-            old = load_at(builder, array, at, kind)
-            new = builder.select(inside, builder.fadd(old, value), old)
-            store_at(builder, array, at, new)
+        for r, line in enumerate(rows_at(builder, index, step, len(acc) // width)):
+            for c, value in enumerate(acc[r * width : (r + 1) * width]):
+                lanes = range(vector.lanes * c, vector.lanes * (c + 1))
+                number, last = ir.Constant(numbers, list(lanes)), spread(builder, count, numbers)
+                at = builder.add(line, word(lanes.start))
+                old = load_at(builder, array, at, kind)
+                inside = builder.icmp_signed("<", number, last)
+                new = builder.select(inside, builder.fadd(old, value), old)
+                store_at(builder, array, at, new)
 
     return operation(types.void, (array, index, step, acc, columns, count), emit)
 

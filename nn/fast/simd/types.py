@@ -2,7 +2,7 @@
 
 import math
 import operator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -39,22 +39,6 @@ Lanes = tuple[int, ...]
 EIGHT: Lanes = (0,)
 SIXTEEN: Lanes = (0, 0)
 WIDE = SIXTEEN if wide_registers() else EIGHT
-
-
-class TileShape(NamedTuple):
-    """The shape of a register tile, by the lengths of tuples: kernels are compiled for each.
-
-    Attributes
-    ----------
-    rows, vectors : tuple
-        Of as many elements as there are rows, and vectors in each.
-    lanes : tuple
-        The width of a vector: an element for every eight lanes.
-    """
-
-    rows: Lanes
-    vectors: Lanes
-    lanes: Lanes
 
 
 # --- The types: a vector of numbers, and a vector of yes/no ------------------------------------
@@ -264,9 +248,9 @@ def call(builder: Any, name: str, kind: Any, arguments: list[Any]) -> Any:
 
 def rows_at(builder: Any, index: Any, step: Any, rows: int) -> list[Any]:
     """Return where the rows of a tile begin: ``step`` apart, or each at its own distance."""
-    if isinstance(step, list):
-        return [builder.add(index, distance) for distance in step]
-    return [builder.add(index, builder.mul(step, word(r))) for r in range(rows)]
+    if not isinstance(step, list):
+        step = [builder.mul(step, word(r)) for r in range(rows)]
+    return [builder.add(index, distance) for distance in step]
 
 
 def repeat(builder: Any, count: Any, values: list[Any], body: Any) -> list[Any]:

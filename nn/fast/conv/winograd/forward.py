@@ -11,6 +11,7 @@ import numpy as np
 
 from nn.fast.conv.direct import copy_planes
 from nn.fast.conv.winograd.transforms import (
+    Winograd,
     input_blocks,
     kind_at,
     output_columns,
@@ -28,6 +29,8 @@ ZERO = np.int64(0)
 
 class Images(NamedTuple):
     """How the images of a convolution without pooling lie inside its padding.
+
+    Kernels take it as a plain tuple, as ``Winograd``.
 
     Attributes
     ----------
@@ -69,15 +72,17 @@ def winograd_forward(x, n, images, w, bias, y, inside):
         while they are in the cache. Up to one row and one column behind their end: blocks reach so
         far behind an odd size, and what they compute there is dropped.
     """
-    m, F, lanes = w.m, w.F, w.tile.lanes
+    images, w = Images(*images), Winograd(*w)
+    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
-    line, half = 6 * vector, m.size - 24 * w.padded
+    line, half = 6 * vector, m[m.size - 24 * padded :]
     H, length, OH, OW = images.H, images.length, images.OH, images.OW
     for first in range(0, n, images.group):
         here, x0 = min(images.group, n - first), first * H * length
         copy_planes(x, x0, here, H, length, inside, images.first, images.image, images.row)
-        for i in range(0, w.blocks.size, 7):
+        for i in range(0, w.blocks.size, 9):
             kind = kind_at(w.blocks, i)
+            rows, columns, area = kind.rows, kind.columns, kind.m_area
             total = here * kind.down * kind.across
             for start in range(0, total, kind.tiles):
                 count = min(kind.tiles, total - start)
@@ -86,17 +91,17 @@ def winograd_forward(x, n, images, w, bias, y, inside):
                 for t in range(count):
                     image, oy, ox = place(kind, start + t)
                     corner = (((first + image) * OH + oy) * OW + ox) * F
-                    right, below = min(kind.columns, OW - ox), min(kind.rows, OH - oy)
-                    output_columns(m, t, kind, w.padded, lanes)
+                    right, below = min(columns, OW - ox), min(rows, OH - oy)
+                    output_columns(m, t * padded, area, rows, columns, padded, half, lanes)
                     for f in range(0, F, vector):
                         b = load_part(bias, f, F - f, lanes)
                         a2 = a3 = b
-                        out, begin = corner + f, half + 24 * f
-                        for s in range(begin, begin + line * below, line):
-                            if kind.columns == 4:
-                                a0, a1, a2, a3 = output_six(m, s, vector, lanes)
+                        out = corner + f
+                        for s in range(24 * f, 24 * f + line * below, line):
+                            if columns == 4:
+                                a0, a1, a2, a3 = output_six(half, s, vector, lanes)
                             else:
-                                a0, a1 = output_four(m, s, vector, lanes)
+                                a0, a1 = output_four(half, s, vector, lanes)
                             for q in range(out, out + right * F, F):
                                 store_part(y, q, a0 + b, F - f)
                                 a0, a1, a2 = a1, a2, a3

@@ -16,7 +16,7 @@ import numpy as np
 
 from nn.fast.conv.direct import copy_planes
 from nn.fast.conv.sparse import fill_zeros
-from nn.fast.conv.winograd.forward import ZERO
+from nn.fast.conv.winograd.forward import ZERO, Images
 from nn.fast.conv.winograd.transforms import (
     A1,
     A2,
@@ -32,6 +32,7 @@ from nn.fast.conv.winograd.transforms import (
     GB1,
     GB2,
     SINGLE,
+    Winograd,
     input_blocks,
     kind_at,
     matrix_at,
@@ -82,10 +83,10 @@ def _gradient_blocks(dy, first, images, kind, start, count, w):
     vector 4 i + j, zeros where the block is not in the image, and behind them 24 of what they are
     at the points down their columns.
     """
-    m, F, padded, lanes = w.m, w.F, w.padded, w.tile.lanes
+    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
     OH, OW, rows, columns = images.OH, images.OW, kind.rows, kind.columns
-    block, area = m.size - 40 * vector, kind.tiles * padded + GAP
+    block, area = m.size - 40 * vector, kind.m_area
     points = block + 16 * vector
     for t in range(count):
         image, oy, ox = place(kind, start + t)
@@ -119,12 +120,12 @@ def _add_products(w, kind, count):
     before they are added: sums of so many terms would lose digits.
     """
     du, v, m, C, padded = w.u, w.v, w.m, w.C, w.padded
-    rows, vectors, lanes = w.tile
+    rows, vectors, lanes = w.rows, w.vectors, w.lanes
     R, panel = len(rows), 8 * len(lanes) * len(vectors)
     wide, whole = padded // panel * panel, C - C % R
     for e in range((kind.rows + 2) * (kind.columns + 2)):
         matrix = matrix_at(w, kind, e)
-        left, right = e * (kind.tiles * C + GAP), e * (kind.tiles * padded + GAP)
+        left, right = e * kind.v_area, e * kind.m_area
         for f in range(0, wide, panel):
             for c in range(0, whole, R):
                 acc = zeros((rows, vectors), m, lanes)
@@ -157,12 +158,13 @@ def winograd_kernel_gradient(x, n, images, w, dy, inside):
     w : Winograd
     dy : float32 array (n, OH, OW, F)
     """
+    images, w = Images(*images), Winograd(*w)
     H, length = images.H, images.length
     fill_zeros(w.u, w.points_down * w.points_across * (w.C * w.padded + GAP))
     for first in range(0, n, images.group):
         here, x0 = min(images.group, n - first), first * H * length
         copy_planes(x, x0, here, H, length, inside, images.first, images.image, images.row)
-        for i in range(0, w.blocks.size, 7):
+        for i in range(0, w.blocks.size, 9):
             kind = kind_at(w.blocks, i)
             total = here * kind.down * kind.across
             for start in range(0, total, kind.tiles):
@@ -198,6 +200,7 @@ def winograd_kernel_back(parts, part_size, count, w, dkernel):
         Overwritten. Each begins with the matrices of ``w``, whose own arrays are not used.
     dkernel : float32 array (3, 3, C, F)
     """
+    w = Winograd(*w)
     C, F, padded, down, right = w.C, w.F, w.padded, w.points_down, w.points_across
     area = C * padded + GAP
     for i in range(0, down * right * area, 8):

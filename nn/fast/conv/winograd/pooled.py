@@ -20,6 +20,7 @@ import numpy as np
 
 from nn.fast.conv.direct import argmax_above, first_maximum
 from nn.fast.conv.winograd.transforms import (
+    Winograd,
     input_blocks,
     kind_at,
     output_columns,
@@ -48,14 +49,16 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
     floor : float32
         0 for ReLU, -inf for none.
     """
-    m, F, padded, lanes = w.m, w.F, w.padded, w.tile.lanes
+    w = Winograd(*w)
+    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
-    line, half = 6 * vector, m.size - 24 * padded
+    line, half = 6 * vector, m[m.size - 24 * padded :]
     low, keep = splat(floor, lanes), argmax.size > 0
     for first in range(0, n, group):
         images = min(group, n - first)
-        for i in range(0, w.blocks.size, 7):
+        for i in range(0, w.blocks.size, 9):
             kind = kind_at(w.blocks, i)
+            rows, columns, area = kind.rows, kind.columns, kind.m_area
             total = images * kind.down * kind.across
             for start in range(0, total, kind.tiles):
                 count = min(kind.tiles, total - start)
@@ -67,16 +70,16 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                     image, py, px = first + image, row // 2, column // 2
                     corner = conv.y_first + image * conv.y_image + py * conv.y_row + px * F
                     here = ((image * conv.PH + py) * conv.PW + px) * padded
-                    output_columns(m, t, kind, padded, lanes)
+                    output_columns(m, t * padded, area, rows, columns, padded, half, lanes)
                     for f in range(0, F, vector):
                         b = load_part(bias, f, F - f, lanes)
-                        out, seat, begin = corner + f, here + f, half + 24 * f
-                        for s in range(begin, begin + line * kind.rows, 2 * line):
-                            if kind.columns == 4:
+                        out, seat = corner + f, here + f
+                        for s in range(24 * f, 24 * f + line * rows, 2 * line):
+                            if columns == 4:
                                 # The right window; the left one, or the only one, is below. As a
                                 # loop over both they cost 4 % of the kernel.
-                                a0, a1, a4, a5 = output_six(m, s, vector, lanes)
-                                a2, a3, a6, a7 = output_six(m, s + line, vector, lanes)
+                                a0, a1, a4, a5 = output_six(half, s, vector, lanes)
+                                a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
                                 best = best + b
                                 if keep:
@@ -84,8 +87,8 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                                     store_bytes(argmax, seat + padded, seen)
                                 store_part(y, out + F, maximum(low, best), F - f)
                             else:
-                                a0, a1 = output_four(m, s, vector, lanes)
-                                a2, a3 = output_four(m, s + line, vector, lanes)
+                                a0, a1 = output_four(half, s, vector, lanes)
+                                a2, a3 = output_four(half, s + line, vector, lanes)
                             best, index = first_maximum(a0, a1, a2, a3, lanes)
                             best = best + b
                             if keep:

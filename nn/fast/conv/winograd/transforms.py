@@ -41,7 +41,7 @@ import numpy as np
 
 from nn.fast.jit.cache import jit
 from nn.fast.simd import (
-    TileShape,
+    Lanes,
     add_product,
     fma,
     get,
@@ -73,9 +73,11 @@ DIFFERENCE, A_DIFFERENCE = np.float32(A**2 - B**2), np.float32(A * (A**2 - B**2)
 class Winograd(NamedTuple):
     """What all steps of the algorithm work with.
 
+    Kernels called from Python take it as a plain tuple, whose type Numba finds 5 us faster.
+
     Attributes
     ----------
-    blocks : int64 array (kinds, 7)
+    blocks : int64 array (kinds, 9)
         The ``table`` of ``Blocks``; each row is a ``Kind``.
     u : float32 array
         A matrix (C, padded) for each point, ``C * padded + GAP`` elements apart: the transformed
@@ -89,8 +91,9 @@ class Winograd(NamedTuple):
     points_down, points_across : int
         The points of the matrices, 4 or 6 in each direction; element e is row by row. A kind of
         block with fewer points has the first ones and the last.
-    tile : TileShape
-        The register tile of the products.
+    rows, vectors, lanes : tuple
+        The register tile of the products: as many rows and vectors in each as there are elements,
+        of this width, see ``nn.fast.simd``.
     """
 
     blocks: Any
@@ -102,7 +105,9 @@ class Winograd(NamedTuple):
     padded: int
     points_down: int
     points_across: int
-    tile: TileShape
+    rows: Lanes
+    vectors: Lanes
+    lanes: Lanes
 
 
 class Kind(NamedTuple):
@@ -118,6 +123,8 @@ class Kind(NamedTuple):
         Row and column of the first output.
     tiles : int
         How many blocks are transformed and multiplied at a time.
+    v_area, m_area : int
+        Elements of v, and of m, from one point to the next.
     """
 
     rows: int
@@ -127,6 +134,8 @@ class Kind(NamedTuple):
     top: int
     left: int
     tiles: int
+    v_area: int
+    m_area: int
 
 
 @jit
@@ -134,7 +143,8 @@ def kind_at(blocks, i):
     """Return the row of the table ``blocks`` that begins at element i."""
     return Kind(
         get(blocks, i), get(blocks, i + 1), get(blocks, i + 2), get(blocks, i + 3),
-        get(blocks, i + 4), get(blocks, i + 5), get(blocks, i + 6),
+        get(blocks, i + 4), get(blocks, i + 5), get(blocks, i + 6), get(blocks, i + 7),
+        get(blocks, i + 8),
     )  # fmt: skip
 
 
@@ -174,11 +184,10 @@ def _input_six(x, at, step, v, out, gap, lanes):
 def input_blocks(x, x0, x_image, x_row, kind, start, count, w):
     """Write the elements of ``B^T d B`` of ``count`` patches to v, from number ``start`` on.
 
-    Element e of channel c of the patch t goes to ``e * area + t * C + c``, ``area = kind.tiles * C
-    + GAP``. Whole vectors are written: up to seven elements behind the last C, if it is no multiple
-    of sixteen. The columns' transforms wait at the end of v: point i of column j in its vector
-    6 i + j. Two lines at a time, because a loop over four or six single ones costs as much as its
-    work.
+    Element e of channel c of the patch t goes to ``e * kind.v_area + t * C + c``. Whole vectors are
+    written: up to seven elements behind the last C, if it is no multiple of sixteen. The columns'
+    transforms wait at the end of v: point i of column j in its vector 6 i + j. Two lines at a time,
+    because a loop over four or six single ones costs as much as its work.
 
     Parameters
     ----------
@@ -190,29 +199,29 @@ def input_blocks(x, x0, x_image, x_row, kind, start, count, w):
         Numbers of the first block, counted through all images, and of blocks.
     w : Winograd
     """
-    C, v, lanes = w.C, w.v, w.tile.lanes
+    C, v, lanes = w.C, w.v, w.lanes
     vector = np.int64(8 * len(lanes))
-    line, square, area = 6 * vector, v.size - 36 * vector, kind.tiles * C + GAP
+    line, square, area = 6 * vector, v[v.size - 36 * vector :], kind.v_area
     for t in range(count):
         image, row, column = place(kind, start + t)
         corner = x0 + image * x_image + row * x_row + column * C
         for c in range(0, C, vector):
             at, out = corner + c, t * C + c
-            for s in range(square, square + vector * (kind.columns + 2), 2 * vector):
+            for s in range(0, vector * (kind.columns + 2), 2 * vector):
                 if kind.rows == 4:
-                    _input_six(x, at, x_row, v, s, line, lanes)
-                    _input_six(x, at + C, x_row, v, s + vector, line, lanes)
+                    _input_six(x, at, x_row, square, s, line, lanes)
+                    _input_six(x, at + C, x_row, square, s + vector, line, lanes)
                 else:
-                    _input_four(x, at, x_row, v, s, line, lanes)
-                    _input_four(x, at + C, x_row, v, s + vector, line, lanes)
+                    _input_four(x, at, x_row, square, s, line, lanes)
+                    _input_four(x, at + C, x_row, square, s + vector, line, lanes)
                 at += 2 * C
-            for s in range(square, square + line * (kind.rows + 2), 2 * line):
+            for s in range(0, line * (kind.rows + 2), 2 * line):
                 if kind.columns == 4:
-                    _input_six(v, s, vector, v, out, area, lanes)
-                    _input_six(v, s + line, vector, v, out + 6 * area, area, lanes)
+                    _input_six(square, s, vector, v, out, area, lanes)
+                    _input_six(square, s + line, vector, v, out + 6 * area, area, lanes)
                 else:
-                    _input_four(v, s, vector, v, out, area, lanes)
-                    _input_four(v, s + line, vector, v, out + 4 * area, area, lanes)
+                    _input_four(square, s, vector, v, out, area, lanes)
+                    _input_four(square, s + line, vector, v, out + 4 * area, area, lanes)
                 out += 2 * (kind.columns + 2) * area
 
 
@@ -235,25 +244,25 @@ def output_six(m, at, gap, lanes):
 
 
 @jit
-def output_columns(m, t, kind, padded, lanes):
-    """Apply ``A^T`` down the columns of the products of block t, for all channels.
+def output_columns(m, at, area, rows, columns, padded, half, lanes):
+    """Apply ``A^T`` down the columns of a block's products, for all channels.
 
-    Output i of column j of a vector of channels from f on is the vector 6 i + j of the 24 that
-    begin ``24 * f`` behind the first of the last ``24 * padded`` elements of m. Two columns at a
-    time, as for the inputs.
+    The block has ``rows`` x ``columns`` outputs; its products begin at element ``at`` of m, points
+    are ``area`` elements apart. Output i of column j of a vector of channels from f on is the
+    vector 6 i + j of the 24 in ``half`` that begin at ``24 * f``. Two columns at a time, as for the
+    inputs.
     """
     vector = np.int64(8 * len(lanes))
-    area, half = kind.tiles * padded + GAP, m.size - 24 * padded
-    row, line = 6 * vector, (kind.columns + 2) * area
+    row, line = 6 * vector, (columns + 2) * area
     for f in range(0, padded, vector):
-        i, begin = t * padded + f, half + 24 * f
-        for s in range(begin, begin + vector * (kind.columns + 2), 2 * vector):
-            if kind.rows == 4:
-                store_tile(m, s, row, output_six(m, i, line, lanes), 1)
-                store_tile(m, s + vector, row, output_six(m, i + area, line, lanes), 1)
+        i = at + f
+        for s in range(24 * f, 24 * f + vector * (columns + 2), 2 * vector):
+            if rows == 4:
+                store_tile(half, s, row, output_six(m, i, line, lanes), 1)
+                store_tile(half, s + vector, row, output_six(m, i + area, line, lanes), 1)
             else:
-                store_tile(m, s, row, output_four(m, i, line, lanes), 1)
-                store_tile(m, s + vector, row, output_four(m, i + area, line, lanes), 1)
+                store_tile(half, s, row, output_four(m, i, line, lanes), 1)
+                store_tile(half, s + vector, row, output_four(m, i + area, line, lanes), 1)
             i += 2 * area
 
 
@@ -281,8 +290,9 @@ def winograd_kernel(kernel, w):
     after the other. Few matrices are written at a time, each from its beginning to its end: the
     cache expects that.
     """
+    w = Winograd(*w)
     C, F, padded, u, right = w.C, w.F, w.padded, w.u, w.points_across
-    panel = 8 * len(w.tile.lanes) * len(w.tile.vectors)
+    panel = 8 * len(w.lanes) * len(w.vectors)
     area, line = C * padded + GAP, 3 * C * F
     across = right * area
     for j in range(3):
@@ -325,7 +335,7 @@ def products(w, kind, count):
     again in each kernel that has it.)
     """
     u, v, m, C, padded = w.u, w.v, w.m, w.C, w.padded
-    rows, vectors, lanes = w.tile
+    rows, vectors, lanes = w.rows, w.vectors, w.lanes
     R, panel = len(rows), 8 * len(lanes) * len(vectors)
     height = max(count, 2)
     pairs = height - height % R
@@ -334,7 +344,7 @@ def products(w, kind, count):
     wide = padded // panel * panel
     for e in range((kind.rows + 2) * (kind.columns + 2)):
         begin = matrix_at(w, kind, e)
-        v_begin, m_begin = e * (kind.tiles * C + GAP), e * (kind.tiles * padded + GAP)
+        v_begin, m_begin = e * kind.v_area, e * kind.m_area
         for j in range(0, wide, panel):
             left, out, right = v_begin, m_begin + j, begin + j * C
             for _ in range(0, pairs, R):

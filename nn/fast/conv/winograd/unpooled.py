@@ -127,7 +127,7 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     y, insides = recycled((N, images.OH, images.OW, F)), _insides(images, C)
     tasks = [
         (
-            x[lo:hi].reshape(-1), hi - lo, images, blocks.workspace(u, v[shard], m[shard]),
+            x[lo:hi].reshape(-1), hi - lo, tuple(images), blocks.workspace(u, v[shard], m[shard]),
             offsets, y[lo:hi].reshape(-1), insides[shard],
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
@@ -150,7 +150,7 @@ def _kernel_gradient(x: Array, dz: Array, pads: Pads) -> Array:
     bounds = [(lo, hi) for lo, hi in shard_bounds(N) if hi > lo]
     work = [blocks.workspace(du[shard], v[shard], m[shard]) for shard in range(len(bounds))]
     tasks = [
-        (x[lo:hi].reshape(-1), hi - lo, images, w, dz[lo:hi].reshape(-1), inside)
+        (x[lo:hi].reshape(-1), hi - lo, tuple(images), w, dz[lo:hi].reshape(-1), inside)
         for (lo, hi), w, inside in zip(bounds, work, insides, strict=False)
     ]
     pool.run(winograd_kernel_gradient, tasks)
