@@ -11,13 +11,13 @@ from nn.fast.memory import aligned_zeros
 from nn.fast.simd import (
     EIGHT,
     SIXTEEN,
-    deal,
-    draw,
+    append_by_argmax,
+    append_columns,
     load,
     load_tile,
-    slid,
+    slide_tile,
+    store_argmax_entries,
     store_numbered,
-    store_placed,
     store_tile,
     turned,
 )
@@ -33,7 +33,7 @@ def turn(a, out):
 
 @jit
 def place(entries, index, values, winners, base, down, step):
-    store_placed(entries, index, load(values, 0), winners, 0, base, down, step)
+    store_argmax_entries(entries, index, load(values, 0), winners, 0, base, down, step)
 
 
 @jit
@@ -48,7 +48,7 @@ def slide_along(numbers, step, target, form, slide, moves, rest):
     at = 0
     for _ in range(moves):
         behind = at + len(form[1]) * 8
-        acc = slid(acc, numbers, target + at, behind, step, form, slide)
+        acc = slide_tile(acc, numbers, target + at, behind, step, form[0], slide)
         at += len(slide) * 8
     store_tile(rest, 0, len(form[1]) * 8, acc, form[1])
 
@@ -78,15 +78,15 @@ def test_a_turned_tile_is_the_transpose(rng):
 
 
 def drawing():
-    """Return ``draw`` and ``deal`` as functions, compiled anew."""
+    """Return ``append_columns`` and ``append_by_argmax`` as functions, compiled anew."""
 
     @numba.njit
     def draw_all(entries, source, out, pitch, ends, first):
-        draw(entries, source, out, pitch, ends, first)
+        append_columns(entries, source, out, pitch, ends, first)
 
     @numba.njit
     def deal_all(entries, out, heads, values, base, step, winners, pixel):
-        return deal(entries, out, heads, load(values, 0), base, step, winners, pixel)
+        return append_by_argmax(entries, out, heads, load(values, 0), base, step, winners, pixel)
 
     return draw_all, deal_all
 

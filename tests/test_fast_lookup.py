@@ -8,12 +8,12 @@ from nn.fast.conv.lookup import LookupShape, add_taps, lookup_kernel_gradient
 from nn.fast.jit.cache import jit
 from nn.fast.simd import (
     EIGHT,
-    REACH,
+    LOOKUP_WIDTH,
     SIXTEEN,
-    add_looked_up,
+    add_lookup,
     load,
     load_tile,
-    store_seats,
+    store_lookup_offsets,
     store_tile,
 )
 
@@ -133,10 +133,10 @@ def test_what_is_not_finite_reaches_its_channel_even_from_blank_windows(lanes):
 
 @jit
 def _look(seats, winners, numbers, down, acc, g, form):
-    store_seats(seats, 0, winners, 0, form[1], form[2])
+    store_lookup_offsets(seats, 0, winners, 0, form[1], form[2])
     tile = load_tile(acc, 0, 8 * len(form[2]), form[0], 1, form[2])
     lanes = load(g, 0, form[2])
-    tile = add_looked_up(tile, lanes, numbers, 0, down, seats, 0, form[1])
+    tile = add_lookup(tile, lanes, numbers, 0, down, seats, 0, form[1])
     store_tile(acc, 0, 8 * len(form[2]), tile, 1)
 
 
@@ -144,7 +144,7 @@ def _look(seats, winners, numbers, down, acc, g, form):
 @pytest.mark.parametrize(("columns", "shift"), [(1, 1), (5, 1), (9, 3), (15, 1), (8, 8)])
 def test_each_lane_looks_up_what_its_winner_read(rng, lanes, columns, shift):
     width, down = 8 * len(lanes), 23
-    numbers = rng.normal(size=down + REACH).astype(np.float32)
+    numbers = rng.normal(size=down + LOOKUP_WIDTH).astype(np.float32)
     winners = rng.integers(0, 4, width).astype(np.uint8)
     acc, g = rng.normal(size=(columns, width)).astype(np.float32), np.zeros(width, np.float32)
     g[:] = rng.normal(size=width)

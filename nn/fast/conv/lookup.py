@@ -19,19 +19,19 @@ from nn.fast.jit.cache import jit
 from nn.fast.simd import (
     EIGHT,
     LANES,
-    REACH,
+    LOOKUP_WIDTH,
     WIDE,
     Lanes,
-    add_looked_up,
+    add_lookup,
     get,
     load,
     load_tile,
     put,
+    relu_masked,
     splat,
     store,
-    store_seats,
+    store_lookup_offsets,
     store_tile,
-    won,
 )
 
 
@@ -61,7 +61,7 @@ class LookupShape(NamedTuple):
         ``padded`` is the number of channels in whole vectors of eight lanes.
         """
         lanes = widest or WIDE
-        if lanes == EIGHT or padded % (LANES * len(lanes)) or KWC + shift > REACH:
+        if lanes == EIGHT or padded % (LANES * len(lanes)) or KWC + shift > LOOKUP_WIDTH:
             return None
         return cls((0,) * KWC, (0,) * shift, lanes)
 
@@ -90,8 +90,8 @@ def lookup_kernel_gradient(x, n, conv, dy, argmax, columns, shape, entries, tabl
     KH, padded, lanes = conv.KH, conv.padded, shape.lanes
     vector = 8 * len(lanes)
     windows = conv.PH * conv.PW
-    gradients, seats = entries.view(np.float32), entries.view(np.int32)
-    behind = windows * vector  # where the seats begin
+    gradients, offsets = entries.view(np.float32), entries.view(np.int32)
+    behind = windows * vector  # where the offsets begin
     area = len(shape.columns) * padded
     blank = 0
     fill_zeros(dkernel, KH * area)
@@ -107,9 +107,9 @@ def lookup_kernel_gradient(x, n, conv, dy, argmax, columns, shape, entries, tabl
             for i in range(windows):
                 window = get(table, i)
                 at = pixel + window * padded
-                g = won(load(dy, corner + get(table, windows + window), lanes), argmax, at)
+                g = relu_masked(load(dy, corner + get(table, windows + window), lanes), argmax, at)
                 store(gradients, i * vector, g)
-                store_seats(seats, behind + i * vector, argmax, at, shape.shift, lanes)
+                store_lookup_offsets(offsets, behind + i * vector, argmax, at, shape.shift, lanes)
                 bias = bias + g
             store(dbias, f, bias)
             for kh in range(KH):
@@ -118,8 +118,8 @@ def lookup_kernel_gradient(x, n, conv, dy, argmax, columns, shape, entries, tabl
                 acc = load_tile(dkernel, out, padded, shape.columns, 1, lanes)
                 for i in range(count):
                     at = line + get(table, 2 * windows + get(table, i))
-                    g, seat = load(gradients, i * vector, lanes), behind + i * vector
-                    acc = add_looked_up(acc, g, x, at, conv.down, seats, seat, shape.shift)
+                    g, first = load(gradients, i * vector, lanes), behind + i * vector
+                    acc = add_lookup(acc, g, x, at, conv.down, offsets, first, shape.shift)
                 store_tile(dkernel, out, padded, acc, 1)
     if blank:
         # What was left out is g * 0: nothing, unless g was infinite or NaN.

@@ -20,21 +20,21 @@ from nn.fast.simd import (
     Lanes,
     add_listed,
     added,
-    deal,
-    draw,
+    append_by_argmax,
+    append_columns,
     get,
     load,
     load_part,
     load_tile,
     put,
-    slid,
+    relu_masked,
+    slide_tile,
     splat,
     store,
+    store_argmax_entries,
     store_numbered,
-    store_placed,
     store_tile,
     turned,
-    won,
 )
 
 REGISTERS = 12  # accumulators of a register tile, see nn.fast.simd
@@ -150,8 +150,8 @@ def sparse_kernel_gradient(x, n, conv, dy, argmax, columns, tile, entries, table
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
     g = dy where its window has an argmax, 0 elsewhere. Eight channels of an image are taken at a
-    time: first their entries, value and place, as vectors; then their lists are drawn from these,
-    and one after the other is added up in registers. Windows where x is blank are left out: their
+    time: first their entries, value and place, as vectors; then these are sorted into a list for
+    each, and one after the other is added up in registers. Windows where x is blank are left out: their
     g counts for the bias only.
 
     Parameters
@@ -188,14 +188,14 @@ def sparse_kernel_gradient(x, n, conv, dy, argmax, columns, tile, entries, table
             for i in range(count):
                 window = get(table, i)
                 at = pixel + window * conv.padded
-                g = won(load(dy, corner + get(table, windows + window)), argmax, at)
+                g = relu_masked(load(dy, corner + get(table, windows + window)), argmax, at)
                 bias = bias + g
                 place = get(table, 2 * windows + window)
-                store_placed(entries, i * LANES, g, argmax, at, place, conv.down, conv.step)
+                store_argmax_entries(entries, i * LANES, g, argmax, at, place, conv.down, conv.step)
             for i in range(count, windows):
                 window = get(table, i)
                 g = load(dy, corner + get(table, windows + window))
-                bias = bias + won(g, argmax, pixel + window * conv.padded)
+                bias = bias + relu_masked(g, argmax, pixel + window * conv.padded)
             store(dbias, eight, bias)
             end = count * LANES
             for i in range(end, end + 7 * LANES, LANES):
@@ -203,7 +203,7 @@ def sparse_kernel_gradient(x, n, conv, dy, argmax, columns, tile, entries, table
             for i in range(ends, ends + LANES):
                 put(table, i, 0)
             for i in range(0, end, LANES * LANES):
-                draw(entries, i, lists, pitch, table, ends)
+                append_columns(entries, i, lists, pitch, table, ends)
             for f in range(eight, min(F, eight + LANES)):
                 first = lists + (f - eight) * pitch
                 last = first + get(table, ends + f - eight)
@@ -249,7 +249,7 @@ def sparse_input_gradient(dx, n, conv, dy, argmax, tile, entries, ends, kernel):
     """
     F, PW, row, x_row, step = conv.F, conv.PW, tile.row, conv.x_row, conv.step
     R, Q, S, lanes = len(tile.rows), len(tile.vectors), len(tile.slide), tile.lanes
-    shape, vector = (tile.rows, tile.vectors), 8 * len(lanes)
+    vector = 8 * len(lanes)
     windows = conv.PH * PW
     values = entries.view(np.float32)
     pitch = F + LANES  # of the lists: no power of two, or they would meet in one set of the cache
@@ -265,11 +265,13 @@ def sparse_input_gradient(dx, n, conv, dy, argmax, tile, entries, ends, kernel):
             at = conv.y_first + image * conv.y_image + py * conv.y_row + px * F
             pixel = (image * windows + window) * conv.padded
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
-            heads = starts
+            tails = starts
             for f in range(0, F, LANES):
-                g = won(load_part(dy, at + f, F - f), argmax, pixel + f)
-                heads = deal(entries, window * 4 * pitch, heads, g, f * row, row, argmax, pixel + f)
-            put(ends, 4 * windows + window, np.int64(heads - starts))
+                g = relu_masked(load_part(dy, at + f, F - f), argmax, pixel + f)
+                tails = append_by_argmax(
+                    entries, window * 4 * pitch, tails, g, f * row, row, argmax, pixel + f
+                )
+            put(ends, 4 * windows + window, np.int64(tails - starts))
         # Copy the lists side by side, in the order of the rows of pixels: the cache has to hold
         # them beside a third of the kernel.
         target = together
@@ -301,10 +303,10 @@ def sparse_input_gradient(dx, n, conv, dy, argmax, tile, entries, ends, kernel):
                         )
                         first = last
                         more = out + behind if pixel + 1 < (line + 1) * 2 * PW else out
-                        acc = slid(acc, dx, out, more, x_row, shape, tile.slide)
+                        acc = slide_tile(acc, dx, out, more, x_row, tile.rows, tile.slide)
                         out += step
                     for _ in range(S, Q, S):
-                        acc = slid(acc, dx, out, out, x_row, shape, tile.slide)
+                        acc = slide_tile(acc, dx, out, out, x_row, tile.rows, tile.slide)
                         out += step
 
 

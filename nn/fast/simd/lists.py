@@ -169,7 +169,7 @@ def add_listed(typingctx, acc, entries, first, last, array, offset, step, rows, 
 
 
 @intrinsic
-def draw(typingctx, entries, source, out, pitch, ends, first):
+def append_columns(typingctx, entries, source, out, pitch, ends, first):
     """Append eight rows of eight entries to eight lists, a column to each, without the zeros.
 
     Row i is ``entries.flat[source + 8 * i : ...]``. List c begins at ``out + c * pitch`` and has
@@ -198,35 +198,3 @@ def draw(typingctx, entries, source, out, pitch, ends, first):
             builder.store(end, tail)
 
     return operation(types.void, (entries, source, out, pitch, ends, first), emit)
-
-
-@intrinsic
-def slid(typingctx, acc, array, index, behind, step, form, slide):
-    """Store the first columns of a tile, and return it moved on by as many.
-
-    The tile has R x C vectors, ``form`` a pair of tuples of these lengths, and S = len(slide)
-    columns are stored from ``array.flat[index]`` on, rows ``step`` apart. Those of the others take
-    their places, and behind these come S from ``array.flat[behind]`` on, loaded after the stores.
-    """
-    vector = tile_vector("slid", acc, array)
-    rows, columns = (extent(part) for part in form.types)
-    moved = extent(slide)
-    if acc.count != rows * columns:
-        raise TypingError(f"simd.slid: {acc} is no tile of {rows} x {columns} vectors of {array}.")
-    if not 1 <= moved <= columns:
-        raise TypingError(f"simd.slid: expected 1 to {columns} columns to move, received {moved}.")
-
-    def emit(builder, acc, array, index, behind, step, *_):
-        distances = [word(vector.lanes * c) for c in range(moved)]
-        lines = [acc[r * columns : (r + 1) * columns] for r in range(rows)]
-        for line, start in zip(lines, rows_at(builder, index, step, rows), strict=True):
-            for item, distance in zip(line, distances, strict=False):
-                store_at(builder, array, builder.add(start, distance), item)
-        for line, start in zip(lines, rows_at(builder, behind, step, rows), strict=True):
-            line[:] = line[moved:] + [
-                load_at(builder, array, builder.add(start, distance), ir_of(vector))
-                for distance in distances
-            ]
-        return [item for line in lines for item in line]
-
-    return operation(acc, (acc, array, index, behind, step, form, slide), emit)

@@ -140,6 +140,31 @@ def add_tile(typingctx, array, index, step, acc, columns, count):
     return operation(types.void, (array, index, step, acc, columns, count), emit)
 
 
+@intrinsic
+def slide_tile(typingctx, acc, array, index, behind, step, rows, slide):
+    """Store the first columns of a tile, and return it moved on by as many.
+
+    Of each row S = len(slide) vectors are stored from ``array.flat[index + r * step]`` on. The
+    others take their places, and behind these come S from ``array.flat[behind + r * step]`` on,
+    loaded after the stores. ``rows`` is a tuple of R elements.
+    """
+    vector, height, moved = tile_vector("slide_tile", acc, array), extent(rows), extent(slide)
+    columns, rest = divmod(acc.count, height)
+    if rest or not 1 <= moved <= columns:
+        raise TypingError(f"simd.slide_tile: {acc} has no {height} rows of at least {moved}.")
+
+    def emit(builder, acc, array, index, behind, step, *_):
+        lines = [acc[r * columns : (r + 1) * columns] for r in range(height)]
+        for line, start in zip(lines, rows_at(builder, index, step, height), strict=True):
+            for c, item in enumerate(line[:moved]):
+                store_at(builder, array, builder.add(start, word(vector.lanes * c)), item)
+        for line, start in zip(lines, rows_at(builder, behind, step, height), strict=True):
+            line[:] = line[moved:] + _line(builder, array, start, moved, ir_of(vector))
+        return [item for line in lines for item in line]
+
+    return operation(acc, (acc, array, index, behind, step, rows, slide), emit)
+
+
 def _outer(builder, acc, array, lines, row):
     """Return ``acc[r * C + c] + array[lines[r]] * row[c]``."""
     new = []

@@ -73,7 +73,7 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                     output_columns(m, t * padded, area, rows, columns, padded, half, lanes)
                     for f in range(0, F, vector):
                         b = load_part(bias, f, F - f, lanes)
-                        out, seat = corner + f, here + f
+                        out, byte = corner + f, here + f
                         for s in range(24 * f, 24 * f + line * rows, 2 * line):
                             if columns == 4:
                                 # The right window; the left one, or the only one, is below. As a
@@ -84,7 +84,7 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                                 best = best + b
                                 if keep:
                                     seen = argmax_above(low, best, index, lanes)
-                                    store_bytes(argmax, seat + padded, seen)
+                                    store_bytes(argmax, byte + padded, seen)
                                 store_part(y, out + F, maximum(low, best), F - f)
                             else:
                                 a0, a1 = output_four(half, s, vector, lanes)
@@ -92,7 +92,7 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                             best, index = first_maximum(a0, a1, a2, a3, lanes)
                             best = best + b
                             if keep:
-                                store_bytes(argmax, seat, argmax_above(low, best, index, lanes))
+                                store_bytes(argmax, byte, argmax_above(low, best, index, lanes))
                             store_part(y, out, maximum(low, best), F - f)
                             out += conv.y_row
-                            seat += conv.PW * padded
+                            byte += conv.PW * padded
