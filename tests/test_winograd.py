@@ -250,16 +250,16 @@ def test_pooled_convolution_agrees_with_float64(shape):
     z = windows_of(x, kernel)
     scale = np.abs(z).max()
     for floor in (0.0, -np.inf):
-        y, winner = pooled(x, kernel, bias, floor, n)
+        y, argmax = pooled(x, kernel, bias, floor, n)
         expected = np.maximum(floor, z.max(axis=-1) + bias)
         np.testing.assert_allclose(y, expected, rtol=0, atol=LARGEST_ERROR * scale)
-        alive = winner < 4
+        alive = argmax < 4
         np.testing.assert_array_equal(alive, y > floor)
-        assert winner.max() <= 4
-        won = np.take_along_axis(z, np.minimum(winner, 3)[..., None].astype(int), axis=-1)[..., 0]
+        assert argmax.max() <= 4
+        won = np.take_along_axis(z, np.minimum(argmax, 3)[..., None].astype(int), axis=-1)[..., 0]
         largest = z.max(axis=-1)[alive]
         np.testing.assert_allclose(won[alive], largest, rtol=0, atol=2 * LARGEST_ERROR * scale)
-        assert (winner == z.argmax(axis=-1))[alive].sum() >= 0.999 * alive.sum()
+        assert (argmax == z.argmax(axis=-1))[alive].sum() >= 0.999 * alive.sum()
 
 
 def test_images_do_not_depend_on_their_company():
@@ -267,21 +267,21 @@ def test_images_do_not_depend_on_their_company():
     x = rng.normal(size=(9, 12, 12, 8)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, 8, 40)).astype(np.float32)
     bias = np.zeros(40, np.float32)
-    together, winners = pooled(x, kernel, bias, 0.0, 9)
+    together, places = pooled(x, kernel, bias, 0.0, 9)
     for group in (1, 2, 4):
-        y, winner = pooled(x, kernel, bias, 0.0, group)
+        y, argmax = pooled(x, kernel, bias, 0.0, group)
         np.testing.assert_array_equal(y, together)
-        np.testing.assert_array_equal(winner, winners)
+        np.testing.assert_array_equal(argmax, places)
     alone = [pooled(x[i : i + 1], kernel, bias, 0.0, 1)[0] for i in range(9)]
     np.testing.assert_array_equal(np.concatenate(alone), together)
 
 
-def test_among_equals_the_first_wins():
+def test_among_equals_the_argmax_is_the_first():
     x = np.zeros((2, 12, 12, 8), np.float32)
     kernel = np.ones((3, 3, 8, 16), np.float32)
-    y, winner = pooled(x, kernel, np.full(16, 0.5, np.float32), 0.0, 2)
+    y, argmax = pooled(x, kernel, np.full(16, 0.5, np.float32), 0.0, 2)
     assert (y == 0.5).all()
-    assert (winner == 0).all()
+    assert (argmax == 0).all()
 
 
 def test_a_nan_spoils_its_own_image_only():

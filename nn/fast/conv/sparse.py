@@ -149,10 +149,10 @@ def fill_zeros(array, size):
 def sparse_kernel_gradient(x, n, conv, dy, argmax, columns, tile, entries, table, dkernel, dbias):
     """Write ``dkernel[f, kh, (kw, c)] = sum g x`` and ``dbias[f] = sum g`` over n images.
 
-    g = dy where its window has an argmax, 0 elsewhere. Eight channels of an image are taken at a
-    time: first their entries, value and place, as vectors; then these are sorted into a list for
-    each, and one after the other is added up in registers. Windows where x is blank are left out: their
-    g counts for the bias only.
+    g = dy where something passed ReLU, 0 elsewhere. Eight channels of an image are taken at a time:
+    first their entries, value and place, as vectors; then these are sorted into a list for each,
+    and one after the other is added up in registers. Windows where x is blank are left out: their g
+    counts for the bias only.
 
     Parameters
     ----------
@@ -266,11 +266,11 @@ def sparse_input_gradient(dx, n, conv, dy, argmax, tile, entries, ends, kernel):
             pixel = (image * windows + window) * conv.padded
             # Where four lists end, in one register, sixteen bits each: no load waits for a store.
             tails = starts
+            out = window * 4 * pitch
             for f in range(0, F, LANES):
-                g = relu_masked(load_part(dy, at + f, F - f), argmax, pixel + f)
-                tails = append_by_argmax(
-                    entries, window * 4 * pitch, tails, g, f * row, row, argmax, pixel + f
-                )
+                byte = pixel + f
+                g = relu_masked(load_part(dy, at + f, F - f), argmax, byte)
+                tails = append_by_argmax(entries, out, tails, g, f * row, row, argmax, byte)
             put(ends, 4 * windows + window, np.int64(tails - starts))
         # Copy the lists side by side, in the order of the rows of pixels: the cache has to hold
         # them beside a third of the kernel.
