@@ -173,7 +173,7 @@ class Sequential(Network):
 
     def _new_engine(self) -> EngineLike:
         if runtime.backend() == "numba" and runtime.engine() == "auto":
-            from nn.fast.engine.engine import prepare
+            from nn.fast.engine.training import prepare
 
             return prepare(self) or PlainEngine(self)
         return PlainEngine(self)

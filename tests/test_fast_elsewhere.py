@@ -13,7 +13,8 @@ import pytest
 
 from nn import runtime
 from nn.fast.conv.direct import copy_planes
-from nn.fast.dense.forward import column_sums, pad_rows
+from nn.fast.dense.forward import pad_rows
+from nn.fast.elementwise import column_sums
 from nn.fast.jit import cache as kernel_cache
 from nn.fast.jit import workers
 
@@ -31,7 +32,7 @@ runtime.set_num_threads(int(sys.argv[1]))
 runtime.compile_elsewhere("elsewhere" in sys.argv)
 if "full" in sys.argv:
     from numba.core.caching import _CacheLocator
-    import nn.fast.engine.engine
+    import nn.fast.engine.training
 
     def refuse(locator):
         raise OSError("no space left on device")
@@ -123,7 +124,7 @@ def test_a_python_that_cannot_be_started_leaves_the_work_here(cache, monkeypatch
     monkeypatch.setattr(runtime, "_threads", 2)
     kernels = [kernel_cache.jit(kernel.py_func) for kernel in (pad_rows, column_sums)]
     a, sums = np.ones(64, np.float32), np.zeros(8, np.float32)
-    calls = [(kernels[0], (a, 1, 1, a, 8)), (kernels[1], (a, 0, 3, 8, 8, sums, 0))]
+    calls = [(kernels[0], (a, 1, 1, a, 8)), (kernels[1], (a, 3, 8, 8, sums))]
     workers.compile_together(calls)
     for kernel, arguments in calls:
         kernel(*arguments)
@@ -187,7 +188,7 @@ def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
 
     a = np.ones(64, np.float32)
     monkeypatch.setattr(workers, "Helper", noted)
-    calls = [(Stopped, (a,)), (kernel_cache.jit(column_sums.py_func), (a, 0, 1, 8, 8, a, 0))]
+    calls = [(Stopped, (a,)), (kernel_cache.jit(column_sums.py_func), (a, 1, 8, 8, a))]
     with pytest.raises(KeyboardInterrupt):
         workers.compile_together(calls)
     assert len(helpers) == 1

@@ -111,3 +111,23 @@ def run(function: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> No
     for error in errors:
         if error is not None:
             raise error
+
+
+def run_shards(
+    kernel: Callable[..., object], arguments: tuple[Any, ...], extent: int, work: int, smallest: int
+) -> None:
+    """Call ``kernel(*arguments, lo, hi)`` for the shards of ``range(extent)``.
+
+    Parameters
+    ----------
+    kernel : callable
+        See ``run``.
+    arguments : tuple
+        The same for every shard.
+    extent : int
+        Number of items.
+    work, smallest : int
+        The work of all items, and that of the smallest shard worth a thread, in one unit.
+    """
+    pieces = shards(extent, min(SHARDS, work // smallest))
+    run(kernel, [(*arguments, *piece) for piece in pieces])
