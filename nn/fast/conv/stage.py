@@ -116,18 +116,10 @@ class ConvPoolStage(FusedStage[Conv2D]):
         return f"{'winograd' if self.winograd else 'direct'}, back: {back}"
 
     @property
-    def border(self) -> Pads:
-        return self.layer.pads
-
-    @property
-    def slack(self) -> int:
-        # Behind the last row a sparse kernel reads up to whole vectors.
-        return max(form.row for form in self.forms) + 2 * LANES
-
-    @property
-    def gap(self) -> int:
+    def margins(self) -> tuple[Pads, int, int]:
         row = max(form.row for form in self.forms)
-        return row if row != self._row_length else 0
+        # Behind the last row a sparse kernel reads up to whole vectors.
+        return self.layer.pads, row + 2 * LANES, row if row != self._row_length else 0
 
     def bind(self, buffers: StageBuffers) -> BoundConvPool:
         return BoundConvPool(self, buffers)
@@ -261,6 +253,8 @@ class BoundConvPool(BoundFusedStage):
         return calls
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
+        if first == last:
+            return []
         parts = self.dkernels.reshape(-1)
         rows, size, dkernel = (first, last), self.dkernels.shape[1], self.weights.dkernel
         if self.lookup:

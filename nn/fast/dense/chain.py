@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from nn.fast.dense.forward import bias_activation
 from nn.fast.jit.cache import jit
-from nn.fast.simd import (
-    get,
-    load,
-    load_part,
-    loads,
-    maximum,
-    outer,
-    splat,
-    store,
-    store_part,
-    store_tile,
-    zeros,
-)
+from nn.fast.simd import get, load, loads, outer, store_part, store_tile, zeros
 from nn.fast.softmax import softmax_rows
 
 
@@ -67,40 +58,25 @@ def _product(x, x0, D, kernel, row, y, y0, F, active):
 
 
 @jit
-def _add_bias(y, y0, F, bias, floor):
-    """Replace F numbers of y, from element ``y0``, by ``max(y + bias, floor)``."""
-    low = splat(floor)
-    for f in range(0, F, 8):
-        count = min(8, F - f)
-        if count == 8:
-            store(y, y0 + f, maximum(low, load(y, y0 + f) + load(bias, f)))
-        else:
-            value = load_part(y, y0 + f, count) + load_part(bias, f, count)
-            store_part(y, y0 + f, maximum(low, value), count)
-
-
-@jit
-def dense_chain(sizes, floors, arrays, kernels, biases, n, softmax, active):
+def dense_chain(layers, arrays, kernels, biases, n, softmax, active):
     """Take n examples through several dense layers, and through softmax if that is 1.
 
     Parameters
     ----------
-    sizes : int64 array (layers, 3)
-        D, F and the elements from row to row of each kernel.
-    floors : float32 array (layers,)
-        The smallest output of each layer: 0 with ReLU, else -inf.
-    arrays : tuple of layers + 1 float32 arrays
+    layers : int64 array (L, 4)
+        D, F, the elements from row to row of the kernel, and 1 with ReLU, else 0.
+    arrays : tuple of L + 1 float32 arrays
         The inputs (n, D) and the outputs (n, F) of each layer.
-    kernels, biases : tuples of float32 arrays
+    kernels, biases : tuples of L float32 arrays
     n, softmax : int
-    active : int64 array
+    active : int64 array (largest D + 1,)
         Working space, see ``_product``.
     """
     for layer in range(len(kernels)):
-        D, F, row = sizes[layer]
+        D, F, row, relu = layers[layer]
         x, y = arrays[layer], arrays[layer + 1]
         for i in range(n):
             _product(x, i * D, D, kernels[layer], row, y, i * F, F, active)
-            _add_bias(y, i * F, F, biases[layer], floors[layer])
+        bias_activation(y, n, F, biases[layer], np.float32(0.0 if relu else -np.inf))
         if softmax and layer == len(kernels) - 1:
             softmax_rows(y, n, F)

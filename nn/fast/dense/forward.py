@@ -65,29 +65,17 @@ def matmul(a, a_row, a_step, b, b_row, c, c_row, M, K, N):
         Rows of c, terms of each sum, columns of c.
     """
     j = 0
-    if M >= 3:
-        while j + 32 <= N:
-            for i in range(0, M, 3):
-                i = min(i, M - 3)
-                acc = zeros(12, c)
-                left, right = i * a_row, j
-                for _ in range(K):
-                    acc = outer(acc, a, left, a_row, loads(b, right, 4))
-                    left += a_step
-                    right += b_row
-                store_tile(c, i * c_row + j, c_row, acc, 4)
-            j += 32
-    else:
-        while j + 64 <= N:
-            for i in range(M):
-                line = zeros(8, c)
-                left, right = i * a_row, j
-                for _ in range(K):
-                    line = outer(line, a, left, a_row, loads(b, right, 8))
-                    left += a_step
-                    right += b_row
-                store_tile(c, i * c_row + j, c_row, line, 8)
-            j += 64
+    while M >= 3 and j + 32 <= N:
+        for i in range(0, M, 3):
+            i = min(i, M - 3)
+            acc = zeros(12, c)
+            left, right = i * a_row, j
+            for _ in range(K):
+                acc = outer(acc, a, left, a_row, loads(b, right, 4))
+                left += a_step
+                right += b_row
+            store_tile(c, i * c_row + j, c_row, acc, 4)
+        j += 32
     while j < N:
         columns = min(8, N - j)
         i = 0
@@ -188,7 +176,7 @@ def bias_activation(y, n, F, bias, floor):
     low = splat(floor)
     for f in range(0, F, 8):
         count = min(8, F - f)
-        b = load_part(bias, f, count)
+        b = load(bias, f) if count == 8 else load_part(bias, f, count)
         for at in range(f, n * F, F):
             if count == 8:
                 store(y, at, maximum(low, load(y, at) + b))

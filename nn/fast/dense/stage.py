@@ -116,7 +116,7 @@ class BoundDense(BoundFusedStage):
         D, F = self.D, self.F
         x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
         calls: list[Call] = []
-        if last - first >= COLUMNS:
+        if self.stage.sparse and first < last:
             arguments = (x, D, first, last, dy, F, N, dkernel, self.room[part])
             calls.append((dense_kernel_gradient, arguments))
         elif first < last:

@@ -3,14 +3,14 @@
 A block of 64 images passes the first convolutions a few images at a time, so that what one layer
 writes is still in the second-level cache when the next one reads it, and the dense layers as a
 whole, because their matrices are large. One or two images skip what pays only for many: all
-dense layers at the end and softmax are one call of one kernel.
+neighbouring dense layers and softmax are one call of one kernel.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # examples that one thread takes at a time
 FEW = 2  # examples for which a matrix is read once for each
+Piece = tuple[int, list[Call]]  # how many examples, and what is called for them
 PIECE_ELEMENTS = 75_000  # of two neighbouring images' planes: a quarter of a second-level cache
 
 
@@ -49,21 +50,24 @@ class Predictor:
     def predict(self, x: Array) -> Array:
         """Return the model's outputs for ``x``, float32 (N, *input_shape)."""
         N, flat = len(x), x.reshape(-1)
-        y = np.empty((N, self.model.output_shape[-1]), np.float32)
         if 0 < N <= BLOCK:
-            self._block(flat, 0, N, y)
-            return y
+            return self._block(flat, 0, N)
+        y = np.empty((N, self.model.output_shape[-1]), np.float32)
         starts = range(0, N, BLOCK)
-        pool.run(self._block, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
+        pool.run(self._fill, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
         return y
 
-    def _block(self, flat: Array, lo: int, n: int, y: Array) -> None:
+    def _block(self, flat: Array, lo: int, n: int) -> Array:
         try:
             buffers = self._free.pop()
         except IndexError:
             buffers = PredictionBuffers(self.model, self.plan)
-        y[lo : lo + n] = buffers.run(flat, lo, n)
+        y: Array = buffers.run(flat, lo, n).copy()
         self._free.append(buffers)
+        return y
+
+    def _fill(self, flat: Array, lo: int, n: int, y: Array) -> None:
+        y[lo : lo + n] = self._block(flat, lo, n)
 
 
 class _Reused(Buffer):
@@ -92,14 +96,14 @@ class PredictionBuffers:
         fused = itertools.takewhile(lambda stage: isinstance(stage, ConvPoolStage), plan.stages)
         self.pieced = len(list(fused))
         planes = layout(plan.stages)
-        images = [plane.image for plane, _ in planes[: self.pieced + 1]]
+        images = [plane.image for plane, *_ in planes[: self.pieced + 1]]
         largest = max(map(sum, itertools.pairwise(images)), default=1)
         self.piece = max(1, min(BLOCK, PIECE_ELEMENTS // largest)) if self.pieced else BLOCK
         self.y: list[Buffer] = []
-        self.y += [_Reused(plane, self.piece, slack) for plane, slack in planes[: self.pieced]]
-        self.y += [Buffer(plane, BLOCK, slack) for plane, slack in planes[self.pieced :]]
+        self.y += [_Reused(plane, self.piece, slack) for plane, slack, _ in planes[: self.pieced]]
+        self.y += [Buffer(plane, BLOCK, slack) for plane, slack, _ in planes[self.pieced :]]
         self.stages = bind_stages(plan.stages, model, self.y, 0)
-        self._schedules: dict[int, PredictionSchedule] = {}
+        self._schedules: dict[int, list[Piece]] = {}
         self._preparation = [call for stage in self.stages for call in stage.prepare(False)]
         places = [
             position(stage.weights.kernel, self.parameters)
@@ -109,87 +113,64 @@ class PredictionBuffers:
         self._ranges = np.array([(at.start, at.stop) for at in places], np.int64).reshape(-1, 2)
         # Equal to nothing: lay the weights out at the first prediction.
         self._snapshot = np.full(np.diff(self._ranges).sum(), np.nan, np.float32)
+        self._outputs = self.y[-1].read(BLOCK).reshape(BLOCK, -1)
+        plane = self.y[0].plane
+        H, W, C = plane.extents
+        self._size = H * W * C
+        self._place = H, W * C, self.y[0].data, plane.first, plane.image, plane.row
+        look = unchanged, (self.parameters, self._ranges, self._snapshot)
+        copy = copy_planes, (self.parameters, 0, 1, *self._place)
+        (self._unchanged, _), (self._copy, _) = direct([look, copy])
 
     def run(self, flat: Array, lo: int, n: int) -> Array:
         """Return the outputs (n, K) for n examples from number ``lo`` on: a view, soon reused."""
         schedule = self._schedules.get(n) or self._schedule(n)
-        if not schedule.unchanged(self.parameters, self._ranges, self._snapshot):
+        if not self._unchanged(self.parameters, self._ranges, self._snapshot):
             run(self._preparation)
             parts = [self.parameters[first:last] for first, last in self._ranges]
             np.concatenate(parts, out=self._snapshot)
-        at = lo * schedule.size
-        for offset, entry, calls in schedule.pieces:
-            schedule.copy(flat, at + offset, *entry)
+        for count, calls in schedule:
+            self._copy(flat, lo * self._size, count, *self._place)
+            lo += count
             for function, arguments in calls:
                 function(*arguments)
-        return schedule.outputs
+        return self._outputs[:n]
 
-    def _schedule(self, n: int) -> PredictionSchedule:
-        """Return the calls for n examples, compiled."""
-        schedule = self._schedules[n] = PredictionSchedule(self, n)
-        lists = [calls for _, _, calls in schedule.pieces]
+    def _schedule(self, n: int) -> list[Piece]:
+        """Return the calls for n examples, compiled; the last piece ends with those for all."""
+        step = self.piece if self.pieced else n
+        schedule = self._schedules[n] = []
+        for lo in range(0, n, step):
+            count = min(step, n - lo)
+            schedule.append((count, []))
+            for stage in self.stages[: self.pieced]:
+                schedule[-1][1].extend(stage.forward(0, lo, count, False))
+        calls = schedule[-1][1]
+        rest, softmax = self.stages[self.pieced :], self.plan.softmax
+        for dense, some in itertools.groupby(rest, lambda stage: isinstance(stage, BoundDense)):
+            if dense and n <= FEW:
+                chain = [stage for stage in some if isinstance(stage, BoundDense)]
+                last = softmax and chain[-1] is rest[-1]
+                calls.append(_chain_call(chain, n, last))
+                softmax = softmax and not last
+            else:
+                for stage in some:
+                    calls += stage.forward(0, 0, n, False)
+        if softmax:
+            calls.append((softmax_rows, (self.y[-1].data, n, self.y[-1].plane.image)))
+        lists = [calls for _, calls in schedule]
         compile_together([*self._preparation, *itertools.chain(*lists)])
-        look = unchanged, (self.parameters, self._ranges, self._snapshot)
-        copy = copy_planes, (self.y[0].data, 0, *schedule.pieces[0][1])
-        schedule.unchanged, schedule.copy = (entry for entry, _ in direct([look, copy]))
         for calls in lists:
             calls[:] = direct(calls)
         return schedule
 
 
-class PredictionSchedule:
-    """The calls for n examples.
-
-    Attributes
-    ----------
-    size : int
-        Elements of an example.
-    pieces : list of (offset, entry, calls)
-        The arguments of ``copy_planes`` that put a piece of the input, ``offset`` elements behind
-        the first example, into the first buffer; and what is called then. The last piece is
-        followed by the calls for all examples.
-    unchanged, copy : callable
-        The kernels ``unchanged`` and ``copy_planes``.
-    outputs : float32 array (n, K)
-        Where the results are afterwards.
-    """
-
-    def __init__(self, buffers: PredictionBuffers, n: int) -> None:
-        stages, y = buffers.stages, buffers.y
-        plane = y[0].plane
-        H, W, C = plane.extents
-        self.size = H * W * C
-        self.pieces: list[tuple[int, tuple[Any, ...], list[Call]]] = []
-        step = buffers.piece if buffers.pieced else n
-        for lo in range(0, n, step):
-            count = min(step, n - lo)
-            target = y[0].part(0, lo), plane.first, plane.image, plane.row
-            calls: list[Call] = []
-            for stage in stages[: buffers.pieced]:
-                calls += stage.forward(0, lo, count, False)
-            self.pieces.append((lo * self.size, (count, H, W * C, *target), calls))
-        K = y[-1].plane.image
-        self.outputs = y[-1].data[: n * K].reshape(n, K)
-        dense: list[BoundDense] = []
-        for stage in stages[::-1] if n <= FEW else ():
-            if not isinstance(stage, BoundDense):
-                break
-            dense.insert(0, stage)
-        for stage in stages[buffers.pieced : len(stages) - len(dense)]:
-            calls += stage.forward(0, 0, n, False)
-        if dense:
-            calls.append(_chain_call(dense, n, buffers.plan.softmax))
-        elif buffers.plan.softmax:
-            calls.append((softmax_rows, (y[-1].data, n, K)))
-        self.unchanged, self.copy = unchanged, copy_planes
-
-
 def _chain_call(stages: list[BoundDense], n: int, softmax: bool) -> Call:
-    """Return the call of the dense layers at the end of a network for n examples."""
-    sizes = np.array([(stage.D, stage.F, stage.width) for stage in stages], np.int64)
-    floors = np.array([stage.floor for stage in stages])
+    """Return the call of neighbouring dense layers for n examples."""
+    rows = [(stage.D, stage.F, stage.width, stage.floor == 0) for stage in stages]
     arrays = stages[0].x.data, *(stage.y.data for stage in stages)
     kernels = tuple(stage.right for stage in stages)
     biases = tuple(stage.weights.bias for stage in stages)
     active = np.zeros(1 + max(stage.D for stage in stages), np.int64)
-    return dense_chain, (sizes, floors, arrays, kernels, biases, n, int(softmax), active)
+    table = np.array(rows, np.int64)
+    return dense_chain, (table, arrays, kernels, biases, n, int(softmax), active)

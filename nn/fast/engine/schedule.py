@@ -52,16 +52,13 @@ class Schedule:
         For each list of calls of the first phase, the arguments of ``copy_planes`` behind the batch
         that put its examples into the first buffer.
     phases : list of Phase
-        Forward, loss and backward, one after the other.
-    finish : Phase
-        The sums that give each part of the flat gradient.
+        Forward, loss, backward, and the sums of the gradients over all shards.
     """
 
     def __init__(self, N: int, K: int) -> None:
         self.targets = aligned_zeros((N, K))
         self.inputs: list[tuple[Any, ...]] = []
         self.phases: list[Phase] = []
-        self.finish: Phase = []
 
 
 class TrainingBuffers:
@@ -87,12 +84,12 @@ class TrainingBuffers:
         self.losses = np.zeros(SHARDS)
         self.correct = np.zeros(SHARDS, np.int64)
         self.done = np.zeros(SHARDS, np.int64)
-        self.y = [Buffer(plane, capacity, slack) for plane, slack in layout(plan.stages)]
+        self.y = [Buffer(plane, capacity, slack) for plane, slack, _ in layout(plan.stages)]
         self.stages = bind_stages(plan.stages, model, self.y, capacity)
         self.preparation = [call for stage in self.stages for call in stage.prepare(True)]
-        self._fused = [stage for stage in self.stages if isinstance(stage, BoundFusedStage)]
-        self._cuts = self._cut_weights()
-        self.updates = Updates(self._cuts, self.done)
+        size = model.parameters.size
+        cuts = [size * part // SHARDS // 16 * 16 for part in range(SHARDS)] + [size]
+        self.updates = Updates(cuts, self.done)
         self._schedules: dict[tuple[int, int], Schedule] = {}
 
     def schedule(self, N: int, threads: int) -> Schedule:
@@ -118,12 +115,9 @@ class TrainingBuffers:
             loss: Phase = [[*there, *loss, *back] for there, loss, back in middle]
         else:
             loss = [[(self._loss, (schedule.targets, N))]]
-        schedule.phases = [*forward, loss, *backward]
+        schedule.phases = [*forward, loss, *backward, self._sums(N)]
         first = grouped if self.stages[0].scope != "batch" else [shards]
         schedule.inputs = [self._input(group) for group in first]
-        schedule.finish = [
-            self._sums(part, *cuts, N) for part, cuts in enumerate(itertools.pairwise(self._cuts))
-        ]
         self._compile(schedule)
         return schedule
 
@@ -148,6 +142,15 @@ class TrainingBuffers:
                     place = number, lo, hi - lo
                     calls += stage.forward(*place, True) if forward else stage.backward(*place)
         return calls
+
+    def _sums(self, N: int) -> Phase:
+        """Return the calls that sum the gradients of the weights, as many parts as shards."""
+        parts: Phase = [[] for _ in range(SHARDS)]
+        for stage in self.stages:
+            if isinstance(stage, BoundFusedStage):
+                for part, calls in enumerate(parts):
+                    calls += stage.gradients(part, *stage.cut(part), N)
+        return parts
 
     def _input(self, shards: list[Shard]) -> tuple[Any, ...]:
         """Return the arguments, behind x itself, of the copy of the inputs of some shards."""
@@ -181,40 +184,12 @@ class TrainingBuffers:
 
     def _compile(self, schedule: Schedule) -> None:
         """Have all kernels compiled, and replace them by their direct entries."""
-        lists = [self.preparation, *itertools.chain(*schedule.phases), *schedule.finish]
+        lists = [self.preparation, *itertools.chain(*schedule.phases)]
         model = self.model
         updates = self.updates.calls(model.optimizer, model.parameters, model.gradients) or ()
         compile_together([*itertools.chain(*lists), *updates])
         for calls in lists:
             calls[:] = direct(calls)
-
-    # -- the flat vector of weights ----------------------------------------------------------
-
-    def _cut_weights(self) -> list[int]:
-        """Cut the flat vector into as many parts as shards, between rows of the kernels."""
-        size = self.model.parameters.size
-        cuts = [size * part // SHARDS // 16 * 16 for part in range(SHARDS)] + [size]
-        for stage in self._fused:
-            weights = stage.weights
-            grain = stage.grain if weights.rows > 2 * stage.grain else 1
-            for part in range(1, SHARDS):
-                if weights.start < cuts[part] < weights.end:
-                    row = round((cuts[part] - weights.start) / weights.width / grain) * grain
-                    # The bias is summed with the last row.
-                    inside = row < weights.rows
-                    cuts[part] = weights.start + row * weights.width if inside else weights.end
-        return cuts
-
-    def _sums(self, part: int, lo: int, hi: int, N: int) -> list[Call]:
-        """Return the calls that finish the gradients of elements lo to hi of the flat vector."""
-        calls: list[Call] = []
-        for stage in self._fused:
-            weights = stage.weights
-            rows = [(cut - weights.start) // weights.width for cut in (lo, hi)]
-            first, last = (min(max(0, row), weights.rows) for row in rows)
-            if first < last:
-                calls += stage.gradients(part, first, last, N)
-        return calls
 
 
 def _joined(shards: list[Shard]) -> Shard:

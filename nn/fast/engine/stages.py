@@ -17,6 +17,7 @@ import numpy as np
 
 from nn.fast.elementwise import dropout
 from nn.fast.engine.buffers import NO_BORDER, Buffer, Plane
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
 from nn.layers import Dropout, Layer
@@ -84,9 +85,7 @@ class Weights:
     bias, dbias : float32 arrays (width,)
         Zeros of their own for a layer without bias.
     rows, width : int
-        A row of the kernel has one number an output; the bias lies behind the last row.
-    start, end : int
-        Where kernel and bias lie in the flat vectors.
+        A row of the kernel has one number an output.
     """
 
     def __init__(self, layer: Layer, buffers: StageBuffers) -> None:
@@ -95,13 +94,12 @@ class Weights:
         self.width = kernel.shape[-1]
         self.rows = kernel.size // self.width
         place = position(kernel, parameters)
-        self.start, self.end = place.start, place.stop
         self.kernel, self.dkernel = parameters[place], gradients[place]
         if bias is None:
             self.bias, self.dbias = aligned_zeros(self.width), aligned_zeros(self.width)
         else:
             place = position(bias, parameters)
-            self.bias, self.dbias, self.end = parameters[place], gradients[place], place.stop
+            self.bias, self.dbias = parameters[place], gradients[place]
 
 
 class BoundDropout:
@@ -157,22 +155,14 @@ class Stage(ABC):
     def kernels(self) -> str:
         """Which algorithms, for the table of the plan: forward, and back where it is another."""
 
-    # What the stage needs of the buffers it reads from and writes dx to.
-
     @property
-    def border(self) -> Pads:
-        """Zeros around each example."""
-        return NO_BORDER
+    def margins(self) -> tuple[Pads, int, int]:
+        """What the stage needs around its inputs and their gradient, see ``Buffer``.
 
-    @property
-    def slack(self) -> int:
-        """Elements behind the inputs that kernels may read."""
-        return 0
-
-    @property
-    def gap(self) -> int:
-        """Elements behind a shard of dx that kernels may add zeros to."""
-        return 0
+        A border of zeros, elements behind the inputs to read (slack), and elements behind each
+        shard of dx to add zeros to (gap).
+        """
+        return NO_BORDER, 0, 0
 
     @abstractmethod
     def bind(self, buffers: StageBuffers) -> BoundStage:
@@ -226,7 +216,7 @@ class BoundFusedStage(BoundStage):
     packed : bool
         Whether ``prepare`` copies the weights into another layout for prediction.
     grain : int
-        The gradient is best cut at multiples of this many rows of the kernel.
+        The kernel is cut at multiples of this many rows.
     floor : float32
         The smallest output: 0 with ReLU, else -inf.
     scale : float32
@@ -244,12 +234,17 @@ class BoundFusedStage(BoundStage):
         self.dropout = None if stage.dropout is None else BoundDropout(stage.dropout)
         self.scale = self.dropout.scale if self.dropout else np.float32(1.0)
 
+    def cut(self, part: int) -> tuple[int, int]:
+        """Return the first row of part ``part`` of the kernel and the one behind its last."""
+        first, last = shard_bounds(max(1, self.weights.rows // self.grain))[part]
+        return first * self.grain, last * self.grain if part < SHARDS - 1 else self.weights.rows
+
     @abstractmethod
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
         """Return the calls that finish rows ``first`` to ``last`` of the kernel's gradient.
 
-        The gradient of the bias goes with the last row. ``part`` is the number of the scratch
-        space, N that of the examples.
+        There may be none. The gradient of the bias goes with the last row. ``part`` is the number
+        of the scratch space, N that of the examples.
         """
 
 
@@ -310,10 +305,13 @@ class BoundPlainStage(BoundStage):
                 buffers.gradients[place] = layer.grads[name].reshape(-1)
 
 
-def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int]]:
-    """Return how an example lies in front of each stage and behind the last, and the slack."""
-    inputs = [(Plane(stage.input_shape, stage.border), stage.slack) for stage in stages]
-    return [*inputs, (Plane(stages[-1].output_shape), 0)]
+def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:
+    """Return plane, slack and gap of the buffers in front of each stage and behind the last."""
+    found = []
+    for stage in stages:
+        border, slack, gap = stage.margins
+        found.append((Plane(stage.input_shape, border), slack, gap))
+    return [*found, (Plane(stages[-1].output_shape), 0, 0)]
 
 
 def bind_stages(
@@ -323,11 +321,10 @@ def bind_stages(
 
     ``capacity`` is the number of examples in the latter: 0 for prediction.
     """
-    gaps = [*(stage.gap for stage in stages[1:]), 0]
     bound: list[BoundStage] = []
     dx: Buffer | None = None
-    for index, (stage, gap) in enumerate(zip(stages, gaps, strict=True)):
-        dy = Buffer(y[index + 1].plane, capacity, gap=gap)
+    for index, (stage, (plane, _, gap)) in enumerate(zip(stages, layout(stages)[1:], strict=True)):
+        dy = Buffer(plane, capacity, gap=gap)
         vectors = model.parameters, model.gradients
         bound.append(stage.bind(StageBuffers(y[index], y[index + 1], dx, dy, *vectors)))
         dx = dy if capacity else None

@@ -2,10 +2,11 @@
 
 Shards share nothing they write, so any number of threads can work on them, and what they sum is
 added in the order of the shards afterwards. Therefore the weights are the same bits on one thread
-and on four. A step of a network without plain stages is two fan-outs:
+and on four. A step of a network without plain stages is three fan-outs:
 
     every thread, for its shards: forward, loss, backward
-    every part of the weights: add up its gradient, optimiser step
+    every thread, for some rows of each kernel: sums of the gradients
+    every thread, for a part of the flat vector: optimiser step
 
 Plain stages (see ``plan``) run between fan-outs, on the whole batch.
 """
@@ -59,9 +60,7 @@ class Engine:
         with self._lock:
             buffers = self._buffers(len(x))
             schedule = buffers.schedule(len(x), runtime.num_threads())
-            figures = self._backpropagate(buffers, schedule, x, y)
-            pool.run(run, [(sums,) for sums in schedule.finish])
-        return figures
+            return self._backpropagate(buffers, schedule, x, y)
 
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above.
@@ -75,10 +74,9 @@ class Engine:
             vectors = model.parameters, model.gradients
             updates = buffers.updates.calls(model.optimizer, *vectors)
             if updates is None:
-                pool.run(run, [(sums,) for sums in schedule.finish])
                 model.optimizer.step(*vectors)
             else:
-                self._step(schedule, updates, buffers.done)
+                self._step(updates, buffers.done)
         return figures
 
     def _buffers(self, N: int) -> TrainingBuffers:
@@ -90,7 +88,7 @@ class Engine:
     def _backpropagate(
         self, buffers: TrainingBuffers, schedule: Schedule, x: Array, y: Array
     ) -> tuple[float, int]:
-        """Run everything but the last sums of the gradients."""
+        """Fill ``model.gradients``."""
         for stage in buffers.stages:
             if isinstance(stage, BoundFusedStage) and stage.dropout:
                 stage.dropout.draw_seed()
@@ -105,18 +103,13 @@ class Engine:
             pool.run(run, [(calls,) for calls in phase])
         return float(buffers.losses.sum()) / len(x), int(buffers.correct.sum())
 
-    def _step(self, schedule: Schedule, updates: list[Call], done: Array) -> None:
-        """Sum the gradients of all parts of the weights and step them, all or none.
-
-        A part is stepped while its gradient is in the cache. An interrupt waits until the last
-        is done.
-        """
+    def _step(self, updates: list[Call], done: Array) -> None:
+        """Step all parts of the weights; an interrupt waits until the last is done."""
         done[:] = 0
         interrupt: BaseException | None = None
-        parts = list(zip(schedule.finish, updates, strict=True))
         while not done.all():
             try:
-                pool.run(_step_part, [parts[part] for part in np.flatnonzero(done == 0)])
+                pool.run(_step_part, [(updates[part],) for part in np.flatnonzero(done == 0)])
             except KeyboardInterrupt as error:
                 interrupt = error
         self.model.optimizer.iterations += 1
@@ -157,6 +150,5 @@ def prepare(model: Sequential) -> Engine | None:
     return None if plan is None else Engine(model, plan)
 
 
-def _step_part(sums: list[Call], update: Call) -> None:
-    run(sums)
+def _step_part(update: Call) -> None:
     run([update])
