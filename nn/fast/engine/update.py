@@ -10,6 +10,7 @@ import numpy as np
 
 from nn.fast.engine.stages import Call
 from nn.fast.engine.update_kernels import adadelta_part, adam_part, momentum_part, sgd_part
+from nn.fast.flat import FlatWeights
 from nn.optimizers import SGD, Adadelta, Adam, AdamW, Optimizer
 from nn.reference import Array
 
@@ -24,7 +25,7 @@ class Updates:
         self._step: tuple[Any, ...] | None = None
         self._calls: list[Call] = []
 
-    def calls(self, optimizer: Optimizer, parameters: Array, gradients: Array) -> list[Call] | None:
+    def calls(self, optimizer: Optimizer, flat: FlatWeights) -> list[Call] | None:
         """Return one call a part for the next step; None for an optimiser of somebody else's.
 
         Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
@@ -33,7 +34,7 @@ class Updates:
         step = _kernel(optimizer)
         if step is None:
             return None
-        whole = parameters, gradients, *(optimizer.slots[name] for name in optimizer.slot_names)
+        whole = flat.parameters, flat.gradients, *flat.slots(optimizer)
         same = len(whole) == len(self._whole)
         if not (same and all(a is b for a, b in zip(whole, self._whole, strict=True))):
             self._whole = whole

@@ -231,7 +231,7 @@ class Workspace:
             for calls in parts:
                 yield from calls
         model = self.model
-        yield from program.updates.calls(model.optimizer, model.parameters, model.gradients) or ()
+        yield from program.updates.calls(model.optimizer, model.flat) or ()
 
     # -- the flat vector of weights ----------------------------------------------------------
 
