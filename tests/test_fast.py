@@ -16,8 +16,9 @@ from nn import runtime
 from nn.fast.conv.stage import Form
 from nn.fast.engine import engine as engines
 from nn.fast.engine import workspace
-from nn.fast.engine.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.engine.buffers import SLACK, Plane
 from nn.fast.engine.plan import make_plan
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.simd import EIGHT, SIXTEEN, WIDE
 from nn.layers import (
     Activation,

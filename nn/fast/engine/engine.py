@@ -22,12 +22,12 @@ from nn import runtime
 from nn.fast.conv.direct import copy_planes
 from nn.fast.conv.stage import ConvPoolStage
 from nn.fast.dense.head import softmax_rows
-from nn.fast.engine.buffers import SHARDS
 from nn.fast.engine.plan import Plan, make_plan
 from nn.fast.engine.predictor import Predictor
 from nn.fast.engine.stages import Call, DenseStage, PlainStage, Stage, run
 from nn.fast.engine.workspace import Program, Workspace
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS
 from nn.reference import Array
 
 if TYPE_CHECKING:
