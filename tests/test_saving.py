@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import nn
-from nn import saving
+from nn import atomic, saving
 from nn.datasets.mnist import load_test
 from nn.layers import (
     ELU,
@@ -35,7 +35,7 @@ from nn.layers import (
     Softmax,
     ZeroPadding2D,
 )
-from nn.saving import DigitInput, FormatError, atomic
+from nn.saving import DigitInput, FormatError
 
 KERAS_FILE = (
     Path(os.environ.get("NN_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from nn import optimizers
+from nn.atomic import write_atomically
 from nn.ensemble import Ensemble
 from nn.layers import Layer
 from nn.models import Sequential
 from nn.saving import archive
 from nn.saving.architecture import snake_case
-from nn.saving.atomic import write_atomically
 from nn.saving.ensemble import ensemble_config
 from nn.saving.load import METADATA_ATTRIBUTE
 from nn.saving.training import STATE_GROUP
