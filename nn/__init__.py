@@ -8,11 +8,12 @@ Reading order, the network one studies:
 3. ``nn.reference``: the arithmetic they call, in plain NumPy, with its derivations
 4. ``nn.losses`` and ``nn.training``: the loss, the training step, the loop
 
-Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and ``nn.fast``
-(why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment`` and ``nn.synthetic`` give
-images to learn from, ``nn.train`` is what ``train.py`` does, ``nn.saving`` reads and writes model
-files, ``nn.drawing`` brings ink and photographs to 28x28 pixels, ``nn.recognise``, ``nn.explain`` and
-``nn.teach`` use a trained network, and ``nn.console`` is the window.
+Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and
+``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment`` and
+``nn.synthetic`` give images to learn from, ``nn.train`` is what ``train.py`` does, ``nn.saving``
+reads and writes model files, ``nn.drawing`` brings ink and photographs to 28x28 pixels,
+``nn.recognise``, ``nn.explain`` and ``nn.teach`` use a trained network, and ``nn.console`` is the
+window.
 """
 
 from nn import (
