@@ -416,8 +416,7 @@ def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
     import nn
     from nn import layers
     from nn.console.reader import NetworkReader
-    from nn.ensemble import Ensemble
-    from nn.saving import DigitInput, digit_probabilities
+    from nn.saving import DigitInput, Ensemble, digit_probabilities
 
     shape = (784,) if convention else (28, 28, 1)
     members = [
