@@ -153,7 +153,7 @@ class FileActions:
 
     def choose_weights(self: Any, path: Path) -> None:
         """Load another network in a worker; the one in use stays if that fails."""
-        from nn.console.reader import load
+        from nn.recognise.reader import load
 
         self.say(texts.OPENING.format(name=path.name))
         self.start(

@@ -92,14 +92,13 @@ def optimizer_state(model: Sequential) -> Arrays:
     optimizer = model.optimizer
     prefix = type(optimizer).__name__.lower()
     names = [f"{layer.name}/{name}" for layer in model.layers for name in layer.params]
-    slots = {slot: _by_weight(model, values) for slot, values in optimizer.slots.items()}
     return [
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
         (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
         *(
             (f"{prefix}/{name}/{slot}:0", np.asarray(arrays[i], np.float32))
             for i, name in enumerate(names)
-            for slot, arrays in slots.items()
+            for slot, arrays in optimizer.slots.items()
         ),
     ]
 
@@ -114,13 +113,6 @@ def legacy_state(model: Sequential) -> Arrays:
     if not model.optimizer.iterations and not any(values.any() for _, values in arrays):
         return []
     return [steps, *(item for k in range(kinds) for item in arrays[k::kinds])]
-
-
-def _by_weight(model: Sequential, slot: NDArray[Any]) -> list[NDArray[Any]]:
-    """Divide a flat slot into views of the weights' shapes, layer by layer."""
-    weights = [w for layer in model.layers for w in layer.params.values()]
-    parts = np.split(slot, np.cumsum([w.size for w in weights])[:-1])
-    return [part.reshape(w.shape) for part, w in zip(parts, weights, strict=True)]
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -265,11 +257,8 @@ def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset
         steps = int(scalars[0].read(1)[()]) if scalars else 0
     except (FormatError, ValueError, OverflowError):
         return False
-    optimizer.build(model.parameters.size, model.dtype)
-    for name, stored in zip(names, values, strict=True):
-        for slot, value in zip(_by_weight(model, optimizer.slots[name]), stored, strict=True):
-            slot[...] = value
-    optimizer.iterations = max(steps, 0)
+    optimizer.build(model.trainable_weights)
+    optimizer.restore(dict(zip(names, values, strict=True)), max(steps, 0))
     return True
 
 
