@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import runtime, saving
-from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.saving import Ensemble
 from nn.train import pictures, recipes, record, scores
 from nn.train.trainer import Data, Run, beside
 
