@@ -237,6 +237,8 @@ def fit(
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
+            if model.stop_training:
+                break
             if hasattr(batches, "on_epoch_begin"):
                 batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
@@ -249,8 +251,6 @@ def fit(
             calls.on_epoch_end(epoch, logs)
             if hasattr(batches, "on_epoch_end"):
                 batches.on_epoch_end()
-            if model.stop_training:
-                break
     finally:
         _close(callbacks)
     calls.on_train_end(logs)
