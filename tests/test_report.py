@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import train
+from nn.atomic import write_atomically
 from nn.callbacks import progress
 from nn.train import config, pictures, record, scores
 from nn.train.trainer import Run, epoch_line
@@ -100,7 +101,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     with pytest.raises(TypeError):
         record.write_json(path, {"kept": object()})
     with pytest.raises(IsADirectoryError):
-        record.write_bytes(tmp_path, b"")
+        write_atomically(tmp_path, b"")
     assert json.loads(path.read_text()) == {"kept": True}
     assert os.listdir(tmp_path) == ["run.json"]
 

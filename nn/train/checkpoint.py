@@ -19,7 +19,6 @@ from nn.train.scores import standard_error
 
 if TYPE_CHECKING:
     from nn.models import Sequential
-    from nn.optimizers import Optimizer
     from nn.reference import Array
 
 CHECKPOINT, BEST, AVERAGE = ".checkpoint.h5", ".best.checkpoint.h5", ".average.checkpoint.h5"
@@ -138,10 +137,3 @@ def read_checkpoint(path: Path) -> Checkpoint:
             "anew without --resume."
         )
     return Checkpoint(path, saved, state)
-
-
-def copy_optimizer_state(source: Optimizer, target: Optimizer) -> None:
-    """Copy the slots and the number of steps from one optimiser to another of the same kind."""
-    for name, slot in source.slots.items():
-        target.slots[name][...] = slot
-    target.iterations = source.iterations

@@ -32,7 +32,6 @@ from nn.train.checkpoint import (
     RunHistory,
     Uninterrupted,
     beside,
-    copy_optimizer_state,
 )
 from nn.train.config import ConfigError, Data, Settings
 from nn.train.scores import beats_chance
@@ -122,7 +121,7 @@ class Run:
         if (
             not saved.compiled
             or type(model.optimizer) is not type(saved.optimizer)
-            or set(model.optimizer.slots) != set(saved.optimizer.slots)
+            or not saved.optimizer.fits(model.trainable_weights)
             or [w.shape for w in model.weights] != [w.shape for w in weights]
         ):
             kind = type(saved.optimizer).__name__ if saved.compiled else "no optimiser"
@@ -132,7 +131,7 @@ class Run:
                 f"{kind} in {checkpoint.path}. Start anew without --resume."
             )
         model.set_weights(weights)
-        copy_optimizer_state(saved.optimizer, model.optimizer)
+        model.optimizer.restore(saved.optimizer.slots, saved.optimizer.iterations)
         course = state["course"]
         for name in ("history", "best_epoch", "seconds"):
             setattr(self.history, name, course[name])

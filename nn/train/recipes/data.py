@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.batches import ArrayBatches
 from nn.callbacks import Callback, Logs
 from nn.train.recipes.presets import CLASSES
-from nn.training import ArrayBatches
 from nn.utils import to_categorical
 
 # The uses of a seed: the second entry of the seed sequence, so that no two share a stream.
@@ -82,7 +82,7 @@ class Batches(ArrayBatches):
         data_dir: str | None = None,
     ) -> None:
         super().__init__(images, labels, batch_size)
-        self.samples, self.seed = len(labels), seed
+        self.seed = seed
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
