@@ -164,7 +164,7 @@ def train(args: argparse.Namespace) -> int:
     data = config.load_data(args, settings, say)
     output = None if args.dry_run or args.ensemble else args.output
 
-    runs: list[Run] = []
+    runs, interrupted = [], False
     for number, own in enumerate(config.members(args, settings), 1):
         run = Run(own, data, output, teachers, args.quiet)
         if number == 1:
@@ -176,7 +176,10 @@ def train(args: argparse.Namespace) -> int:
             say(f"Going on after epoch {run.history.epochs_done} of {own.epochs}.")
         if args.ensemble:
             say(f"\nNetwork {number} of {args.ensemble}: {own.preset}, seed {own.seed}")
-        interrupted = not completed(run, args.patience)
+        try:
+            run.train(args.patience)
+        except KeyboardInterrupt:
+            interrupted = True
         if not interrupted or (run.history.epochs_done and not args.ensemble):
             runs.append(run)
         if interrupted:
@@ -222,23 +225,11 @@ def dry_run(run: Run) -> int:
     """Train one batch, write nothing; return the exit status."""
     from nn.callbacks.progress import CompilationNotice
 
-    notice = CompilationNotice((lambda text: None) if run.quiet else print)
-    notice.on_train_begin()
-    try:
-        loss = run.model.train_on_batch(*run.batches[0])[0]
-    finally:
-        notice.close()
-    print(f"Dry run: a batch was trained, loss {float(loss):.4f}. Nothing was written.")
+    x, y = run.batches[0]
+    notices = [] if run.quiet else [CompilationNotice()]
+    done = run.model.fit(x, y, len(x), shuffle=False, callbacks=notices, verbose=0)
+    print(f"Dry run: a batch was trained, loss {done.history['loss'][0]:.4f}. Nothing was written.")
     return 0
-
-
-def completed(run: Run, patience: int | None) -> bool:
-    """Train; return whether the training came to its end without being interrupted."""
-    try:
-        run.train(patience)
-    except KeyboardInterrupt:
-        return False
-    return True
 
 
 def main(argv: list[str] | None = None) -> int:

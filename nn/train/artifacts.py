@@ -59,7 +59,7 @@ def finish(
     arguments: list[str] | None = None,
     interrupted: bool = False,
     quiet: bool = False,
-) -> Path:
+) -> None:
     """Test the best weights once; write them, the run record and pictures; print the result.
 
     Parameters
@@ -67,10 +67,9 @@ def finish(
     runs : sequence of Run
         One, or the members of an ensemble; each has finished at least one epoch.
     output : Path
-        The weights; record and pictures get its name with another ending. Better weights that
-        stand there are not replaced, see `destination`.
+        The weights; record and pictures get its name with another ending.
     force : bool
-        Replace them all the same.
+        Replace better weights, too (see `destination`).
     arguments : list of str, optional
         The command line, for the record.
     interrupted : bool
@@ -78,24 +77,20 @@ def finish(
     quiet : bool
         Leave out the table of digits.
 
-    Returns
-    -------
-    Path
-        Where the weights were written.
-
     Raises
     ------
     OSError
         If a file cannot be written; what stood in its place before is still there.
     """
     first = runs[0]
-    data, validation = first.data, _validation(runs)
+    data, history = first.data, first.history
     model = first.model if len(runs) == 1 else Ensemble([run.model for run in runs])
+    validation = _validation(model, first)
     model.metadata = {
         "trained_on": first.trained_on,
         "data": first.source,
         "settings": asdict(first.settings),
-        "epoch": first.history.best_epoch,
+        "epoch": history.best_epoch,
         "members": len(runs),
         "validation": validation,
     }
@@ -111,38 +106,30 @@ def finish(
     path = destination(output, validation, force)
     saving.save_model(model, path)
     parts = {"members": members, "validation": validation, "finish": finished}
-    details = None if test is None else _details(test)
-    record.write_json(
-        beside(path, ".json"),
-        {**_describe(runs, arguments, not interrupted), **parts, "test": details},
-    )
+    digits = None if test is None else _details(test)
+    written = {**_describe(runs, arguments, not interrupted), **parts, "test": digits}
+    record.write_json(beside(path, ".json"), written)
     if test is not None:
         _print_test(test, path, first, members, quiet)
     print(f"Record    {beside(path, '.json')}")
-    what = f"epoch {first.history.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
+    what = f"epoch {history.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
     print(f"Weights   {path} ({what}, trained on {first.trained_on})")
     if path != output:
         print(
             f"          {output} stands: it is better on the same validation images, or was "
             "judged on others. --force replaces it."
         )
-    return path
 
 
-def _validation(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the figures on the validation images, and which images they are."""
-    first = runs[0]
-    images, labels = first.data.validation
-    accuracy, loss = first.history.best("val_accuracy"), first.history.best("val_loss")
-    if len(runs) > 1:
-        told = Predictions.of(Ensemble([run.model for run in runs]), images, labels).figures()
-        accuracy, loss = told["accuracy"], told["loss"]
-    return {
-        "images": len(labels),
-        "sha256": record.digest(images, labels),
-        "accuracy": accuracy,
-        "loss": loss,
-    }
+def _validation(model: Sequential | Ensemble, run: Run) -> dict[str, Any]:
+    """Return the figures of ``model`` on the validation images, and which images they are."""
+    images, labels = run.data.validation
+    accuracy, loss = run.history.best("val_accuracy"), run.history.best("val_loss")
+    if model is not run.model:
+        figures = Predictions.of(model, images, labels).figures()
+        accuracy, loss = figures["accuracy"], figures["loss"]
+    digest = record.digest(images, labels)
+    return {"images": len(labels), "sha256": digest, "accuracy": accuracy, "loss": loss}
 
 
 def destination(output: Path, validation: dict[str, Any], force: bool) -> Path:
@@ -190,16 +177,13 @@ def _describe(runs: Sequence[Run], arguments: list[str] | None, finished: bool) 
 
 def _member(run: Run, test: Predictions | None) -> dict[str, Any]:
     """Return what the run record says of one network of an ensemble."""
-    history = run.history
+    best = run.history.best
     member = {
         "preset": run.settings.preset,
         "seed": run.settings.seed,
-        "best_epoch": history.best_epoch,
-        "validation": {
-            "accuracy": history.best("val_accuracy"),
-            "loss": history.best("val_loss"),
-        },
-        "history": history.history,
+        "best_epoch": run.history.best_epoch,
+        "validation": {"accuracy": best("val_accuracy"), "loss": best("val_loss")},
+        "history": run.history.history,
     }
     if test is not None:
         member["test"] = Predictions.of(run.model, test.images, test.labels).figures()

@@ -21,6 +21,8 @@ from nn.train import recipes
 
 Examples = tuple[NDArray[np.uint8], NDArray[Any]]
 """Images (N, 28, 28), ink 255, and labels (N,)."""
+Source = tuple[Examples, Callable[[], Examples], dict[str, Any]]
+"""Training examples, what opens the test examples, and a description of both."""
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -72,21 +74,19 @@ class Data:
     folder: str | None = None
 
 
-# --- settings ------------------------------------------------------------------------------------
-
-
 def resolve(args: argparse.Namespace) -> Settings:
     """Return the settings of a new training.
 
     Raises
     ------
     ConfigError
-        If a recipe or preset does not exist, or there are more presets than networks.
+        If a preset does not exist, or there are more presets than networks.
     """
     name, presets = args.recipe or "original", _presets(args)
-    _known("recipe", name, recipes.RECIPES)
     for preset in presets:
-        _known("preset", preset, recipes.PRESETS)
+        if preset not in recipes.PRESETS:
+            choices = ", ".join(recipes.PRESETS)
+            raise ConfigError(f"--preset: expected one of {choices}, received {preset}.")
     if len(presets) > (args.ensemble or 1):
         raise ConfigError(
             f"--preset: expected one network, or --ensemble with as many, received {args.preset}. "
@@ -106,11 +106,6 @@ def resolve(args: argparse.Namespace) -> Settings:
         validation_split=args.validation_split or 1 / 12,
         limit=args.limit,
     )
-
-
-def _known(option: str, name: str, choices: dict[str, Any]) -> None:
-    if name not in choices:
-        raise ConfigError(f"--{option}: expected one of {', '.join(choices)}, received {name}.")
 
 
 def _presets(args: argparse.Namespace) -> list[str]:
@@ -194,9 +189,6 @@ def check_output(output: Path) -> None:
         ) from error
 
 
-# --- teachers ------------------------------------------------------------------------------------
-
-
 def load_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequential]:
     """Return the networks to learn from, if any; record their names and hashes in ``settings``.
 
@@ -226,9 +218,6 @@ def load_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequenti
 
 def _hashes(teachers: dict[str, str]) -> str:
     return ", ".join(f"{name} with SHA-256 {digest}" for name, digest in teachers.items())
-
-
-# --- data ----------------------------------------------------------------------------------------
 
 
 def load_data(
@@ -267,9 +256,7 @@ def load_data(
     return Data(train, validation, test, source, args.data_dir)
 
 
-def _mnist(
-    data_dir: str | None, limit: int | None
-) -> tuple[Examples, Callable[[], Examples], dict[str, Any]]:
+def _mnist(data_dir: str | None, limit: int | None) -> Source:
     found = datasets.mnist.find(data_dir=data_dir)
 
     def read(part: str) -> Examples:
@@ -282,9 +269,7 @@ def _mnist(
     return read("train"), lambda: read("test"), source
 
 
-def _synthetic(
-    limit: int | None, seed: int
-) -> tuple[Examples, Callable[[], Examples], dict[str, Any]]:
+def _synthetic(limit: int | None, seed: int) -> Source:
     def test() -> Examples:
         # Far behind what any training uses, and the same for every seed.
         return synthetic_digits(min(limit or 10_000, 10_000), seed=0, start=10**9)

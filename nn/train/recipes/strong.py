@@ -90,58 +90,25 @@ def pen_digits(data_dir: str | None) -> pendigits.StrokeFile | None:
 class DescribedBatches(MixedBatches):
     """Mixed batches with a description for the run record.
 
-    Parameters
-    ----------
-    sources, batch_size, seed
-        As for ``MixedBatches``.
-    description : dict
-        Examples of each kind in an epoch, and where they come from. ``"beside"`` names the kinds
-        that are not in the given images.
+    The description says how many examples of each kind an epoch holds and where they come from;
+    ``"beside"`` names the kinds that are not in the given images.
     """
 
-    def __init__(
-        self, sources: list[Source], batch_size: int, seed: int, description: dict[str, Any]
-    ) -> None:
-        super().__init__(sources, batch_size, seed, CLASSES)
-        self.description = description
+    description: dict[str, Any]
 
     def describe(self) -> dict[str, Any]:
         """Return the description."""
         return dict(self.description)
 
 
-def _mnist_sources(
-    images: NDArray[np.uint8], labels: NDArray[Any], taught: bool
-) -> tuple[list[Source], dict[str, Any]]:
-    """Return the sources of the given images, and their description."""
-    plain = min(TAUGHT_PLAIN if taught else MNIST_PLAIN, len(images))
-    sources = [
-        Source(images, labels, distortion=TAUGHT_DISTORTION if taught else MNIST_DISTORTION),
-        Source(images, labels, count=plain),
-    ]
-    return sources, {"distorted": len(images), "as they are": plain}
-
-
-def record_batches(
+def mixed_batches(
     images: NDArray[np.uint8],
     labels: NDArray[Any],
     batch_size: int,
     seed: int,
     data_dir: str | None = None,
     taught: bool = False,
-) -> DescribedBatches:
-    """Return MNIST's part of the mix of `strong_batches`; the parameters are the same."""
-    sources, description = _mnist_sources(images, labels, taught)
-    return DescribedBatches(sources, batch_size, seed, description)
-
-
-def strong_batches(
-    images: NDArray[np.uint8],
-    labels: NDArray[Any],
-    batch_size: int,
-    seed: int,
-    data_dir: str | None = None,
-    taught: bool = False,
+    others: bool = True,
 ) -> DescribedBatches:
     """Return the mix of the strong recipe.
 
@@ -153,29 +120,37 @@ def strong_batches(
     data_dir : str, optional
         Where to look for the pen strokes.
     taught : bool
-        Whether there is a teacher: MNIST's images are then distorted more.
+        Whether there is a teacher: the given images are then distorted more.
+    others : bool
+        Whether to mix pen strokes, synthetic digits and scribbles in.
     """
-    found = pen_digits(data_dir)
-    drawn = SYNTHETIC_INSTEAD if found is None else SYNTHETIC
+    distortion = TAUGHT_DISTORTION if taught else MNIST_DISTORTION
+    plain = min(TAUGHT_PLAIN if taught else MNIST_PLAIN, len(images))
+    sources = [Source(images, labels, distortion=distortion), Source(images, labels, count=plain)]
+    description: dict[str, Any] = {"distorted": len(images), "as they are": plain}
+    if others:
+        pens = pen_digits(data_dir)
+        drawn = SYNTHETIC_INSTEAD if pens is None else SYNTHETIC
+        sources += [
+            Source(partial(_synthetic, drawn), distortion=SYNTHETIC_DISTORTION, name=DRAWN),
+            Source(_scribbles, name=DRAWN),
+        ]
+        description |= {
+            "synthetic": drawn,
+            "scribbles": SCRIBBLES,
+            "pen strokes": 0 if pens is None else PENS,
+            "beside": DRAWN if pens is None else f"{WRITTEN}, {DRAWN}",
+        }
+        if pens is not None:
+            sources.append(_pen_source(pens, seed))
+            description["pen strokes from"] = pendigits.describe(pens)
+    batches = DescribedBatches(sources, batch_size, seed, CLASSES)
+    batches.description = description
+    return batches
 
-    def synthetic(epoch: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        return generate(drawn, SYNTHETIC_SEED, start=epoch * drawn)
 
-    sources, description = _mnist_sources(images, labels, taught)
-    sources += [
-        Source(synthetic, distortion=SYNTHETIC_DISTORTION, name=DRAWN),
-        Source(_scribbles, name=DRAWN),
-    ]
-    description |= {
-        "synthetic": drawn,
-        "scribbles": SCRIBBLES,
-        "pen strokes": 0 if found is None else PENS,
-        "beside": DRAWN if found is None else f"{WRITTEN}, {DRAWN}",
-    }
-    if found is not None:
-        sources.append(_pen_source(found, seed))
-        description["pen strokes from"] = pendigits.describe(found)
-    return DescribedBatches(sources, batch_size, seed, description)
+def _synthetic(count: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    return generate(count, SYNTHETIC_SEED, start=epoch * count)
 
 
 def _pen_source(found: pendigits.StrokeFile, seed: int) -> Source:
@@ -231,8 +206,8 @@ STRONG = Recipe(
     optimizer="adamw",
     loss=losses.CategoricalCrossentropy(),
     schedule=one_cycle,
-    batches=strong_batches,
-    taught=partial(strong_batches, taught=True),
+    batches=mixed_batches,
+    taught=partial(mixed_batches, taught=True),
     learning_rates={"adamw": 2e-3, "adam": 2e-3, "sgd": 0.03, "adadelta": 1.0},
     fixed_length=True,
     averaging=AVERAGING,
@@ -244,5 +219,8 @@ STRONG = Recipe(
 # For MNIST's own test images: training on other pens as well adds 20 % to the loss on a held-out
 # tenth of MNIST (docs/recipe.md).
 RECORD = replace(
-    STRONG, batches=record_batches, taught=partial(record_batches, taught=True), epochs=16
+    STRONG,
+    epochs=16,
+    batches=partial(mixed_batches, others=False),
+    taught=partial(mixed_batches, taught=True, others=False),
 )
