@@ -12,8 +12,9 @@
 
 from __future__ import annotations
 
+from nn.recognise.evaluation import wilson_interval
 from nn.train.record import describe_machine, describe_versions, digest, write_json
-from nn.train.scores import class_scores, confusion_matrix, scores_table, wilson_interval
+from nn.train.scores import class_scores, confusion_matrix, scores_table
 
 __all__ = [
     "class_scores",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nn import runtime, saving
 from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.recognise.evaluation import wilson_interval
 from nn.train import pictures, recipes, record, scores
 from nn.train.trainer import Data, Run, beside
 
@@ -50,7 +51,7 @@ def _figures(probabilities: NDArray[np.float32], labels: NDArray[Any]) -> dict[s
         "images": len(labels),
         "right": right,
         "accuracy": right / len(labels),
-        "interval_95": list(scores.wilson_interval(right, len(labels))),
+        "interval_95": list(wilson_interval(right, len(labels))),
         "loss": float(-np.log(np.maximum(of_truth, 1e-7)).mean()),
     }
 
