@@ -124,8 +124,19 @@ class Window:
         )
         load = reader if callable(reader) else lambda: reader
         self.root = root
+        root.geometry("")
         self.app = App(root, options, load)
         self.settle()
+        self.fit()
+
+    def fit(self):
+        """Keep the window on the screen, so that real pointer events reach all of it."""
+        root = self.root
+        width = min(root.winfo_width(), max(root.winfo_screenwidth(), root.minsize()[0]))
+        height = min(root.winfo_height(), max(root.winfo_screenheight(), root.minsize()[1]))
+        if (width, height) != (root.winfo_width(), root.winfo_height()):
+            root.geometry(f"{width}x{height}+0+0")
+            self.settle()
 
     def settle(self, seconds=0.05, limit=60.0):
         """Handle events until nothing is under way."""

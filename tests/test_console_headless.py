@@ -215,7 +215,8 @@ def test_evaluation_counts(tmp_path):
     assert record["confusion"][5][5] == 1
     assert [(m.label, m.said) for m in result.mistakes] == [(3, 8)]
     evaluation.save_sheet(result, tmp_path / "sheet.png")
-    assert Image.open(tmp_path / "sheet.png").width > 500
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width > 500
     assert "66.67 %" in evaluation.as_text(result)
 
 

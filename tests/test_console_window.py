@@ -27,6 +27,10 @@ def root():
         import tkinter as tk
 
         root = tk.Tk(className="Digits")
+        width, height = root.winfo_screenwidth(), root.winfo_screenheight()
+        if width < 1024 or height < 600:
+            root.destroy()
+            pytest.skip(f"the screen, {width}×{height}, is smaller than the window's 1024×600")
         yield root
         root.destroy()
 

@@ -192,8 +192,8 @@ def write_sheet(path: Path, desk: Any) -> None:
     OSError
         If the file cannot be written; what was there before is untouched.
     """
+    from nn.atomic import write_atomically
     from nn.drawing import render_ink, save_strokes, strokes_to_svg
-    from nn.drawing.stroke_files import write_atomically
 
     sketch = desk.sketch
     if sketch.empty:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -232,13 +231,7 @@ class PersonalNetwork:
             "lessons": self.lessons,
             "corrections": len(self.personal),
         }
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".personal-", suffix=".h5")
-        os.close(handle)
-        try:
-            self.model.save(name)
-            os.replace(name, self.weights_path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        self.model.save(self.weights_path)
 
 
 def fingerprint(model: Any) -> str:
