@@ -9,7 +9,7 @@ from console_helpers import answer
 import nn
 from nn import layers, teach
 from nn.console.lessons import Teacher, doubt
-from nn.console.worker import CancelledError
+from nn.console.jobs import CancelledError
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.console.headless import PICTURES
-from nn.console.ink import colour_table
-from nn.console.palette import LIGHT
+from nn.console.views.palette import LIGHT
+from nn.console.views.raster import colour_table
 
 Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""

@@ -18,10 +18,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from nn.console import answers, texts
-from nn.console.desk import Found
+from nn.console import texts
+from nn.console.document import wording
+from nn.console.document.document import Found
+from nn.console.document.drawing import Picture
 from nn.console.reader import InputForm, NetworkReader, load
-from nn.console.sketch import Picture
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
@@ -109,7 +110,7 @@ def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
 
 def row_of(name: str, found: tuple[Found, ...]) -> dict[str, Any]:
     """Return the JSON-able description of what was found."""
-    shown = answers.show([f.answer for f in found], 0)
+    shown = wording.show([f.answer for f in found], 0)
     states = [f.answer.state for f in found]
     state = "empty" if not found else states[0] if len(set(states)) == 1 else "mixed"
     return {

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from nn import teach
 from nn.console import texts
-from nn.console.answers import AnswerLike
+from nn.console.document.wording import AnswerLike
 from nn.teach import Lesson
 
 VERY_SURE = 0.98

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from nn.console import texts
-from nn.console.desk import Found
-from nn.console.sketch import Picture, Points
+from nn.console.document.document import Found
+from nn.console.document.drawing import Picture, Points
 
 SMALLEST = 6.0
-"""Paper units: a drawing smaller than this is a speck and is not blown up to a digit."""
+"""CanvasView units: a drawing smaller than this is a speck and is not blown up to a digit."""
 
 
 @dataclass(frozen=True)

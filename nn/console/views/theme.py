@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
 
-from nn.console.palette import THEMES, Palette
+from nn.console.views.palette import THEMES, Palette
 
 FAMILIES = {
     "darwin": ("SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue"),
@@ -271,7 +271,7 @@ class Theme:
         ):
             button(style, f"{n}.{ground}.Tool.face", tool, background=background, width=0)
             s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
-        for sheet in ("Card", "Paper"):
+        for sheet in ("Card", "CanvasView"):
             s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])
             s.configure(f"{sheet}.TFrame", background=p.window, padding=px(16))
         s.configure("Inner.TFrame", background=p.card)
