@@ -70,14 +70,13 @@ class Clocks:
 
     def __init__(self) -> None:
         path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-        self._file = path.open("rb", buffering=0) if path.exists() else None
+        self._waited = path if path.exists() else None
 
     def __call__(self) -> Times:
         """Return `Times` in seconds; 0 for the last where the system does not tell it."""
         waited = 0.0
-        if self._file is not None:
-            self._file.seek(0)
-            waited = int(self._file.read().split()[1]) / 1e9
+        if self._waited is not None:
+            waited = int(self._waited.read_bytes().split()[1]) / 1e9
         return time.perf_counter(), time.thread_time(), waited
 
 
@@ -309,7 +308,7 @@ def main() -> int:
     if weights is None:
         print("no trained network found: train one with python train.py", file=sys.stderr)
         return 2
-    from nn.console.reader import load
+    from nn.recognise.reader import load
 
     with display(), tempfile.TemporaryDirectory() as folder, nobody():
         import tkinter as tk

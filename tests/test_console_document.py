@@ -16,13 +16,14 @@ from PIL import Image
 
 from nn import runtime
 from nn.console import jobs, keys, process, texts
-from nn.console.document import wording
+from nn.console.document import wording as card_words
 from nn.console.document.document import Document, Result
 from nn.console.document.drawing import Fit, Picture, Sheet, Stroke
 from nn.console.document.history import LENGTH, Entry, History
 from nn.console.jobs import CancelledError, Job, JobRunner
 from nn.console.views.heat import Overlay, diverging
 from nn.console.views.palette import DARK, LIGHT, contrast
+from nn.recognise import wording
 
 
 def draw(document: Document, x: float = 100, y: float = 100) -> None:
@@ -78,39 +79,39 @@ def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
 def test_an_empty_sheet_names_no_digit(document):
     document.read()
     shown = document.shown()
-    assert shown.headline == texts.EMPTY
+    assert shown.headline == wording.EMPTY
     assert shown.number == ""
     assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
 
 
 def test_a_sure_answer():
-    shown = wording.show([answer(7, 0.973)], 0)
+    shown = card_words.show([answer(7, 0.973)], 0)
     assert (shown.large, shown.headline, shown.number) == ("7", "This is a 7", "7")
     assert shown.detail == "97.3 % sure"
     assert [bar.digit for bar in shown.bars if bar.winner] == [7]
 
 
 def test_eight_has_its_article():
-    assert wording.show([answer(8)], 0).headline == "This is an 8"
+    assert card_words.show([answer(8)], 0).headline == "This is an 8"
 
 
 def test_not_sure_names_both():
-    shown = wording.show([answer(4, 0.5, state="unsure", second=9)], 0)
+    shown = card_words.show([answer(4, 0.5, state="unsure", second=9)], 0)
     assert shown.headline == "Not sure: 4 or 9"
     assert shown.large == "4 / 9"
     assert shown.tone == "unsure"
 
 
 def test_a_scribble_is_refused_without_a_winner():
-    shown = wording.show([answer(3, state="not a digit")], 0)
-    assert shown.headline == texts.NOT_A_DIGIT
+    shown = card_words.show([answer(3, state="not a digit")], 0)
+    assert shown.headline == wording.NOT_A_DIGIT
     assert shown.large == "?"
     assert not any(bar.winner for bar in shown.bars)
 
 
 def test_several_digits_show_the_number_and_the_chosen_one():
     found = [answer(1), answer(9), answer(8, state="not a digit"), answer(4)]
-    shown = wording.show(found, 1)
+    shown = card_words.show(found, 1)
     assert shown.number == "19?4"
     assert shown.large == "19?4"
     assert shown.detail.startswith("Digit 2 of 4")
@@ -118,11 +119,11 @@ def test_several_digits_show_the_number_and_the_chosen_one():
 
 
 def test_bars_can_be_sorted():
-    bars = wording.show([answer(4, 0.6, second=9)], 0, "probability").bars
+    bars = card_words.show([answer(4, 0.6, second=9)], 0, "probability").bars
     assert [bar.digit for bar in bars][:2] == [4, 9]
     values = [bar.value for bar in bars]
     assert values == sorted(values, reverse=True)
-    assert [b.digit for b in wording.show([answer(4)], 0, "digit").bars] == list(range(10))
+    assert [b.digit for b in card_words.show([answer(4)], 0, "digit").bars] == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_bars_can_be_sorted():
     [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
 )
 def test_percentages_never_claim_certainty(value, text):
-    assert texts.percent(value) == text
+    assert wording.percent(value) == text
 
 
 # ------------------------------------------------------------------ the document
@@ -155,7 +156,7 @@ def test_reading_happens_once_for_each_state_of_the_sheet(document):
     assert not document.read()
     document.undo()
     assert document.read()
-    assert document.shown().headline == texts.EMPTY
+    assert document.shown().headline == wording.EMPTY
 
 
 def test_live_can_be_switched_off(document):

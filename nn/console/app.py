@@ -21,7 +21,6 @@ from nn.console.document.document import Document, Reader
 from nn.console.files import FileActions
 from nn.console.idle import IdleQueue
 from nn.console.jobs import Job, JobRunner
-from nn.console.lessons import Teacher, data_folder
 from nn.console.process import Foreground
 from nn.console.views import dialogs
 from nn.console.views.canvas import CanvasView
@@ -34,6 +33,7 @@ from nn.console.views.teach import TeachPanel
 from nn.console.views.theme import Theme
 from nn.console.views.toolbar import ToolbarActions
 from nn.console.views.why import WhyPanel
+from nn.teach.personal_network import PersonalNetwork, data_folder
 
 POLL = 15
 """Milliseconds between looks at the workers, while one works."""
@@ -78,7 +78,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.dialog: dialogs.Dialog | None = None
         self.torn: dict[str, Torn] = {}
         self.drawer: Holder | None = None
-        self.teacher: Teacher | None = None
+        self.teacher: PersonalNetwork | None = None
         self.lesson: Job | None = None
         self._answering: str | None = None
         self._reading = False
@@ -199,7 +199,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.teacher = None
         if not reader.teach_note:
             folder = self.options.data_folder or data_folder()
-            self.teacher = Teacher(reader.model, reader.path, folder)
+            self.teacher = PersonalNetwork(reader.model, reader.path, folder)
             if self.options.personal:
                 self.teacher.restore()
             if self.teacher.problem:
@@ -213,8 +213,8 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         if self.teacher is not None:
             lessons = self.teacher.lessons
             reader.use(self.teacher.model, texts.personal_mark(lessons) if lessons else "")
-        self.network_label.configure(text=reader.description)
-        self.root.title(reader.title)
+        self.network_label.configure(text=texts.status_network(reader))
+        self.root.title(f"{texts.TITLE} · {reader.name}")
         self.document.forget_result()
         self._sheet_changed(False)
 

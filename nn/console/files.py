@@ -155,7 +155,7 @@ class FileActions:
 
     def choose_weights(self: Any, path: Path) -> None:
         """Load another network in a worker; the one in use stays if that fails."""
-        from nn.console.reader import load
+        from nn.recognise.reader import load
 
         self.say(texts.OPENING.format(name=path.name))
         self.start(
@@ -194,8 +194,8 @@ def write_sheet(path: Path, document: Any) -> None:
     OSError
         If the file cannot be written; what was there before is untouched.
     """
+    from nn.atomic import write_atomically
     from nn.drawing import render_ink, save_strokes, strokes_to_svg
-    from nn.drawing.files import write_atomically
 
     drawing = document.drawing
     if drawing.empty:
@@ -252,9 +252,9 @@ def clipboard_picture(root: tk.Misc) -> Image.Image | None:
 
 def _picture(source: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the ink of a picture, no larger than the screen needs."""
-    from nn.drawing import read_picture
+    from nn.drawing import read_ink
 
-    ink = np.asarray(read_picture(source), np.float32)
+    ink = np.asarray(read_ink(source), np.float32)
     factor = LONGEST_SIDE / max(ink.shape)
     if factor < 1:
         size = (max(round(ink.shape[1] * factor), 1), max(round(ink.shape[0] * factor), 1))

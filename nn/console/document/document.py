@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.console import keys, texts
-from nn.console.document import wording
+from nn.console.document import wording as card_words
 from nn.console.document.drawing import (
     PEN_WIDTHS,
     Box,
@@ -28,7 +28,9 @@ from nn.console.document.drawing import (
     page_around,
 )
 from nn.console.document.history import Entry, History
-from nn.console.document.wording import AnswerLike, Order, Shown
+from nn.console.document.wording import Order, Shown
+from nn.recognise import wording
+from nn.recognise.answers import Part
 
 Tool = Literal["pen", "eraser", "rubber"]
 TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
@@ -41,21 +43,10 @@ STEP, LARGE_STEP = 8.0, 32.0
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """One digit found on the sheet: its answer, its 28 × 28 picture, its box on the paper."""
-
-    answer: AnswerLike
-    image: NDArray[np.float32]
-    box: Box | None
-    line: int = 0
-    strokes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class Result:
     """What was read on one sheet."""
 
-    found: tuple[Found, ...]
+    found: tuple[Part, ...]
     seconds: float = 0.0
 
     @property
@@ -65,7 +56,7 @@ class Result:
 
 
 class Reader(Protocol):
-    """What reads a sheet; `nn.console.reader.NetworkReader` with a real network."""
+    """What reads a sheet; `nn.recognise.reader.NetworkReader` with a real network."""
 
     @property
     def inside(self) -> Any:
@@ -79,11 +70,11 @@ class Reader(Protocol):
     def teach_note(self) -> str:
         """Why the network cannot be taught; "" if it can."""
 
-    def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
+    def read_strokes(self, strokes: list[Points]) -> tuple[Part, ...]:
         """Return the digits drawn, in reading order."""
 
-    def read_picture(self, picture: Picture) -> tuple[Found, ...]:
-        """Return the digits in a picture, in reading order."""
+    def read_image(self, ink: NDArray[np.float32]) -> tuple[Part, ...]:
+        """Return the digits in ink (H, W), in reading order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +88,10 @@ class Question:
     page: tuple[float, float]
     forgotten: int
 
-    def ask(self) -> tuple[Found, ...]:
+    def ask(self) -> tuple[Part, ...]:
         """Return the digits, in reading order."""
         if self.picture is not None:
-            return self.reader.read_picture(self.picture)
+            return self.reader.read_image(self.picture.ink)
         return self.reader.read_strokes(list(self.strokes)) if self.strokes else ()
 
 
@@ -365,12 +356,12 @@ class Document:
             self.selected = index % len(self.result.found)
 
     @property
-    def focus(self) -> Found | None:
+    def focus(self) -> Part | None:
         """The digit looked at, or None."""
         found = self.result.found
         return found[min(self.selected, len(found) - 1)] if found else None
 
-    def ink_box(self, found: Found) -> Box | None:
+    def ink_box(self, found: Part) -> Box | None:
         """Return the box of a digit's ink: of pen lines the reader gives the middle."""
         if found.box is None or not found.strokes:
             return found.box
@@ -406,15 +397,15 @@ class Document:
     def shown(self) -> Shown:
         """Return what the answer card shows now."""
         if self.problem:
-            return wording.message(texts.NO_NETWORK, self.problem)
+            return card_words.message(texts.NO_NETWORK, self.problem)
         if self.reader is None:
             if self.warming:
-                return wording.message(texts.WARMING, texts.WARMING_DETAIL, "…")
-            return wording.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
+                return card_words.message(texts.WARMING, texts.WARMING_DETAIL, "…")
+            return card_words.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
         if not self.live and self._read_state != self.state and not self.drawing.empty:
-            return wording.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
+            return card_words.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
         found = () if self.drawing.empty else self.result.found
-        return wording.show([f.answer for f in found], self.selected, self.order)
+        return card_words.show([f.answer for f in found], self.selected, self.order)
 
     @property
     def state(self) -> tuple[Sheet, int]:
@@ -428,7 +419,7 @@ class Document:
             return 0
         x, y = (float(v) for v in strokes[-1].points.mean(axis=0))
 
-        def distance(found: Found) -> float:
+        def distance(found: Part) -> float:
             if found.box is None:
                 return math.inf
             left, top, right, bottom = found.box

@@ -179,7 +179,9 @@ class PanelActions:
             self.name_tools(False)
             self.root.update_idletasks()
             last = self.recognise_button
-            if self.drawer is not None and last.winfo_width() < last.winfo_reqwidth():
+            cut = last.winfo_width() < last.winfo_reqwidth()
+            # A button that gets no room at all is unmapped and keeps its last width.
+            if self.drawer is not None and (cut or self.canvas.winfo_width() < px(LEAST_SHEET)):
                 self.do_tear_off()  # no room beside the sheet: a window of its own
         elif self.narrowed and self.outer.winfo_reqwidth() <= screen:
             self.root.geometry("")

@@ -271,7 +271,7 @@ class Theme:
         ):
             button(style, f"{n}.{ground}.Tool.face", tool, background=background, width=0)
             s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
-        for sheet in ("Card", "CanvasView"):
+        for sheet in ("Card", "Paper"):
             s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])
             s.configure(f"{sheet}.TFrame", background=p.window, padding=px(16))
         s.configure("Inner.TFrame", background=p.card)
