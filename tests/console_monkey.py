@@ -70,14 +70,13 @@ class Clocks:
 
     def __init__(self) -> None:
         path = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-        self._file = path.open("rb", buffering=0) if path.exists() else None
+        self._waited = path if path.exists() else None
 
     def __call__(self) -> Times:
         """Return `Times` in seconds; 0 for the last where the system does not tell it."""
         waited = 0.0
-        if self._file is not None:
-            self._file.seek(0)
-            waited = int(self._file.read().split()[1]) / 1e9
+        if self._waited is not None:
+            waited = int(self._waited.read_bytes().split()[1]) / 1e9
         return time.perf_counter(), time.thread_time(), waited
 
 
@@ -147,7 +146,7 @@ class Monkey:
     def act(self) -> str:
         """Do one thing; returns what."""
         app, rng = self.window.app, self.rng
-        paper = app.paper
+        paper = app.canvas
         x, y = rng.randrange(-20, 640), rng.randrange(-20, 620)
         kind = rng.random()
         if kind < 0.5:
@@ -183,7 +182,7 @@ class Monkey:
         return self._panel(x, y)
 
     def _pen(self, x: int, y: int) -> str:
-        paper, rng = self.window.app.paper, self.rng
+        paper, rng = self.window.app.canvas, self.rng
         if self._down is None:
             self._down = rng.choice((1, 1, 1, 3))
             event = f"<ButtonPress-{self._down}>"
@@ -241,13 +240,13 @@ class Monkey:
         """Do so many things, measuring each."""
         root, app, clocks = self.window.root, self.window.app, Clocks()
         for count in range(events):
-            beside = {job.name for job in app.workshop.jobs}
+            beside = {job.name for job in app.jobs.jobs}
             marks = [clocks()]
             what = self.act()
             marks.append(clocks())
             while root.tk.dooneevent(_tkinter.DONT_WAIT) and len(marks) < 500:
                 marks.append(clocks())
-            beside |= {job.name for job in app.workshop.jobs}
+            beside |= {job.name for job in app.jobs.jobs}
             trips = np.diff(np.array(marks), axis=0)
             self.costs.append(
                 Cost(
@@ -309,7 +308,7 @@ def main() -> int:
     if weights is None:
         print("no trained network found: train one with python train.py", file=sys.stderr)
         return 2
-    from nn.console.reader import load
+    from nn.recognise.reader import load
 
     with display(), tempfile.TemporaryDirectory() as folder, nobody():
         import tkinter as tk

@@ -66,8 +66,8 @@ def test_reads_chunks_compression_and_what_was_never_written(tmp_path):
         file.create_dataset(
             "all", data=values, chunks=(16, 51), compression="gzip", shuffle=True, fletcher32=True
         )
-        file.create_dataset("unwritten", shape=(3, 4))
-        file.create_dataset("gaps", shape=(30, 30), chunks=(10, 10))[12:14, 5] = 3
+        file.create_dataset("unwritten", shape=(3, 4), dtype="f4")
+        file.create_dataset("gaps", (30, 30), "f4", chunks=(10, 10))[12:14, 5] = 3
     with h5py.File(path) as file:
         compare(opened(path), file)
 

@@ -134,7 +134,8 @@ class Source:
 
 def _read_npz_member(path: Path, key: str) -> Bytes:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: np.load leaves its own file open when the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             array: Bytes = archive[key]
     except KeyError as error:
         raise DataError(

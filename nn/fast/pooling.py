@@ -148,11 +148,11 @@ def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> t
 
 
 def maxpool2d_backward(
-    dy: Array, winner: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
+    dy: Array, argmax: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
 ) -> Array:
     """Return dLoss/dx: the gradient of a window goes to its maximum; see ``nn.reference``."""
     dx = np.empty(x_shape, dy.dtype)
-    _run(_max_backward, (prepare(dy), prepare(winner), dx), dx, pool_size, strides, pads)
+    _run(_max_backward, (prepare(dy), prepare(argmax), dx), dx, pool_size, strides, pads)
     return dx
 
 

@@ -186,7 +186,7 @@ class TrainingBuffers:
         """Have all kernels compiled, and replace them by their direct entries."""
         lists = [self.preparation, *itertools.chain(*schedule.phases)]
         model = self.model
-        updates = self.updates.calls(model.optimizer, model.parameters, model.gradients) or ()
+        updates = self.updates.calls(model.optimizer, model.flat) or ()
         compile_together([*itertools.chain(*lists), *updates])
         for calls in lists:
             calls[:] = direct(calls)

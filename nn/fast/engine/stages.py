@@ -290,7 +290,7 @@ class BoundPlainStage(BoundStage):
         self.buffers.y.write(x)
 
     def _backward(self, N: int) -> None:
-        """Run the layers backwards and copy their gradients into the flat vector."""
+        """Run the layers backwards; the first without dx where that is not needed."""
         buffers, runners = self.buffers, self.stage.runners
         dy = buffers.dy.read(N).reshape(N, *self.stage.output_shape)
         for runner in runners[:0:-1]:
@@ -299,10 +299,6 @@ class BoundPlainStage(BoundStage):
             runners[0].backward_parameters(dy)
         else:
             buffers.dx.write(runners[0].backward(dy))
-        for layer in self.stage.layers:
-            for name, weights in layer.params.items():
-                place = position(weights, buffers.parameters)
-                buffers.gradients[place] = layer.grads[name].reshape(-1)
 
 
 def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:

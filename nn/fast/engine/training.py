@@ -22,10 +22,11 @@ from nn import runtime
 from nn.fast.conv.direct import copy_planes
 from nn.fast.engine.plan import Plan, make_plan
 from nn.fast.engine.prediction import Predictor
-from nn.fast.engine.schedule import Schedule, TrainingBuffers
-from nn.fast.engine.stages import BoundFusedStage, Call, run
+from nn.fast.engine.schedule import TrainingBuffers
+from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, run
 from nn.fast.jit import pool
 from nn.reference import Array
+from nn.training import apply_gradients
 
 if TYPE_CHECKING:
     from nn.models import Sequential
@@ -42,6 +43,8 @@ class Engine:
         self._training: TrainingBuffers | None = None
         self._lock = threading.RLock()  # one training step at a time
         self._predictor = Predictor(model, plan)
+        self._flat = model.flat
+        self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
         """Fill ``model.gradients`` for a batch.
@@ -58,9 +61,7 @@ class Engine:
         correct : int
         """
         with self._lock:
-            buffers = self._buffers(len(x))
-            schedule = buffers.schedule(len(x), runtime.num_threads())
-            return self._backpropagate(buffers, schedule, x, y)
+            return self._backpropagate(self._buffers(len(x)), x, y)
 
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above.
@@ -69,12 +70,10 @@ class Engine:
         """
         with self._lock:
             buffers, model = self._buffers(len(x)), self.model
-            schedule = buffers.schedule(len(x), runtime.num_threads())
-            figures = self._backpropagate(buffers, schedule, x, y)
-            vectors = model.parameters, model.gradients
-            updates = buffers.updates.calls(model.optimizer, *vectors)
+            figures = self._backpropagate(buffers, x, y)
+            updates = buffers.updates.calls(model.optimizer, model.flat)
             if updates is None:
-                model.optimizer.step(*vectors)
+                apply_gradients(model)
             else:
                 self._step(updates, buffers.done)
         return figures
@@ -85,10 +84,9 @@ class Engine:
             self._training = TrainingBuffers(self.model, self.plan, N)
         return self._training
 
-    def _backpropagate(
-        self, buffers: TrainingBuffers, schedule: Schedule, x: Array, y: Array
-    ) -> tuple[float, int]:
-        """Fill ``model.gradients``."""
+    def _backpropagate(self, buffers: TrainingBuffers, x: Array, y: Array) -> tuple[float, int]:
+        """Fill ``model.gradients``; return the mean loss and the number of right answers."""
+        schedule = buffers.schedule(len(x), runtime.num_threads())
         for stage in buffers.stages:
             if isinstance(stage, BoundFusedStage) and stage.dropout:
                 stage.dropout.draw_seed()
@@ -101,6 +99,7 @@ class Engine:
         pool.run(run, [([copy, *calls],) for copy, calls in zip(copies, first, strict=True)])
         for phase in phases:
             pool.run(run, [(calls,) for calls in phase])
+        self._flat.share_gradients(self._fused)
         return float(buffers.losses.sum()) / len(x), int(buffers.correct.sum())
 
     def _step(self, updates: list[Call], done: Array) -> None:
@@ -119,6 +118,10 @@ class Engine:
     def predict(self, x: Array) -> Array:
         """Return the model's outputs for ``x``, float32 (N, *input_shape); see ``Predictor``."""
         return self._predictor.predict(x)
+
+    def is_current(self) -> bool:
+        """Return whether the weights still lie where this engine's calls read them."""
+        return self.model.flat is self._flat
 
     def describe(self, batch_size: int = 128) -> list[tuple[str, str, str, int]]:
         """Return the plan as rows (stage, layers, kernels, bytes) for a training batch.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nn.fast.engine.stages import Call
+from nn.fast.flat import FlatWeights
 from nn.fast.optimizers import Update, adadelta, adam, sgd
 from nn.optimizers import OPTIMIZERS, SGD, Adadelta, Adam, Optimizer
 from nn.reference import Array
@@ -23,7 +24,7 @@ class Updates:
         self._step: Update | None = None
         self._calls: list[Call] = []
 
-    def calls(self, optimizer: Optimizer, parameters: Array, gradients: Array) -> list[Call] | None:
+    def calls(self, optimizer: Optimizer, flat: FlatWeights) -> list[Call] | None:
         """Return one call a part for the next step; None for an optimiser of somebody else's.
 
         Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
@@ -32,7 +33,7 @@ class Updates:
         step = _update(optimizer)
         if step is None:
             return None
-        whole = parameters, gradients, *(optimizer.slots[name] for name in optimizer.slot_names)
+        whole = flat.parameters, flat.gradients, *flat.slots(optimizer)
         same = len(whole) == len(self._whole)
         if not (same and all(a is b for a, b in zip(whole, self._whole, strict=True))):
             self._whole = whole
