@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nn.fast.engine.buffers import NO_BORDER, Buffer, Plane
 from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
-from nn.layers import Dropout, Layer
+from nn.layers import Dropout, Layer, MaxPooling2D
 from nn.reference import Array, Pads, Shape
 
 if TYPE_CHECKING:
@@ -248,16 +248,30 @@ class BoundFusedStage(BoundStage):
         """
 
 
+def pools_by_two(layer: Layer | None) -> bool:
+    """Whether ``layer`` takes the maximum of windows of 2 x 2 pixels side by side."""
+    return (
+        type(layer) is MaxPooling2D
+        and layer.pool_size == layer.strides == (2, 2)
+        and layer.pads == NO_BORDER
+    )
+
+
+class Runner(Protocol):
+    """A layer, or what does the same as one or several with faster kernels (like ``NormRelu``)."""
+
+    def forward(self, x: Array, training: bool = False) -> Array: ...
+    def backward(self, dy: Array) -> Array: ...
+    def backward_parameters(self, dy: Array) -> None: ...
+
+
 @dataclass(frozen=True)
 class PlainStage(Stage):
-    """Layers that run as they are, on the whole batch.
-
-    ``runners`` are the layers or what does the same with faster kernels (like ``NormRelu``).
-    """
+    """Layers that run as they are, on the whole batch."""
 
     kind = "plain"
 
-    runners: tuple[Any, ...]
+    runners: tuple[Runner, ...]
     names: tuple[str, ...]  # of the faster kernels
 
     @property
