@@ -22,7 +22,8 @@ from nn.fast.engine.buffers import NO_BORDER
 from nn.fast.engine.stages import DenseStage, PlainStage, Stage
 from nn.fast.norm.stage import NormRelu, norm_relu_length
 from nn.fast.simd import LANES
-from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
+from nn.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
+from nn.layers.activation import ActivationLayer
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _row(layer: Conv2D) -> int:
 
 
 def _is_activation(layer: Layer | None, name: str) -> bool:
-    return isinstance(layer, Activation) and layer.activation == name
+    return isinstance(layer, ActivationLayer) and layer.activation == name
 
 
 def _recognise(layers: Sequence[Layer], index: int, softmax: bool) -> tuple[Stage | None, int]:
