@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.recognise.wording import AnswerLike, percent
-from nn.teach.lesson import Lesson, copy_of, fine_tune
+from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
 
@@ -142,6 +142,7 @@ class PersonalNetwork:
                 spare.compile("adam", "categorical_crossentropy")
                 one_hot = np.eye(10, dtype=np.float32)[replay.labels[:128]]
                 spare.train_on_batch(replay.images[:128], one_hot)
+                near_copies(replay.images[0], 1, np.random.default_rng(0))
                 self._replay = replay
             return self._replay
 
