@@ -5,8 +5,8 @@ import pytest
 
 from nn import synthetic
 from nn.augment import MixedBatches, Source
-from nn.ensemble import Ensemble
 from nn.layers import Dropout
+from nn.saving import Ensemble
 from nn.train import recipes
 from nn.train.recipes.strong import DRAWN, WRITTEN
 

@@ -14,6 +14,7 @@ import pytest
 import train
 from nn.atomic import write_atomically
 from nn.callbacks import progress
+from nn.recognise.evaluation import wilson_interval
 from nn.train import config, pictures, record, scores
 from nn.train.trainer import Run, epoch_line
 
@@ -62,15 +63,15 @@ def test_confusion_refuses(labels, predicted, message):
      (1, 29, 0.0061, 0.1718)],
 )  # fmt: skip
 def test_wilson_agrees_with_the_published_table(right, total, low, high):
-    assert scores.wilson_interval(right, total) == pytest.approx((low, high), abs=5e-5)
-    mirrored = scores.wilson_interval(total - right, total)
+    assert wilson_interval(right, total) == pytest.approx((low, high), abs=5e-5)
+    mirrored = wilson_interval(total - right, total)
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
 @pytest.mark.parametrize(("right", "total"), [(1, 0), (-1, 5), (6, 5)])
 def test_wilson_refuses(right, total):
     with pytest.raises(ValueError, match="0 <= right <= total"):
-        scores.wilson_interval(right, total)
+        wilson_interval(right, total)
 
 
 def test_digest_depends_on_content_shape_and_type():

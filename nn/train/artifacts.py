@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import runtime, saving
-from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.recognise.evaluation import wilson_interval
+from nn.saving import Ensemble
 from nn.train import pictures, recipes, record, scores
 from nn.train.checkpoint import beside
 from nn.train.trainer import Run
@@ -47,7 +48,7 @@ class Predictions(NamedTuple):
             "images": total,
             "right": right,
             "accuracy": right / total,
-            "interval_95": list(scores.wilson_interval(right, total)),
+            "interval_95": list(wilson_interval(right, total)),
             "loss": float(-np.log(np.maximum(of_label, 1e-7)).mean()),
         }
 

@@ -94,29 +94,6 @@ def scores_table(confusion: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def wilson_interval(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (95 % with the default ``z``).
-
-    Unlike the normal approximation it stays in [0, 1] and holds near 100 %.
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
-
-    Raises
-    ------
-    ValueError
-        Unless ``0 <= right <= total`` and ``total > 0``.
-    """
-    if total <= 0 or not 0 <= right <= total:
-        raise ValueError(
-            f"wilson_interval: expected 0 <= right <= total and total > 0, received "
-            f"right = {right}, total = {total}. Count at least one example."
-        )
-    share = right / total
-    scale = 1 + z * z / total
-    centre = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def standard_error(share: float, total: int) -> float:
     """Return the standard error of a share measured on ``total`` examples."""
     return math.sqrt(max(share * (1 - share), 0.0) / total)

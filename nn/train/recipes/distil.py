@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.augment import MixedBatches
-from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.saving import Ensemble
 
 VARIATIONS = 64
 """Different epochs of data; later ones repeat them in another order.
