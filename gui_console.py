@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.input_scale is not None and not args.input_scale > 0:
         p.error(f"--input-scale: expected a positive number, received {args.input_scale:g}.")
     if args.image is not None or args.evaluate is not None:
-        from nn.console import headless
+        from nn.recognise import headless
 
         return headless.run(args)
     if args.json or args.csv or args.sheet:

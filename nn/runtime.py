@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ def _usable_cores() -> int:
 
 _backend: str = _choice("NN_BACKEND", os.environ.get("NN_BACKEND") or "numba", BACKENDS)
 _engine: str = _choice("NN_ENGINE", os.environ.get("NN_ENGINE") or "auto", ENGINES)
+_backend_listeners: list[Callable[[str], None]] = []
 _threads: int | None = None
 _elsewhere = False
 
@@ -57,6 +58,14 @@ def set_backend(name: str) -> None:
     """
     global _backend
     _backend = _choice("backend", name, BACKENDS)
+    for listener in _backend_listeners:
+        listener(name)
+
+
+def on_backend_change(listener: Callable[[str], None]) -> None:
+    """Call ``listener(backend)`` now and whenever another backend is chosen."""
+    _backend_listeners.append(listener)
+    listener(_backend)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 
 from nn.console.ink import smoothed  # noqa: E402
-from nn.console.reader import load  # noqa: E402
+from nn.recognise.reader import load  # noqa: E402
 
 SIZE = (900, 444)
 STEP_MS, REST_MS = 70, 1500

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nn.console.desk import Found
+from nn.recognise.answers import Part
 
 ROOT = Path(__file__).resolve().parent.parent
 TWO = [(180, 150), (200, 110), (260, 90), (320, 110), (340, 160), (310, 230), (250, 300)]
@@ -40,7 +40,7 @@ def answer(digit, p=0.96, state="digit", second=None):
 class ScriptedReader:
     """Reads whatever it was told to."""
 
-    title, description, milliseconds = "Digits · scripted", "scripted", 0.1
+    name, milliseconds = "scripted", 0.1
     inside, inside_note, teach_note = None, "", "A script cannot be taught."
     path = Path("scripted.h5")
     model = SimpleNamespace(metadata={}, count_params=lambda: 0)
@@ -50,13 +50,13 @@ class ScriptedReader:
         self.pictures = 0
 
     def _found(self):
-        return tuple(Found(a, a.image, box) for a, box in self.script)
+        return tuple(Part(box, a) for a, box in self.script)
 
     def read_strokes(self, strokes):
         assert strokes
         return self._found()
 
-    def read_picture(self, picture):
+    def read_image(self, ink):
         self.pictures += 1
         return self._found()
 

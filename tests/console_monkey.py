@@ -308,7 +308,7 @@ def main() -> int:
     if weights is None:
         print("no trained network found: train one with python train.py", file=sys.stderr)
         return 2
-    from nn.console.reader import load
+    from nn.recognise.reader import load
 
     with display(), tempfile.TemporaryDirectory() as folder, nobody():
         import tkinter as tk

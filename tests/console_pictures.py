@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from nn.console.reader import load  # noqa: E402
+from nn.recognise.reader import load  # noqa: E402
 
 NUMBER = [
     [(60, 190), (85, 165), (85, 320)],

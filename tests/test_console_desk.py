@@ -22,6 +22,7 @@ from nn.console.history import LENGTH, Entry, History
 from nn.console.palette import DARK, LIGHT, contrast
 from nn.console.sketch import Fit, Picture, Sheet, Stroke
 from nn.console.worker import CancelledError, Job, Workshop
+from nn.recognise import wording
 
 
 def draw(desk: Desk, x: float = 100, y: float = 100) -> None:
@@ -77,7 +78,7 @@ def test_a_few_strokes_are_read_at_once_unless_that_was_slow(desk):
 def test_an_empty_sheet_names_no_digit(desk):
     desk.read()
     shown = desk.shown()
-    assert shown.headline == texts.EMPTY
+    assert shown.headline == wording.EMPTY
     assert shown.number == ""
     assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
 
@@ -102,7 +103,7 @@ def test_not_sure_names_both():
 
 def test_a_scribble_is_refused_without_a_winner():
     shown = answers.show([answer(3, state="not a digit")], 0)
-    assert shown.headline == texts.NOT_A_DIGIT
+    assert shown.headline == wording.NOT_A_DIGIT
     assert shown.large == "?"
     assert not any(bar.winner for bar in shown.bars)
 
@@ -129,7 +130,7 @@ def test_bars_can_be_sorted():
     [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
 )
 def test_percentages_never_claim_certainty(value, text):
-    assert texts.percent(value) == text
+    assert wording.percent(value) == text
 
 
 # ------------------------------------------------------------------ the desk
@@ -154,7 +155,7 @@ def test_reading_happens_once_for_each_state_of_the_sheet(desk):
     assert not desk.read()
     desk.undo()
     assert desk.read()
-    assert desk.shown().headline == texts.EMPTY
+    assert desk.shown().headline == wording.EMPTY
 
 
 def test_live_can_be_switched_off(desk):

@@ -14,9 +14,9 @@ from console_helpers import TWO, ScriptedReader, answer, real_weights
 from PIL import Image
 
 import gui_console
-from nn.console import evaluation, headless
-from nn.console.reader import as_plain, load
 from nn.explain import inside, why
+from nn.recognise import evaluation, headless
+from nn.recognise.reader import as_plain, load
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -416,8 +416,8 @@ def test_foreign_models_answer_the_same_behind_the_front_layers(shape, conventio
 def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
     import nn
     from nn import layers
-    from nn.console.reader import NetworkReader
     from nn.ensemble import Ensemble
+    from nn.recognise.reader import NetworkReader
     from nn.saving import DigitInput, digit_probabilities
 
     shape = (784,) if convention else (28, 28, 1)

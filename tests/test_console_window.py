@@ -15,6 +15,7 @@ from PIL import Image
 
 from nn.console import dialogs, texts
 from nn.console.sketch import Sheet, strokes_from_arrays
+from nn.recognise import wording
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
 
@@ -49,7 +50,7 @@ def network():
     path = real_weights()
     if path is None:
         pytest.skip("no trained network: neither weights/mnist.h5 nor the shared Keras file")
-    from nn.console.reader import load
+    from nn.recognise.reader import load
 
     return load(path)
 
@@ -95,7 +96,7 @@ def test_draw_with_the_pointer_read_undo_clear(real):
     real.click(undo)
     assert desk.sketch.empty
     assert ink(real).max() == 0
-    assert desk.shown().headline == texts.EMPTY
+    assert desk.shown().headline == wording.EMPTY
     redo = next(b for b, action in real.app._icon_buttons if action == "redo")
     real.click(redo)
     assert desk.shown().number == "2"
@@ -151,7 +152,7 @@ def test_save_and_open_again(real, tmp_path):
 
 def test_teach_with_the_pointer(real, monkeypatch):
     """A drawing taught as 7 is read as 7 at once; undo brings the 2 back."""
-    monkeypatch.setattr("nn.console.lessons.VERY_SURE", 0.5)  # whatever network there is
+    monkeypatch.setattr("nn.teach.personal_network.VERY_SURE", 0.5)  # whatever network there is
     real.drag()
     assert real.app.desk.shown().number == "2"
     real.app.do_teach()
@@ -446,14 +447,14 @@ def test_panels_open_tear_off_and_close(real, name):
 @pytest.mark.parametrize("kind", ["ensemble", "transposed"])
 def test_panels_say_what_they_cannot_show(root, tmp_path, network, kind):
     """Several networks as one, and a stranger that wants its pictures turned."""
-    from nn.console.reader import ForeignModel, NetworkReader
     from nn.ensemble import Ensemble
+    from nn.recognise.reader import NetworkReader, TransposedModel
 
     if kind == "ensemble":
         model = Ensemble([network.model, network.model])
         model.metadata = dict(network.model.metadata)
     else:
-        model = ForeignModel(network.model)
+        model = TransposedModel(network.model)
     reader = NetworkReader(model, tmp_path / f"{kind}.h5")
     window = Window(root, lambda: reader, tmp_path)
     window.draw()
@@ -540,7 +541,7 @@ def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):
 
 
 def test_missing_weights_are_said_and_drawing_goes_on(root, tmp_path):
-    from nn.console.reader import load
+    from nn.recognise.reader import load
 
     window = Window(root, lambda: load(tmp_path / "none.h5"), tmp_path)
     assert "python train.py" in window.app.problems[0]

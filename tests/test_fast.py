@@ -4,6 +4,7 @@ The bound for float32: 5e-6 of the largest entry of a gradient, 2e-6 for probabi
 formed in another order, nothing else differs.
 """
 
+import copy
 import functools
 import itertools
 import threading
@@ -16,8 +17,9 @@ from nn import runtime
 from nn.fast.conv.stage import Form
 from nn.fast.engine import engine as engines
 from nn.fast.engine import workspace
-from nn.fast.engine.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.engine.buffers import SLACK, Plane
 from nn.fast.engine.plan import make_plan
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.simd import EIGHT, SIXTEEN, WIDE
 from nn.layers import (
     Activation,
@@ -289,8 +291,8 @@ def test_every_optimiser_steps_as_the_plain_one(optimizer):
 
 def test_an_optimiser_of_somebody_else_is_stepped_as_it_is():
     class Sign(SGD):
-        def _update(self, parameters, gradients, lr):
-            parameters -= lr * np.sign(gradients)
+        def _update(self, p, g, slots, lr):
+            p -= lr * np.sign(g)
 
     layers, N = NETS["no convolution"]
     quick, slow = make(layers(), optimizer=Sign(0.5)), make(layers(), optimizer=Sign(0.5))
@@ -406,7 +408,7 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
     model = make(digits_net())
     x, y = data(model, 12)
     model.engine.train_step(x, y)
-    before, slots = model.get_weights(), {k: v.copy() for k, v in model.optimizer.slots.items()}
+    before, slots = model.get_weights(), copy.deepcopy(model.optimizer.slots)
     original, calls = engines._run_team, []
 
     def fails(*arguments):
@@ -422,8 +424,9 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
     monkeypatch.undo()
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for name, slot in slots.items():
-        np.testing.assert_array_equal(slot, model.optimizer.slots[name])
+    for name, arrays in slots.items():
+        for before, after in zip(arrays, model.optimizer.slots[name], strict=True):
+            np.testing.assert_array_equal(before, after)
     assert model.optimizer.iterations == 1
     model.engine.train_step(x, y)
     assert model.optimizer.iterations == 2
@@ -454,7 +457,7 @@ def test_what_fades_away_ends_at_zero(optimizer):
     model = make([Input((4,)), Dense(20, activation="softmax")], optimizer=optimizer)
     x, y = data(model, 6)
     model.engine.train_step(x, y)
-    slots = model.optimizer.slots.values()
+    slots = model.flat.slots(model.optimizer)
     assert all(np.abs(slot).max() > 0 for slot in slots)
     x[:, 1:3] = 0
     for _ in range(1000):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nn import train as report
-from nn.train import pictures, progress, record
+from nn.atomic import write_atomically
+from nn.train import pictures, progress
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -98,7 +99,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     with pytest.raises(TypeError):
         report.write_json(path, {"kept": object()})
     with pytest.raises(IsADirectoryError):
-        record.write_bytes(tmp_path, b"")
+        write_atomically(tmp_path, b"")
     assert json.loads(path.read_text()) == {"kept": True}
     assert os.listdir(tmp_path) == ["run.json"]
 

@@ -8,8 +8,8 @@ from console_helpers import answer
 
 import nn
 from nn import layers, teach
-from nn.console.lessons import Teacher, doubt
 from nn.console.worker import CancelledError
+from nn.teach.personal_network import PersonalNetwork, label_warning
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def missing(*_arguments, **_named):
 
 
 def test_undo_goes_back_lesson_by_lesson(tmp_path, model, known, seven):
-    teacher = Teacher(model, tmp_path / "mnist.h5", tmp_path)
+    teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
     teacher._known = known
     kept = []
     for i in range(3):
@@ -209,29 +209,31 @@ def test_nothing_is_lost_when_saving_fails(tmp_path, monkeypatch):
 def test_the_console_asks_before_a_doubtful_label(tmp_path):
     personal = teach.PersonalSet(tmp_path / "set.h5")
     image = example().image
-    assert "99.0 % sure that this is 2" in doubt(answer(2, 0.99), 7, personal, image)
-    assert doubt(answer(2, 0.8), 7, personal, image) == ""
-    assert doubt(answer(7, 0.99), 7, personal, image) == ""
-    assert doubt(answer(2, 0.99, state="not a digit"), 7, personal, image) == ""
+    assert "99.0 % sure that this is 2" in label_warning(answer(2, 0.99), 7, personal, image)
+    assert label_warning(answer(2, 0.8), 7, personal, image) == ""
+    assert label_warning(answer(7, 0.99), 7, personal, image) == ""
+    assert label_warning(answer(2, 0.99, state="not a digit"), 7, personal, image) == ""
     personal.add(example())
-    assert "taught nearly the same drawing as 7" in doubt(answer(2, 0.5), 1, personal, image)
+    assert "taught nearly the same drawing as 7" in label_warning(
+        answer(2, 0.5), 1, personal, image
+    )
 
 
 def test_a_teacher_saves_restores_undoes_and_resets(tmp_path, model, known, seven):
-    teacher = Teacher(model, tmp_path / "mnist.h5", tmp_path)
+    teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
     teacher._known = known
     lesson = teacher.teach(seven, 7, 1, [], lambda _share: None)
     teacher.accept(lesson)
     assert teacher.lessons == 1
     assert teacher.model is lesson.model
-    later = Teacher(model, tmp_path / "mnist.h5", tmp_path)
+    later = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
     assert later.restore()
     assert later.lessons == 1
     assert len(later.personal) == 1
     x = seven[None, :, :, None]
     np.testing.assert_allclose(later.model(x), lesson.model(x), atol=1e-6)
     other = nn.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)], seed=2)
-    assert not Teacher(other, tmp_path / "other.h5", tmp_path).restore()  # another base
+    assert not PersonalNetwork(other, tmp_path / "other.h5", tmp_path).restore()  # another base
     assert teacher.undo()
     assert teacher.model is model
     assert len(teacher.personal) == 0

@@ -8,31 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nn.console import texts
+from nn.recognise import wording
+from nn.recognise.wording import AnswerLike
 
 Order = Literal["digit", "probability"]
 Tone = Literal["quiet", "sure", "unsure", "refused"]
-
-
-class AnswerLike(Protocol):
-    """What the console needs of an answer."""
-
-    @property
-    def state(self) -> str:
-        """One of "empty", "digit", "unsure", "not a digit"."""
-
-    @property
-    def digit(self) -> int | None:
-        """The digit named, if one is."""
-
-    @property
-    def probabilities(self) -> NDArray[np.floating[Any]]:
-        """Shape (10,), sums to 1."""
 
 
 @dataclass(frozen=True)
@@ -98,23 +84,10 @@ def bars_of(
         Bar(
             digit,
             float(probabilities[digit]),
-            texts.percent(float(probabilities[digit])),
+            wording.percent(float(probabilities[digit])),
             winner=named and digit == best,
         )
         for digit in digits
-    )
-
-
-def candidates(answer: AnswerLike) -> tuple[int, int]:
-    """Return the two most probable digits, the likelier first."""
-    first, second = np.argsort(-answer.probabilities, kind="stable")[:2]
-    return int(first), int(second)
-
-
-def number_of(answers: Sequence[AnswerLike]) -> str:
-    """Return the digits read one after the other, "?" for what is no digit."""
-    return "".join(
-        "?" if a.state == "not a digit" or a.digit is None else str(a.digit) for a in answers
     )
 
 
@@ -130,7 +103,7 @@ def show(answers: Sequence[AnswerLike], selected: int, order: Order = "digit") -
     order : "digit" or "probability"
     """
     if not answers or all(a.state == "empty" for a in answers):
-        return message(texts.EMPTY, texts.EMPTY_DETAIL)
+        return message(wording.EMPTY, texts.EMPTY_DETAIL)
     selected = min(max(selected, 0), len(answers) - 1)
     answer = answers[selected]
     refused = answer.state == "not a digit"
@@ -138,15 +111,15 @@ def show(answers: Sequence[AnswerLike], selected: int, order: Order = "digit") -
     detail = texts.confidence(float(answer.probabilities.max()))
     several = len(answers) > 1
     if refused:
-        large, headline, tone = "?", texts.NOT_A_DIGIT, "refused"
+        large, tone = "?", "refused"
         detail = texts.NOT_A_DIGIT_DETAIL
     elif answer.state == "unsure":
-        pair = candidates(answer)
-        large, headline, tone = f"{pair[0]} / {pair[1]}", texts.unsure(pair), "unsure"
+        pair = wording.candidates(answer)
+        large, tone = f"{pair[0]} / {pair[1]}", "unsure"
     else:
         digit = int(np.argmax(answer.probabilities)) if answer.digit is None else answer.digit
-        large, headline, tone = str(digit), texts.sure(digit), "sure"
-    number = number_of(answers)
+        large, tone = str(digit), "sure"
+    headline, number = wording.sentence(answer), wording.number_of(answers)
     if several:
         detail = f"{texts.number_detail(selected, len(answers))} · {detail}"
         large = number

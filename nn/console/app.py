@@ -21,7 +21,6 @@ from nn.console.card import AnswerCard
 from nn.console.desk import Desk, Reader
 from nn.console.files import FileActions
 from nn.console.inside_panel import InsidePanel
-from nn.console.lessons import Teacher, data_folder
 from nn.console.panels import Holder, PanelActions, Torn
 from nn.console.paper import Paper
 from nn.console.process import Foreground
@@ -33,6 +32,7 @@ from nn.console.toolbar import ToolbarActions
 from nn.console.turns import Turns
 from nn.console.why_panel import WhyPanel
 from nn.console.worker import Job, Workshop
+from nn.teach.personal_network import PersonalNetwork, data_folder
 
 POLL = 15
 """Milliseconds between looks at the workers, while one works."""
@@ -77,7 +77,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.dialog: dialogs.Dialog | None = None
         self.torn: dict[str, Torn] = {}
         self.drawer: Holder | None = None
-        self.teacher: Teacher | None = None
+        self.teacher: PersonalNetwork | None = None
         self.lesson: Job | None = None
         self._answering: str | None = None
         self._reading = False
@@ -198,7 +198,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.teacher = None
         if not reader.teach_note:
             folder = self.options.data_folder or data_folder()
-            self.teacher = Teacher(reader.model, reader.path, folder)
+            self.teacher = PersonalNetwork(reader.model, reader.path, folder)
             if self.options.personal:
                 self.teacher.restore()
             if self.teacher.problem:
@@ -212,8 +212,8 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         if self.teacher is not None:
             lessons = self.teacher.lessons
             reader.use(self.teacher.model, texts.personal_mark(lessons) if lessons else "")
-        self.network_label.configure(text=reader.description)
-        self.root.title(reader.title)
+        self.network_label.configure(text=texts.status_network(reader))
+        self.root.title(f"{texts.TITLE} · {reader.name}")
         self.desk.forget_result()
         self._sheet_changed(False)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.console import answers, keys, texts
-from nn.console.answers import AnswerLike, Order, Shown
+from nn.console.answers import Order, Shown
 from nn.console.history import Entry, History
 from nn.console.sketch import (
     PEN_WIDTHS,
@@ -28,6 +28,8 @@ from nn.console.sketch import (
     Stroke,
     page_around,
 )
+from nn.recognise import wording
+from nn.recognise.answers import Part
 
 Tool = Literal["pen", "eraser", "rubber"]
 TOOLS: tuple[Tool, ...] = ("pen", "eraser", "rubber")
@@ -40,31 +42,20 @@ STEP, LARGE_STEP = 8.0, 32.0
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """One digit found on the sheet: its answer, its 28 × 28 picture, its box on the paper."""
-
-    answer: AnswerLike
-    image: NDArray[np.float32]
-    box: Box | None
-    line: int = 0
-    strokes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class Result:
     """What was read on one sheet."""
 
-    found: tuple[Found, ...]
+    found: tuple[Part, ...]
     seconds: float = 0.0
 
     @property
     def number(self) -> str:
         """The digits in reading order."""
-        return answers.number_of([f.answer for f in self.found])
+        return wording.number_of([f.answer for f in self.found])
 
 
 class Reader(Protocol):
-    """What reads a sheet; `nn.console.reader.NetworkReader` with a real network."""
+    """What reads a sheet; `nn.recognise.reader.NetworkReader` with a real network."""
 
     @property
     def inside(self) -> Any:
@@ -78,11 +69,11 @@ class Reader(Protocol):
     def teach_note(self) -> str:
         """Why the network cannot be taught; "" if it can."""
 
-    def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
+    def read_strokes(self, strokes: list[Points]) -> tuple[Part, ...]:
         """Return the digits drawn, in reading order."""
 
-    def read_picture(self, picture: Picture) -> tuple[Found, ...]:
-        """Return the digits in a picture, in reading order."""
+    def read_image(self, ink: NDArray[np.float32]) -> tuple[Part, ...]:
+        """Return the digits in ink (H, W), in reading order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +87,10 @@ class Question:
     page: tuple[float, float]
     forgotten: int
 
-    def ask(self) -> tuple[Found, ...]:
+    def ask(self) -> tuple[Part, ...]:
         """Return the digits, in reading order."""
         if self.picture is not None:
-            return self.reader.read_picture(self.picture)
+            return self.reader.read_image(self.picture.ink)
         return self.reader.read_strokes(list(self.strokes)) if self.strokes else ()
 
 
@@ -364,12 +355,12 @@ class Desk:
             self.selected = index % len(self.result.found)
 
     @property
-    def focus(self) -> Found | None:
+    def focus(self) -> Part | None:
         """The digit looked at, or None."""
         found = self.result.found
         return found[min(self.selected, len(found) - 1)] if found else None
 
-    def ink_box(self, found: Found) -> Box | None:
+    def ink_box(self, found: Part) -> Box | None:
         """Return the box of a digit's ink: of pen lines the reader gives the middle."""
         if found.box is None or not found.strokes:
             return found.box
@@ -427,7 +418,7 @@ class Desk:
             return 0
         x, y = (float(v) for v in strokes[-1].points.mean(axis=0))
 
-        def distance(found: Found) -> float:
+        def distance(found: Part) -> float:
             if found.box is None:
                 return math.inf
             left, top, right, bottom = found.box

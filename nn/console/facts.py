@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nn.console import texts
+from nn.recognise import wording
 
 
 def of_reader(reader: Any) -> list[tuple[str, str]]:
@@ -22,7 +23,7 @@ def of_reader(reader: Any) -> list[tuple[str, str]]:
     rows.append((names["accuracy"], _accuracy(meta) or texts.INFO_UNKNOWN))
     calibration = meta.get("calibration")
     if isinstance(calibration, dict) and "ece_after" in calibration:
-        error = texts.percent(float(calibration["ece_after"]))
+        error = wording.percent(float(calibration["ece_after"]))
         rows.append((names["calibration"], texts.calibrated(error)))
     command = _first(meta, ("command",))
     if command:

@@ -153,7 +153,7 @@ class FileActions:
 
     def choose_weights(self: Any, path: Path) -> None:
         """Load another network in a worker; the one in use stays if that fails."""
-        from nn.console.reader import load
+        from nn.recognise.reader import load
 
         self.say(texts.OPENING.format(name=path.name))
         self.start(
@@ -192,8 +192,8 @@ def write_sheet(path: Path, desk: Any) -> None:
     OSError
         If the file cannot be written; what was there before is untouched.
     """
+    from nn.atomic import write_atomically
     from nn.drawing import render_ink, save_strokes, strokes_to_svg
-    from nn.drawing.files import write_atomically
 
     sketch = desk.sketch
     if sketch.empty:

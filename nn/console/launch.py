@@ -11,7 +11,7 @@ import tkinter as tk
 from pathlib import Path
 
 from nn.console.app import App, Options
-from nn.console.reader import InputForm, NetworkReader, load
+from nn.recognise.reader import NetworkReader, load
 
 
 def dpi_aware() -> None:
@@ -50,10 +50,9 @@ def launch(root: tk.Tk, args: argparse.Namespace) -> int:
         pictures=tuple(args.pictures),
         log_file=log_file(),
     )
-    form = InputForm(args.input_scale, args.transpose, args.invert)
 
     def loader() -> NetworkReader:
-        return load(args.weights, form)
+        return load(args.weights, args.input_scale, args.transpose, args.invert)
 
     App(root, options, loader)
     root.mainloop()

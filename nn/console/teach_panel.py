@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.console import dialogs, texts
-from nn.console.desk import Found
-from nn.console.lessons import Teacher, doubt
 from nn.console.panels import WIDTH, Panel
 from nn.console.worker import CancelledError
+from nn.recognise.answers import Part
+from nn.teach.personal_network import PersonalNetwork, label_warning
 
 if TYPE_CHECKING:
     from nn.console.app import App
@@ -91,7 +91,7 @@ class TeachPanel(Panel):
         return button
 
     @property
-    def teacher(self) -> Teacher | None:
+    def teacher(self) -> PersonalNetwork | None:
         """The teacher, once there is a network that can be taught."""
         return self.app.teacher
 
@@ -142,7 +142,7 @@ class TeachPanel(Panel):
         if focus is None or not focus.image.any():
             self.say(texts.TEACH_EMPTY)
             return
-        question = doubt(focus.answer, digit, teacher.personal, focus.image)
+        question = label_warning(focus.answer, digit, teacher.personal, focus.image)
         if question:
             self.app.dialog = dialogs.question(
                 self.app.root,
@@ -155,7 +155,7 @@ class TeachPanel(Panel):
             return
         self._start(teacher, focus, digit)
 
-    def _start(self, teacher: Teacher, focus: Found, digit: int) -> None:
+    def _start(self, teacher: PersonalNetwork, focus: Part, digit: int) -> None:
         self.say(texts.TEACH_LEARNING)
         self._bar["value"] = 0
         self._cancel.pack(side="right", padx=(self.theme.px(10), 0))
@@ -176,7 +176,7 @@ class TeachPanel(Panel):
         if self.winfo_exists():
             self._bar["value"] = share
 
-    def _done(self, teacher: Teacher, digit: int, focus: Found, lesson: Lesson) -> None:
+    def _done(self, teacher: PersonalNetwork, digit: int, focus: Part, lesson: Lesson) -> None:
         self.app.lesson = None
         if teacher is not self.teacher:  # another network was chosen meanwhile
             if self.winfo_exists():

@@ -6,7 +6,9 @@ translate this file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
+
+from nn.recognise.wording import percent
 
 TITLE = "Digits"
 HEADING_ANSWER = "Answer"
@@ -19,9 +21,7 @@ CANVAS_HINT_MORE = "or several in a row"
 
 # ---------------------------------------------------------------- the answer's states
 
-EMPTY = "Nothing drawn yet"
 EMPTY_DETAIL = "Draw a digit, large or small, anywhere on the sheet."
-NOT_A_DIGIT = "Not a digit"
 NOT_A_DIGIT_DETAIL = "This does not look like a digit."
 WARMING = "Warming up"
 WARMING_DETAIL = "You can draw already. The answer follows in a moment."
@@ -40,29 +40,9 @@ def no_network(key: str) -> str:
     return NO_NETWORK_DETAIL.format(key=key)
 
 
-def sure(digit: int) -> str:
-    """Name the digit."""
-    return f"This is a {digit}" if digit != 8 else "This is an 8"
-
-
-def unsure(candidates: Sequence[int]) -> str:
-    """Name the two candidates."""
-    return "Not sure: " + " or ".join(str(c) for c in candidates[:2])
-
-
 def confidence(probability: float) -> str:
     """Say how sure the network is, without ever claiming 100 %."""
     return percent(probability) + " sure"
-
-
-def percent(probability: float) -> str:
-    """Return a percentage that is never rounded up to certainty or down to nothing."""
-    value = 100 * probability
-    if value >= 99.95:
-        return "> 99.9 %"
-    if 0 < value < 0.05:
-        return "< 0.1 %"
-    return f"{value:.1f} %"
 
 
 def number_detail(index: int, count: int) -> str:
@@ -167,10 +147,11 @@ def status_warming(seconds: float | None = None) -> str:
     return f"Compiling the kernels, once on this machine… {seconds:.0f} s"
 
 
-def status_network(name: str, parameters: int, milliseconds: float | None) -> str:
+def status_network(reader: Any) -> str:
     """Describe the network in one line."""
-    line = f"{name} · {parameters:,} parameters"
-    return line if milliseconds is None else f"{line} · {milliseconds:.1f} ms"
+    line = f"{reader.name} · {int(reader.model.count_params()):,} parameters"
+    time = reader.milliseconds
+    return line if time is None else f"{line} · {time:.1f} ms"
 
 
 def status_read(milliseconds: float) -> str:
@@ -207,14 +188,6 @@ OLD_TK = (
     "`sudo apt install python3-tk`, `sudo dnf install python3-tkinter` or "
     "`brew install python-tk`."
 )
-
-
-def no_weights(path: str) -> str:
-    """Say that the weights are missing and what to do."""
-    return (
-        f"there is no weights file at {path}. Train one with `python train.py`, "
-        "or name one with --weights FILE."
-    )
 
 
 def unexpected(kind: str, message: str, log: str) -> str:
@@ -367,26 +340,6 @@ TEACH_ASK = "Are you sure?"
 TEACH_BUSY = "One lesson at a time: wait, or cancel the one that runs."
 
 
-def doubt_sure(label: int, said: int, sure: float) -> str:
-    """Ask about a label the network strongly disagrees with."""
-    return (
-        f"The network is {percent(sure)} sure that this is {said}, not {label}. "
-        "A wrong label makes it worse. Teach it all the same?"
-    )
-
-
-def doubt_contradiction(label: int, earlier: int) -> str:
-    """Ask about a drawing that was taught as something else."""
-    return (
-        f"You have taught nearly the same drawing as {earlier}. Teach it as {label} all the same?"
-    )
-
-
-def kept_aside(name: str) -> str:
-    """Say that a damaged file was kept."""
-    return f"A damaged file was found among your lessons and kept aside as {name}."
-
-
 def lesson_done(label: int, learned: bool, seconds: float) -> str:
     """Say how a lesson ended."""
     if learned:
@@ -452,16 +405,9 @@ NO_PANEL = "No panel is open."
 INSIDE_SCALE = "each layer on its own scale"
 UNIT_ONE_CHANNEL = "The pixels of the input, each multiplied by its weight"
 DENSE_NOTE = "The ten strongest inputs, then the sum of all others."
-NOT_OPEN = "This network takes transposed pictures: it can be asked, but not looked into or taught."
-NOT_TAUGHT = "Several networks answer here as one. They cannot be taught: choose a single one."
 OPENING = "Opening {name}…"
 PICTURE_NOT_STROKES = "This sheet is an opened picture and has no strokes. Save it as PNG."
 TOO_LARGE = "The picture needs more memory than there is. Make it smaller and try again."
-
-
-def first_of(count: int) -> str:
-    """Say which network of an ensemble is shown."""
-    return f"{count} networks answer here as one. This is the first of them."
 
 
 def unknown_ending(name: str) -> str:

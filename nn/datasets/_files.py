@@ -1,7 +1,7 @@
 """Files of a data set: finding their folder, unpacking, hashing, downloading from mirrors.
 
 Nothing is ever half written: a download goes to a temporary folder beside its destination, is
-checked there, and is moved into place by one `os.replace`.
+checked there, and is moved into place by one renaming.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nn.atomic import move_into_place
 from nn.datasets._lzw import unpack_lzw
 
 __all__ = [
@@ -231,7 +232,7 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
                     continue
                 finally:
                     bar.close()
-                os.replace(part, folder / name)
+                move_into_place(part, folder / name)
                 return folder / name
     except OSError as error:
         raise MissingDataError(

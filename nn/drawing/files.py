@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
+
+from nn.atomic import write_atomically
 
 from . import curve
 from .strokes import as_strokes
@@ -45,21 +46,6 @@ class Drawing:
     strokes: list[NDArray[np.float64]]
     size: tuple[float, float]
     pen_width: float
-
-
-def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write the whole file or leave what was there: temporary file, fsync, rename."""
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def save_strokes(

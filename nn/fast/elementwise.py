@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.fast.conv.gather import SHARDS, prepare
 from nn.fast.jit.cache import jit
-from nn.fast.jit.pool import run, shards
+from nn.fast.jit.pool import SHARDS, run, shards
+from nn.fast.memory import prepare
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from nn.reference import Array
+if TYPE_CHECKING:
+    from nn.reference import Array
 
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector load
 IDLE_BYTES = 128 << 20  # that ``recycled`` keeps at most while nobody needs them
@@ -41,6 +42,12 @@ def recycled(shape: int | tuple[int, ...], dtype: npt.DTypeLike = np.float32) ->
     size = math.prod(extents) * kind.itemsize
     block = np.asarray(_Block(max(SMALLEST_BLOCK, size)))
     return block[:size].view(kind).reshape(extents)
+
+
+def prepare(x: Array) -> Array:
+    """Return x C-contiguous and writeable: one compiled kernel a dtype, not one a flavour."""
+    flags = x.flags
+    return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
 class _Block:

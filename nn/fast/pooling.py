@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nn.fast.conv.gather import SHARDS, prepare
 from nn.fast.jit.cache import jit
-from nn.fast.jit.pool import run, shards
+from nn.fast.jit.pool import SHARDS, run, shards
+from nn.fast.memory import prepare
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -24,7 +24,7 @@ SMALLEST_SHARD = 100_000  # elements; below, a piece is shorter than its hand-ov
 
 @jit
 def _max_forward(
-    x: Any, y: Any, winner: Any, pool_size: Any, strides: Any, top: Any, left: Any, n0: Any, n1: Any
+    x: Any, y: Any, argmax: Any, pool_size: Any, strides: Any, top: Any, left: Any, n0: Any, n1: Any
 ) -> None:
     _, H, W, C = x.shape
     _, OH, OW, _ = y.shape
@@ -34,7 +34,7 @@ def _max_forward(
             h0 = i * strides[0] - top
             for j in range(OW):
                 w0 = j * strides[1] - left
-                best, place = y[n, i, j], winner[n, i, j]
+                best, place = y[n, i, j], argmax[n, i, j]
                 first_k, first_l = max(0, -h0), max(0, -w0)
                 last_k, last_l = min(PH, H - h0), min(PW, W - w0)
                 for c in range(C):  # a slice would take three seconds more to compile
@@ -54,7 +54,7 @@ def _max_forward(
 
 @jit
 def _max_backward(
-    dy: Any, winner: Any, dx: Any, PW: Any, strides: Any, top: Any, left: Any, n0: Any, n1: Any
+    dy: Any, argmax: Any, dx: Any, PW: Any, strides: Any, top: Any, left: Any, n0: Any, n1: Any
 ) -> None:
     _, OH, OW, C = dy.shape
     for n in range(n0, n1):
@@ -64,7 +64,7 @@ def _max_backward(
             for j in range(OW):
                 w0 = j * strides[1] - left
                 for c in range(C):
-                    offset = np.int64(winner[n, i, j, c])
+                    offset = np.int64(argmax[n, i, j, c])
                     dx[n, h0 + offset // PW, w0 + offset % PW, c] += dy[n, i, j, c]
 
 
@@ -133,25 +133,25 @@ def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> t
     """Return the maximum of every window and its position; see `nn.reference`."""
     x = prepare(x)
     shape = _output_shape(x.shape, pool_size, strides, pads)
-    y, winner = np.empty(shape, x.dtype), np.empty(shape, np.uint16)
+    y, argmax = np.empty(shape, x.dtype), np.empty(shape, np.uint16)
     top, left = pads[0][0], pads[1][0]
     run(
         _max_forward,
-        [(x, y, winner, pool_size, strides, top, left, *n) for n in _pieces(len(x), x.size)],
+        [(x, y, argmax, pool_size, strides, top, left, *n) for n in _pieces(len(x), x.size)],
     )
-    return y, winner
+    return y, argmax
 
 
 def maxpool2d_backward(
-    dy: Array, winner: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
+    dy: Array, argmax: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
 ) -> Array:
-    """Return dLoss/dx: each window's gradient goes to its winner; see `nn.reference`."""
-    dy, winner = prepare(dy), prepare(winner)
+    """Return dLoss/dx: a window's gradient goes to its largest value; see `nn.reference`."""
+    dy, argmax = prepare(dy), prepare(argmax)
     dx = np.empty(x_shape, dy.dtype)
     top, left = pads[0][0], pads[1][0]
     run(
         _max_backward,
-        [(dy, winner, dx, pool_size[1], strides, top, left, *n) for n in _pieces(len(dx), dx.size)],
+        [(dy, argmax, dx, pool_size[1], strides, top, left, *n) for n in _pieces(len(dx), dx.size)],
     )
     return dx
 

@@ -51,8 +51,8 @@ class Part:
 
     Attributes
     ----------
-    box : (left, top, right, bottom)
-        Of its ink, in pixels of the drawing or picture.
+    box : (left, top, right, bottom) or None
+        Of its ink, in pixels of the drawing or picture; None where it is not known.
     answer : Answer
     strokes : tuple of int
         Which strokes of the drawing belong to it; empty for pictures.
@@ -60,10 +60,15 @@ class Part:
         In which line of writing it stands, from the top.
     """
 
-    box: Box
+    box: Box | None
     answer: Answer
     strokes: tuple[int, ...] = ()
     line: int = 0
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """The 28 × 28 image that the network saw."""
+        return self.answer.image
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from nn import optimizers
+from nn.atomic import write_atomically
 from nn.ensemble import Ensemble
 from nn.layers import Layer
 from nn.models import Sequential
 from nn.saving import archive
 from nn.saving.architecture import snake_case
-from nn.saving.atomic import write_atomically
 from nn.saving.ensemble import ensemble_config
 from nn.saving.load import METADATA_ATTRIBUTE
 from nn.saving.training import STATE_GROUP
@@ -192,7 +192,9 @@ def _write_names(group: Any, name: str, values: list[str]) -> None:
 
 def _write_optimizer(file: Any, model: Sequential, keras: int) -> None:
     optimizer = model.optimizer
-    if not optimizer.iterations and not any(slot.any() for slot in optimizer.slots.values()):
+    if not optimizer.iterations and not any(
+        slot.any() for slots in optimizer.slots.values() for slot in slots
+    ):
         return
     group = file.create_group("optimizer_weights" if keras == 2 else STATE_GROUP)
     # Keras 2 keeps the rate in the configuration only, and one slot of all weights after another.
@@ -212,14 +214,10 @@ def optimizer_state(model: Sequential) -> list[tuple[str, np.ndarray[Any, Any]]]
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
         (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
     ]
-    start = 0
-    for layer in model.layers:
-        for name, weight in layer.params.items():
-            end = start + weight.size
-            for slot, values in optimizer.slots.items():
-                array = np.asarray(values[start:end], np.float32).reshape(weight.shape)
-                found.append((f"{prefix}/{layer.name}/{name}/{slot}:0", array))
-            start = end
+    names = (f"{layer.name}/{name}" for layer in model.layers for name in layer.params)
+    for index, name in enumerate(names):
+        for slot, arrays in optimizer.slots.items():
+            found.append((f"{prefix}/{name}/{slot}:0", np.asarray(arrays[index], np.float32)))
     return found
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nn.losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from nn.models import Sequential
 from nn.optimizers import OPTIMIZERS, Optimizer
@@ -142,7 +140,7 @@ def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset
     scalars = [a for a in arrays if not a.shape]
     moments = [a for a in arrays if a.shape]
     names = optimizer.slot_names
-    count, size = len(shapes), model.parameters.size
+    count, size = len(shapes), sum(w.size for w in model.trainable_weights)
     if len(moments) == 3 * count and len(names) == 2 and moments[-1].shape == (1,):
         moments = moments[: 2 * count]  # Keras 2.3 adds empty maxima, unless amsgrad
     if not names and moments:
@@ -160,16 +158,13 @@ def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset
         return False
     try:
         values = {
-            name: np.concatenate([a.read(size).ravel() for a in group])
-            for name, group in zip(names, grouped, strict=True)
+            name: [a.read(size) for a in group] for name, group in zip(names, grouped, strict=True)
         }
         steps = int(scalars[0].read(1)[()]) if scalars else 0
     except (FormatError, ValueError, OverflowError):
         return False
-    optimizer.build(size, model.dtype)
-    for name, value in values.items():
-        optimizer.slots[name][...] = value
-    optimizer.iterations = max(steps, 0)
+    optimizer.build(model.trainable_weights)
+    optimizer.restore(values, max(steps, 0))
     return True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from nn.atomic import write_atomically
 
 Images = NDArray[np.float32]
 
@@ -134,7 +135,7 @@ class PersonalSet:
 
 
 def write_set(path: Path, examples: Sequence[Example]) -> None:
-    """Write corrections atomically: a temporary file, fsync, rename.
+    """Write corrections, the whole file or nothing.
 
     Raises
     ------
@@ -144,10 +145,8 @@ def write_set(path: Path, examples: Sequence[Example]) -> None:
     import h5py
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+
+    def write(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
             file.attrs["format"] = FORMAT
             images = np.array([e.image for e in examples], np.float32).reshape(-1, 28, 28)
@@ -160,11 +159,8 @@ def write_set(path: Path, examples: Sequence[Example]) -> None:
                 for e in examples
             ]
             file.create_dataset("strokes", data=strokes, dtype=h5py.string_dtype())
-        with open(temporary, "r+b") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    write_atomically(path, write)
 
 
 def read_set(path: Path) -> list[Example]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.train.record import write_bytes
+from nn.atomic import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,4 +138,4 @@ def save(figure: Figure, path: Path) -> None:
     """Write ``figure`` to ``path`` as PNG, all of it or nothing."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())

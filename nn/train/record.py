@@ -8,13 +8,14 @@ import math
 import os
 import platform
 import sys
-import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nn.atomic import write_atomically
 
 
 def describe_versions() -> dict[str, str]:
@@ -89,26 +90,4 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     OSError
         If it cannot be written; whatever stood at ``path`` before is still there.
     """
-    write_bytes(path, (to_json(value) + "\n").encode())
-
-
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write ``content`` to ``path`` through a temporary file beside it, all of it or nothing.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; whatever stood at ``path`` before is still there.
-    """
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, (to_json(value) + "\n").encode())

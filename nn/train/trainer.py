@@ -253,9 +253,7 @@ class Run:
                 f"{type(theirs).__name__} in {path}. Start anew without --resume."
             )
         model.set_weights(saved.get_weights())
-        for name, slot in theirs.slots.items():
-            ours.slots[name][...] = slot
-        ours.iterations = theirs.iterations
+        ours.restore(theirs.slots, theirs.iterations)
         self.course = Course(**state["course"])
 
         def other(ending: str) -> Sequential:

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 
 from nn.console.ink import smoothed  # noqa: E402
-from nn.console.reader import load  # noqa: E402
+from nn.recognise.reader import load  # noqa: E402
 
 START = """
 import sys, time

@@ -10,7 +10,7 @@ import numpy as np
 
 import nn
 from nn import reference, runtime
-from nn.fast.engine.buffers import SHARDS
+from nn.fast.jit.pool import SHARDS
 from tests.benchmarks.nets import NETS, noise, ours, widened
 from tests.benchmarks.timing import best_cpu, interleave
 

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.fast.conv import gather_tiles, plain
-from nn.fast.jit.pool import run, shards
+from nn.fast.jit.pool import SHARDS, run, shards
+from nn.fast.memory import prepare
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -25,15 +26,8 @@ Pads = tuple[Pair, Pair]
 Shape = tuple[int, ...]
 Padding = tuple[int, int, int, int, int]
 
-SHARDS = 4
 # Below about this many multiplications a piece of work is shorter than its hand-over.
 SMALLEST_SHARD = 500_000
-
-
-def prepare(x: Array) -> Array:
-    """Return x C-contiguous and writeable: one compiled kernel a dtype, not one a flavour."""
-    flags = x.flags
-    return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
 def _alike(a: Array, b: Array) -> tuple[Array, Array]:

@@ -13,8 +13,9 @@ from nn.fast.conv.sparse import add_rows, pack_rows, sparse_input_gradient, spar
 from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
 from nn.fast.dense.forward import activation_gradient, column_sums
-from nn.fast.engine.buffers import SHARDS, SLACK, Buffer, Plane
+from nn.fast.engine.buffers import SLACK, Buffer, Plane
 from nn.fast.engine.stages import Bench, Call, Stage, Weights, dropout_call, eights
+from nn.fast.jit.pool import SHARDS
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import EIGHT, LANES, WIDE, Lanes
 from nn.layers import Conv2D, Dropout

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.reference import Array, Pads, Shape
 
-SHARDS = 4  # part of the result: sums are formed shard by shard, whatever the number of threads
 SLACK = 64  # elements behind every buffer that a vector load may touch
 
 NO_BORDER: Pads = ((0, 0), (0, 0))
-
-
-def shard_bounds(N: int) -> list[tuple[int, int]]:
-    """Cut ``range(N)`` into ``SHARDS`` nearly equal ranges; some are empty if N is small."""
-    cuts = [N * s // SHARDS for s in range(SHARDS + 1)]
-    return list(itertools.pairwise(cuts))
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from nn import runtime
 from nn.fast.conv.direct import copy_planes
 from nn.fast.conv.stage import ConvPoolStage
 from nn.fast.dense.head import softmax_rows
-from nn.fast.engine.buffers import SHARDS
 from nn.fast.engine.plan import Plan, make_plan
-from nn.fast.engine.predictor import Predictor, layer_starts
+from nn.fast.engine.predictor import Predictor
 from nn.fast.engine.stages import Call, DenseStage, PlainStage, Stage, run
 from nn.fast.engine.workspace import Program, Workspace
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ class Engine:
         self._training: Workspace | None = None
         self._lock = threading.RLock()  # one training step at a time
         self._predictor = Predictor(model, plan)
-        self._has_plain = any(isinstance(stage, PlainStage) for stage in plan.stages)
+        self._flat = model.flat
+        self._fused = [
+            stage.layer for stage in plan.stages if isinstance(stage, DenseStage | ConvPoolStage)
+        ]
 
     # -- training ----------------------------------------------------------------------------
 
@@ -94,8 +97,6 @@ class Engine:
         run(space.preparation)
         losses, correct = self._there(space, program, x, targets)
         self._back(space, program, N)
-        if self._has_plain:
-            self._collect_plain()
         return (losses / N, correct), space, program
 
     def _there(
@@ -148,18 +149,6 @@ class Engine:
             elif program.backward[number]:
                 pool.run(run, [(calls,) for calls in program.backward[number]])
 
-    def _collect_plain(self) -> None:
-        starts = layer_starts(self.model)
-        for stage in self.plan.stages:
-            if isinstance(stage, PlainStage):
-                for layer in stage.layers:
-                    start = starts[id(layer)]
-                    for name, values in layer.params.items():
-                        self.model.gradients[start : start + values.size] = layer.grads[
-                            name
-                        ].reshape(-1)
-                        start += values.size
-
     def _finish(self, space: Workspace, program: Program, step: bool) -> None:
         """Sum the gradients of all quarters of the weights; step them all, or none.
 
@@ -167,14 +156,14 @@ class Engine:
         is done.
         """
         model = self.model
-        flat = model.parameters, model.gradients
+        model.flat.share_gradients(self._fused)
         calls: list[Call] | None = None
         if step:
-            calls = program.updates.calls(model.optimizer, *flat)
+            calls = program.updates.calls(model.optimizer, model.flat)
         if calls is None:
             pool.run(run, [(sums,) for sums in program.finish])
             if step:
-                model.optimizer.step(*flat)
+                model.apply_gradients()
             return
         done = space.done
         done[:] = 0
@@ -194,6 +183,10 @@ class Engine:
     def predict(self, x: Array) -> Array:
         """Return the model's outputs for ``x``, float32 (N, *input_shape); see ``Predictor``."""
         return self._predictor.predict(x)
+
+    def is_current(self) -> bool:
+        """Return whether the weights still lie where this engine's calls read them."""
+        return self.model.flat is self._flat
 
     # -- the plan ----------------------------------------------------------------------------
 

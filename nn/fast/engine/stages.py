@@ -34,7 +34,8 @@ from nn.fast.dense.gradient import (
     lists_size,
     scratch_size,
 )
-from nn.fast.engine.buffers import NO_BORDER, SHARDS, SLACK, Buffer, Plane
+from nn.fast.engine.buffers import NO_BORDER, SLACK, Buffer, Plane
+from nn.fast.jit.pool import SHARDS
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
 from nn.layers import Dense, Dropout, Layer

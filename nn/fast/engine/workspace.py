@@ -18,12 +18,13 @@ import numpy as np
 
 from nn.fast.conv.stage import ConvPoolStage
 from nn.fast.dense.head import softmax_crossentropy
-from nn.fast.engine.buffers import SHARDS, Buffer, Plane, shard_bounds
+from nn.fast.engine.buffers import Buffer, Plane
 from nn.fast.engine.plan import Plan
 from nn.fast.engine.predictor import layer_starts
 from nn.fast.engine.stages import Bench, Call, DenseStage, PlainStage, Weights
 from nn.fast.engine.update import Updates
 from nn.fast.jit.cache import direct
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.jit.workers import compile_together
 from nn.fast.memory import aligned_zeros
 
@@ -231,7 +232,7 @@ class Workspace:
             for calls in parts:
                 yield from calls
         model = self.model
-        yield from program.updates.calls(model.optimizer, model.parameters, model.gradients) or ()
+        yield from program.updates.calls(model.optimizer, model.flat) or ()
 
     # -- the flat vector of weights ----------------------------------------------------------
 

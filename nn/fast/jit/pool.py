@@ -16,6 +16,8 @@ from typing import Any
 
 from nn import runtime
 
+SHARDS = 4  # part of the result: sums are formed shard by shard, whatever the number of threads
+
 _lock = threading.Lock()
 _executor: ThreadPoolExecutor | None = None
 _executor_size = 0
@@ -42,6 +44,11 @@ def _helpers(count: int) -> ThreadPoolExecutor:
         return _executor
 
 
+def shard_bounds(extent: int, count: int = SHARDS) -> list[tuple[int, int]]:
+    """Cut ``range(extent)`` into ``count`` nearly equal ranges; some are empty if it is short."""
+    return list(itertools.pairwise(extent * i // count for i in range(count + 1)))
+
+
 def shards(extent: int, count: int) -> list[tuple[int, int]]:
     """Cut `range(extent)` into at most `count` ranges of nearly equal length.
 
@@ -57,9 +64,7 @@ def shards(extent: int, count: int) -> list[tuple[int, int]]:
     list of (int, int)
         Half-open, not empty, in order, covering `range(extent)`.
     """
-    count = max(1, min(count, extent))
-    cuts = [extent * i // count for i in range(count + 1)]
-    return list(itertools.pairwise(cuts)) if extent else []
+    return shard_bounds(extent, max(1, min(count, extent))) if extent else []
 
 
 def run(function: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:

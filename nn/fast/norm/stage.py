@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nn.fast.engine.buffers import SHARDS, shard_bounds
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros, recycled
 from nn.fast.norm.kernels import (
     moments,
@@ -18,10 +18,9 @@ from nn.fast.norm.kernels import (
     norm_relu_pool_sums,
     norm_relu_sums,
 )
+from nn.fast.simd import LANES
 from nn.layers import Activation, BatchNormalization, Layer, MaxPooling2D
 from nn.reference import Array
-
-LANES = 8
 
 
 def norm_relu_length(layers: Sequence[Layer], index: int) -> int:

@@ -1,4 +1,4 @@
-"""The console without a window: read pictures and print the answers, or measure.
+"""Read pictures and print the answers, or measure accuracy, without a window.
 
 Standard output carries the answers and nothing else; what went wrong goes to standard error,
 one clear sentence each.
@@ -18,10 +18,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from nn.console import answers, texts
-from nn.console.desk import Found
-from nn.console.reader import InputForm, NetworkReader, load
-from nn.console.sketch import Picture
+from nn.recognise import wording
+from nn.recognise.answers import Part
+from nn.recognise.reader import NetworkReader, load
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
@@ -38,9 +37,9 @@ def run(args: argparse.Namespace) -> int:
         could be.
     """
     try:
-        reader = load(args.weights, InputForm(args.input_scale, args.transpose, args.invert))
+        reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
-            from nn.console import evaluation
+            from nn.recognise import evaluation
 
             return evaluation.run(reader, args.evaluate, as_json=args.json, sheet=args.sheet)
         return read(reader, args.image, "json" if args.json else "csv" if args.csv else "text")
@@ -103,20 +102,23 @@ def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
     """Read one picture; returns what JSON shows of it."""
     from nn.drawing import read_picture
 
-    found = reader.read_picture(Picture(np.asarray(read_picture(path), np.float32), name))
-    return row_of(name, found)
+    # In 255 levels, as the window keeps pictures: both give the same answer.
+    levels = np.round(255 * np.clip(read_picture(path), 0, 1)).astype(np.uint8)
+    return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
 
 
-def row_of(name: str, found: tuple[Found, ...]) -> dict[str, Any]:
+def row_of(name: str, found: tuple[Part, ...]) -> dict[str, Any]:
     """Return the JSON-able description of what was found."""
-    shown = answers.show([f.answer for f in found], 0)
     states = [f.answer.state for f in found]
+    drawn = any(state != "empty" for state in states)
+    text = wording.number_of([f.answer for f in found]) if drawn else ""
+    sentence = wording.sentence(found[0].answer) if drawn else wording.EMPTY
     state = "empty" if not found else states[0] if len(set(states)) == 1 else "mixed"
     return {
         "file": name,
         "state": state,
-        "text": shown.number,
-        "sentence": shown.headline if len(found) < 2 else shown.number,
+        "text": text,
+        "sentence": sentence if len(found) < 2 else text,
         "confidence": float(min((f.answer.probabilities.max() for f in found), default=0.0)),
         "digits": [
             {
@@ -168,11 +170,11 @@ def _line(row: dict[str, Any]) -> str:
         return "nothing drawn"
     if len(row["digits"]) == 1:
         if row["state"] == "digit":
-            return f"{row['text']}  {texts.percent(row['confidence'])}"
+            return f"{row['text']}  {wording.percent(row['confidence'])}"
         return str(row["sentence"])
     parts = []
     for digit in row["digits"]:
         box = "" if digit["box"] is None else " at " + ",".join(f"{v:.0f}" for v in digit["box"])
         name = "?" if digit["digit"] is None else digit["digit"]
-        parts.append(f"{name} {texts.percent(digit['confidence'])}{box}")
+        parts.append(f"{name} {wording.percent(digit['confidence'])}{box}")
     return f"{row['text']}  ({'; '.join(parts)})"

@@ -1,56 +1,33 @@
-"""The network as the console uses it: loads the weights, reads strokes and pictures.
+"""A network loaded from a file, ready to read strokes and images.
 
-Importing this module is cheap; `load` imports the network, its kernels and Numba, and is
-therefore called in a worker while the window is already open.
+Importing this module is cheap; `load` imports the network, its kernels and Numba.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nn.console import texts
-from nn.console.desk import Found
-from nn.console.sketch import Picture, Points
+from nn.recognise.answers import Part
 
 SMALLEST = 6.0
-"""Paper units: a drawing smaller than this is a speck and is not blown up to a digit."""
+"""Units of the strokes: a drawing smaller than this is a speck and is not enlarged to a digit."""
+TRANSPOSED = (
+    "This network takes transposed pictures: it can be asked, but not looked into or taught."
+)
+SEVERAL_SHOWN = "{} networks answer here as one. This is the first of them."
+SEVERAL_TAUGHT = "Several networks answer here as one. They cannot be taught: choose a single one."
 
 
-@dataclass(frozen=True)
-class InputForm:
-    """How a stranger's model wants its pictures, where the user says so; None: as the file says.
+class TransposedModel:
+    """A model trained on transposed images, with the call of an ordinary one.
 
-    Parameters
-    ----------
-    scale : float or None
-        What full ink is multiplied to, 1 or 255 for most models.
-    transpose, invert : bool or None
-        Rows and columns exchanged; ink dark instead of bright.
-    """
-
-    scale: float | None = None
-    transpose: bool | None = None
-    invert: bool | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of `nn.load_model`."""
-        return {
-            "input_scale": self.scale,
-            "transpose": self.transpose,
-            "invert": self.invert,
-        }
-
-
-class ForeignModel:
-    """A model whose pictures are transposed, shown to the recogniser as an ordinary one.
-
-    It can be asked, but neither looked into nor taught.
+    Its layers cannot be shown and it cannot be taught.
     """
 
     input_shape = (28, 28, 1)
@@ -77,7 +54,6 @@ class NetworkReader:
 
     model: Any
     path: Path
-    form: InputForm = field(default_factory=InputForm)
     note: str = ""
     milliseconds: float | None = None
 
@@ -96,7 +72,7 @@ class NetworkReader:
     @property
     def inside(self) -> Any:
         """The network whose layers are shown: an ensemble's first; None if there is none."""
-        if isinstance(self.model, ForeignModel):
+        if isinstance(self.model, TransposedModel):
             return None
         members = getattr(self.model, "members", None)
         return members[0] if members else self.model
@@ -104,48 +80,46 @@ class NetworkReader:
     @property
     def inside_note(self) -> str:
         """What to say about the network whose layers are shown; "" where it is the one."""
-        if isinstance(self.model, ForeignModel):
-            return texts.NOT_OPEN
+        if isinstance(self.model, TransposedModel):
+            return TRANSPOSED
         members = getattr(self.model, "members", None)
-        return texts.first_of(len(members)) if members else ""
+        return SEVERAL_SHOWN.format(len(members)) if members else ""
 
     @property
     def teach_note(self) -> str:
         """Why the network cannot be taught; "" if it can."""
-        if isinstance(self.model, ForeignModel):
-            return texts.NOT_OPEN
-        return texts.NOT_TAUGHT if getattr(self.model, "members", None) else ""
+        if isinstance(self.model, TransposedModel):
+            return TRANSPOSED
+        return SEVERAL_TAUGHT if getattr(self.model, "members", None) else ""
 
     @property
-    def title(self) -> str:
-        """The window's title."""
-        mark = f" ({self.note})" if self.note else ""
-        return f"{texts.TITLE} · {self.path.name}{mark}"
+    def name(self) -> str:
+        """The file's name, with the note in parentheses if there is one."""
+        return f"{self.path.name} ({self.note})" if self.note else self.path.name
 
-    @property
-    def description(self) -> str:
-        """One line about the network."""
-        name = f"{self.path.name} ({self.note})" if self.note else self.path.name
-        return texts.status_network(name, int(self.model.count_params()), self.milliseconds)
+    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> tuple[Part, ...]:
+        """Return the digits drawn, in reading order; strokes are arrays (P, 2)."""
+        return tuple(self.recogniser.read_number(strokes).parts)
 
-    def read_strokes(self, strokes: list[Points]) -> tuple[Found, ...]:
-        """Return the digits drawn, in reading order."""
-        return _found(self.recogniser.read_number(strokes))
-
-    def read_picture(self, picture: Picture) -> tuple[Found, ...]:
-        """Return the digits in a picture, in reading order."""
-        return _found(self.recogniser.read_number(picture.ink))
+    def read_image(self, ink: NDArray[np.float32]) -> tuple[Part, ...]:
+        """Return the digits of an image (H, W) in [0, 1], ink = 1, in reading order."""
+        return tuple(self.recogniser.read_number(ink).parts)
 
 
-def _found(reading: Any) -> tuple[Found, ...]:
-    return tuple(
-        Found(part.answer, part.answer.image, part.box, part.line, part.strokes)
-        for part in reading.parts
-    )
-
-
-def load(path: Path, form: InputForm | None = None) -> NetworkReader:
+def load(
+    path: Path,
+    input_scale: float | None = None,
+    transpose: bool | None = None,
+    invert: bool | None = None,
+) -> NetworkReader:
     """Load a network, warm it up and time one answer.
+
+    Parameters
+    ----------
+    path : Path
+    input_scale, transpose, invert
+        The form of the images the network was trained on, where the file does not say it; see
+        `nn.load_model`.
 
     Raises
     ------
@@ -154,15 +128,19 @@ def load(path: Path, form: InputForm | None = None) -> NetworkReader:
     ValueError
         If it holds no network for 28 × 28 pictures of ten digits.
     """
-    form = form or InputForm()
     if not path.is_file():
-        raise FileNotFoundError(texts.no_weights(str(path)))
+        raise FileNotFoundError(
+            f"there is no weights file at {path}. Train one with `python train.py`, "
+            "or name one with --weights FILE."
+        )
     import nn
     from nn.saving import check_digit_model
 
-    model = nn.load_model(path, probabilities=True, **form.arguments)
+    model = nn.load_model(
+        path, input_scale=input_scale, transpose=transpose, invert=invert, probabilities=True
+    )
     check_digit_model(model)
-    reader = NetworkReader(as_plain(model), path, form)
+    reader = NetworkReader(as_plain(model), path)
     reader.milliseconds = warmed(reader)
     return reader
 
@@ -171,7 +149,7 @@ def as_plain(model: Any) -> Any:
     """Return a network of the same answers that takes (28, 28, 1) with ink 1.
 
     What another convention needs goes in front as layers: a margin, another range, a reshape,
-    three equal colours. Transposed pictures are turned by a `ForeignModel`.
+    three equal colours. Transposed pictures are turned by a `TransposedModel`.
     """
     from nn.ensemble import Ensemble
     from nn.saving import DigitInput
@@ -180,7 +158,7 @@ def as_plain(model: Any) -> Any:
     if convention == DigitInput() and shape == (28, 28, 1):
         return model
     if convention.transpose:
-        return ForeignModel(model)
+        return TransposedModel(model)
     if isinstance(model, Ensemble):
         plain = Ensemble([_with_front(m, convention, shape) for m in model.members], model.name)
     else:

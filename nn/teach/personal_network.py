@@ -1,4 +1,4 @@
-"""The user's own network: its corrections, its weights, and the way back. No Tk.
+"""The user's own network: its corrections, its weights, and undo.
 
 Everything lives in the user's data folder: `personal-set.h5` (the corrections) and
 `personal-weights.h5` (the network after the lessons, which remembers what it grew from). The
@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -22,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import teach
-from nn.console import texts
-from nn.console.answers import AnswerLike
+from nn.recognise.wording import AnswerLike, percent
 from nn.teach import Lesson
 
 VERY_SURE = 0.98
-"""From this probability of another digit on, the console asks before it teaches."""
+"""From this probability of another digit on, `label_warning` warns."""
 MOST_UNDO = 20
 
 
@@ -38,23 +36,34 @@ def data_folder() -> Path:
     return user_data_path("handwritten-digits", appauthor=False)
 
 
-def doubt(
+def label_warning(
     answer: AnswerLike, label: int, personal: teach.PersonalSet, image: NDArray[np.float32]
 ) -> str:
-    """Return a question to ask before teaching this label, "" if there is nothing to ask."""
+    """Return why teaching this label looks like a mistake, as a question; "" if it does not."""
     earlier = personal.contradiction(image, label)
     if earlier is not None:
-        return texts.doubt_contradiction(label, earlier.label)
+        return (
+            f"You have taught nearly the same drawing as {earlier.label}. "
+            f"Teach it as {label} all the same?"
+        )
     sure = float(answer.probabilities.max())
     said = int(np.argmax(answer.probabilities))
     if answer.state == "digit" and said != label and sure >= VERY_SURE:
-        return texts.doubt_sure(label, said, sure)
+        return (
+            f"The network is {percent(sure)} sure that this is {said}, not {label}. "
+            "A wrong label makes it worse. Teach it all the same?"
+        )
     return ""
 
 
+def kept_aside(name: str) -> str:
+    """Return the message that a damaged file was renamed, not deleted."""
+    return f"A damaged file was found among your lessons and kept aside as {name}."
+
+
 @dataclass
-class Teacher:
-    """Carries out lessons for one base network.
+class PersonalNetwork:
+    """The user's own network: a base network and the lessons given to it.
 
     Parameters
     ----------
@@ -82,7 +91,7 @@ class Teacher:
         self.model = self.base
         self.personal = teach.PersonalSet(self.folder / "personal-set.h5")
         if self.personal.kept_aside is not None:
-            self.problem = texts.kept_aside(self.personal.kept_aside.name)
+            self.problem = kept_aside(self.personal.kept_aside.name)
 
     @property
     def weights_path(self) -> Path:
@@ -106,7 +115,7 @@ class Teacher:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             aside = self.weights_path.with_name(f"personal-weights.damaged-{stamp}.h5")
             os.replace(self.weights_path, aside)
-            self.problem = texts.kept_aside(aside.name) + f" ({error})"
+            self.problem = kept_aside(aside.name) + f" ({error})"
             return False
         note = model.metadata.get("personal")
         if not isinstance(note, dict) or note.get("base") != fingerprint(self.base):
@@ -222,13 +231,7 @@ class Teacher:
             "lessons": self.lessons,
             "corrections": len(self.personal),
         }
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".personal-", suffix=".h5")
-        os.close(handle)
-        try:
-            self.model.save(name)
-            os.replace(name, self.weights_path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        self.model.save(self.weights_path)
 
 
 def fingerprint(model: Any) -> str:

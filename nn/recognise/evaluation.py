@@ -1,4 +1,4 @@
-"""How well the console reads: pen strokes or named pictures through its own path.
+"""Measure accuracy on pen strokes or named pictures, read as the console reads them.
 
 Each item goes the way a drawing goes in the window: normalised by `nn.drawing`, read by the
 recogniser with its temperature and thresholds. The digit counted is the most probable one;
@@ -19,13 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.console.headless import PICTURES
-from nn.console.ink import colour_table
-from nn.console.palette import LIGHT
+from nn.recognise.headless import PICTURES
 
 Z = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
 LARGEST_SHEET = 200
+BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,26 +236,25 @@ def as_text(result: Evaluation) -> str:
 
 def save_sheet(result: Evaluation, path: Path) -> None:
     """Draw the mistakes, the most confident first, each with what it is and what was read."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     chosen = sorted(result.mistakes, key=lambda m: -m.confidence)[:LARGEST_SHEET]
     cell, label, gap, columns = 84, 20, 10, 10
     rows = max(-(-len(chosen) // columns), 1)
     size = (columns * (cell + gap) + gap, rows * (cell + label + gap) + gap)
-    sheet = Image.new("RGB", size, LIGHT.window)
+    sheet = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(13)
-    table = colour_table(LIGHT.paper, LIGHT.ink)
     for index, mistake in enumerate(chosen):
         x = gap + index % columns * (cell + gap)
         y = gap + index // columns * (cell + label + gap)
         levels = (np.clip(mistake.image, 0, 1) * 255).astype(np.uint8)
-        picture = Image.fromarray(table[levels]).resize((cell, cell), Image.Resampling.NEAREST)
-        sheet.paste(picture, (x, y))
+        picture = ImageOps.colorize(Image.fromarray(levels), PAPER, INK)
+        sheet.paste(picture.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
         text = f"{mistake.label} read {mistake.said}  {100 * mistake.confidence:.0f} %"
-        draw.text((x, y + cell + 2), text, fill=LIGHT.text, font=font)
+        draw.text((x, y + cell + 2), text, fill=TEXT, font=font)
     if not chosen:
-        draw.text((gap, gap), "no mistakes", fill=LIGHT.text, font=font)
+        draw.text((gap, gap), "no mistakes", fill=TEXT, font=font)
     try:
         sheet.save(path)
     except (OSError, ValueError) as error:
