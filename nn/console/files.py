@@ -250,9 +250,9 @@ def clipboard_picture(root: tk.Misc) -> Image.Image | None:
 
 def _picture(source: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Return the ink of a picture, no larger than the screen needs."""
-    from nn.drawing import read_picture
+    from nn.drawing import read_ink
 
-    ink = np.asarray(read_picture(source), np.float32)
+    ink = np.asarray(read_ink(source), np.float32)
     factor = LONGEST_SIDE / max(ink.shape)
     if factor < 1:
         size = (max(round(ink.shape[1] * factor), 1), max(round(ink.shape[0] * factor), 1))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.drawing import render_batch
-from nn.drawing.scribbles import scribbles
+from nn.synthetic.scribbles import scribbles
 
 from .recogniser import Model, look, softmax
 from .rejection import Floats, fit_rejection

@@ -207,9 +207,9 @@ def _read_record(strokes: Any, recogniser: Any) -> Any:
 
 
 def _read_file(file: Path, recogniser: Any) -> Any:
-    from nn.drawing import read_picture
+    from nn.drawing import read_ink
 
-    return recogniser.read_image(read_picture(file))
+    return recogniser.read_image(read_ink(file))
 
 
 def as_text(result: Evaluation) -> str:

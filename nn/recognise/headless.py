@@ -100,10 +100,10 @@ def _from_stdin(reader: NetworkReader) -> dict[str, Any]:
 
 def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
     """Read one picture; returns what JSON shows of it."""
-    from nn.drawing import read_picture
+    from nn.drawing import read_ink
 
     # In 255 levels, as the window keeps pictures: both give the same answer.
-    levels = np.round(255 * np.clip(read_picture(path), 0, 1)).astype(np.uint8)
+    levels = np.round(255 * np.clip(read_ink(path), 0, 1)).astype(np.uint8)
     return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
 
 

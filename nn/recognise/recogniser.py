@@ -192,7 +192,7 @@ class Recogniser:
         return self.answers(render_batch(drawings, smallest=self.smallest))
 
     def read_image(self, ink: ArrayLike) -> Answer:
-        """Read an ink picture (H, W) in [0, 1] as one digit; see `nn.drawing.read_picture`.
+        """Read an ink picture (H, W) in [0, 1] as one digit; see `nn.drawing.read_ink`.
 
         Lines much thinner or thicker than MNIST's are brought to its width first.
         """

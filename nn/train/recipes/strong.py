@@ -18,8 +18,8 @@ from nn import losses, optimizers
 from nn.augment import Distortion, MixedBatches, Source, StrokeVariation, vary_strokes
 from nn.datasets import MissingDataError, pendigits
 from nn.drawing import PackedStrokes, pack_strokes, render_batch
-from nn.drawing.scribbles import scribbles
 from nn.synthetic import generate
+from nn.synthetic.scribbles import scribbles
 from nn.train.recipes.base import Recipe
 from nn.train.recipes.presets import CLASSES
 

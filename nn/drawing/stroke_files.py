@@ -1,4 +1,4 @@
-"""Drawings as files: strokes as JSON (to go on drawing), SVG and ink images (to show)."""
+"""Drawings as files: strokes as JSON (to go on drawing), as SVG, and rendered to an ink image."""
 
 from __future__ import annotations
 
