@@ -1,6 +1,6 @@
 """Draw the pictures of the guided tour: ``python docs/make_pictures.py`` (needs the extra plots).
 
-No data set is needed: the digit is written by the stroke generator and read by the shipped weights.
+No data set is needed: the digit comes from the stroke generator, the prediction from the shipped weights.
 """
 
 from __future__ import annotations

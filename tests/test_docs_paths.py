@@ -1,5 +1,6 @@
 """Files, modules and functions that the pages, and the docstrings of nn, send readers to exist."""
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -91,3 +92,22 @@ def test_what_docstrings_and_comments_name_exists():
         missing += [f"{where}: {path}" for path in sorted(paths) if not is_there(path)]
         missing += [f"{where}: {name}" for name in sorted(names) if not resolves(name)]
     assert missing == []
+
+
+def test_programs_beside_the_tests_import_what_exists():
+    """No test runs the benchmarks or draws the pictures: a moved name would go unnoticed."""
+    missing = []
+    for source in sorted([*ROOT.glob("docs/*.py"), *ROOT.glob("tests/**/*.py")]):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            wrong = [name for name in names if within(name, "nn") and not resolves(name)]
+            missing += [f"{source.relative_to(ROOT).as_posix()}: {name}" for name in wrong]
+    assert missing == []
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
