@@ -73,7 +73,7 @@ class _Segment:
     open: bool = False
 
     def record(self, columns: tuple[int, int, int | None]) -> StrokeRecord:
-        """Return the digit; ValueError with the reason if it is left out. `columns`: see `_points`."""
+        """Return the digit; a ValueError with the reason if it is left out."""
         if len(self.label) != 1 or self.label not in "0123456789":
             raise ValueError("unknown label")
         if self.open:
@@ -93,16 +93,11 @@ def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFil
     has no point, if it is a single point, if a coordinate is not a finite number, or if the file
     ends inside it. Strokes without points are dropped.
 
-    Parameters
-    ----------
-    path : path
-    limit : int
-        Largest unpacked size accepted, in bytes.
-
     Raises
     ------
     DataError
-        If the file cannot be read, is a damaged archive, or has no `.SEGMENT` or no `.PEN_DOWN`.
+        If the file cannot be read, is a damaged archive, has more than `limit` bytes unpacked, or
+        has no `.SEGMENT` or no `.PEN_DOWN`.
     """
     path = Path(path)
     data = read_bytes(path, limit)

@@ -94,12 +94,7 @@ def connected_components(mask: NDArray[np.bool_]) -> Components:
 def pen_strokes(ink: NDArray[np.float64], pieces: Components) -> NDArray[np.bool_]:
     """Return (K,): which components may be pen strokes, compared with the largest.
 
-    Parameters
-    ----------
-    ink : (H, W) float64
-        In [0, 1], background 0.
-    pieces : Components
-        Of a mask of this ink.
+    Takes ink (H, W) in [0, 1], background 0, and the components of a mask of it.
     """
     if len(pieces) == 0:
         return np.zeros(0, dtype=bool)

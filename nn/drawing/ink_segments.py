@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .components import connected_components, pen_strokes
-from .normalise import Image, image_to_mnist
+from .normalise import Image, as_ink, image_to_mnist
 from .resample import Floats, dilate
 from .segment import (
     CUT_COST,
@@ -47,14 +47,9 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
     Raises
     ------
     ValueError
-        If the image is not two-dimensional.
+        If the image is not two-dimensional, not finite or out of [0, 1].
     """
-    image = np.asarray(ink, dtype=np.float64)
-    if image.ndim != 2:
-        raise ValueError(
-            f"ink: expected an image of shape (H, W), received {image.shape}. "
-            "Give one grey channel with ink = 1; read_ink() makes it from files."
-        )
+    image = as_ink(ink)
     if not image.any():
         return []
     components = connected_components(image > WEAK_INK * image.max())

@@ -266,8 +266,8 @@ def image_to_mnist(ink: ArrayLike) -> Image:
     Parameters
     ----------
     ink : array_like (H, W)
-        In [0, 1], ink = 1. Every pixel above 0 counts as ink, so the background must be exactly 0
-        (`read_ink` sees to that).
+        In [0, 1], ink = 1. Every pixel above 0 counts as ink, so the background must be exactly 0,
+        as `read_ink` makes it.
 
     Returns
     -------

@@ -31,13 +31,11 @@ class Allograph(NamedTuple):
 
 
 def _allographs() -> tuple[Allograph, ...]:
-    table = resources.files(__package__).joinpath("allographs.tsv")
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t")
-        return tuple(
-            Allograph(int(row["digit"]), row["name"], float(row["weight"]), row["path"])
-            for row in rows
-        )
+    table = resources.files(__package__).joinpath("allographs.tsv").read_text(encoding="utf-8")
+    return tuple(
+        Allograph(int(row["digit"]), row["name"], float(row["weight"]), row["path"])
+        for row in csv.DictReader(table.splitlines(), delimiter="\t")
+    )
 
 
 ALLOGRAPHS = _allographs()
