@@ -164,10 +164,7 @@ class MixedBatches:
         return x[rows], y[rows]
 
     def places(self, index: int) -> NDArray[np.int64]:
-        """Return the place of each example of batch `index` in its variation, whatever the order.
-
-        A place in a variation always holds the same image and target.
-        """
+        """Return the place in its variation of each example of a batch: of one image and target."""
         order = self._current().order
         return order[index * self.batch_size : (index + 1) * self.batch_size]
 

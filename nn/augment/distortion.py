@@ -139,8 +139,7 @@ def distort(
 ) -> NDArray[np.float32]:
     """Return distorted copies of images.
 
-    The copy of an image follows from (seed, epoch, index) alone: not from the batch it is in, nor
-    from the number of threads.
+    A copy follows from (image, seed, epoch, index) alone, whatever the batch and the thread.
 
     Parameters
     ----------

@@ -49,21 +49,9 @@ class StrokeVariation:
 def vary_strokes(
     packed: PackedStrokes, variation: StrokeVariation | None = None, seed: int = 0, epoch: int = 0
 ) -> NDArray[np.uint8]:
-    """Vary drawings and ink them.
+    """Vary drawings and ink them; returns (N, 28, 28) uint8, ink 255.
 
-    Parameters
-    ----------
-    packed : PackedStrokes
-        N drawings, from `nn.drawing.pack_strokes`.
-    variation : StrokeVariation, optional
-        ``StrokeVariation()`` if None.
-    seed, epoch : int
-        From 0 up; they decide all randomness.
-
-    Returns
-    -------
-    (N, 28, 28) uint8
-        Ink 255.
+    Everything random follows from `seed` and `epoch`, both from 0 up.
     """
     variation = variation or StrokeVariation()
     rng = np.random.default_rng([seed, epoch])
@@ -112,12 +100,7 @@ def vary_strokes(
 def thinned(packed: PackedStrokes, keep: NDArray[np.int64]) -> PackedStrokes:
     """Leave each stroke of a drawing only so many points, evenly chosen, its ends among them.
 
-    Parameters
-    ----------
-    packed : PackedStrokes
-        N drawings.
-    keep : (N,) int
-        Points a stroke keeps at most, from 2; 0 keeps all.
+    `keep` (N,) is how many points a stroke of each drawing keeps at most, from 2; 0 keeps all.
     """
     lengths = np.diff(packed.stroke_starts)
     of_stroke = np.repeat(keep, np.diff(packed.drawing_starts))

@@ -90,13 +90,8 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins, in [0, 1].
 
-    Parameters
-    ----------
-    probabilities : (N, K)
-    labels : (N,) int
-    bins : int
-        Of the confidence (the largest probability), over [0, 1]; each weighs as many images as
-        it holds (Naeini et al. 2015).
+    The bins divide the confidence, the largest of the probabilities (N, K); each weighs as many
+    images as it holds (Naeini et al. 2015). Labels are (N,) int.
     """
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y

@@ -151,12 +151,7 @@ def evaluate(
 ) -> Evaluation:
     """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder of images or strokes.
 
-    Parameters
-    ----------
-    recogniser : Recogniser
-    path : Path
-    progress : callable, optional
-        Receives the number of items read, after every 100.
+    `progress` receives the number of items read, after every 100.
 
     Raises
     ------

@@ -53,20 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read(reader: NetworkReader, source: str, form: str, out: TextIO | None = None) -> int:
-    """Read an image, a folder or standard input ("-") and print the answers.
+    """Read an image, a folder or standard input ("-") and print the answers; returns as `run`.
 
-    Parameters
-    ----------
-    reader : NetworkReader
-    source : str
-    form : {"text", "json", "csv"}
-    out : text stream, optional
-        Standard output if None.
-
-    Returns
-    -------
-    int
-        As `run`.
+    `form` is "text", "json" or "csv".
 
     Raises
     ------

@@ -30,17 +30,10 @@ _USUAL_HIGH = np.array([265.0, 6.0, 176.0, 2.4, 3.2, 5.0, 6.0, 20.0, 20.0])
 
 
 def shape_of(images: NDArray[np.float32]) -> Floats:
-    """Describe the ink of each image by nine numbers.
+    """Return (N, 9): the shape of the ink of images (N, 28, 28).
 
-    Parameters
-    ----------
-    images : (N, 28, 28) float32
-
-    Returns
-    -------
-    (N, 9) float64
-        Ink (sum), Euler number (pieces minus holes), outline (pixel edges), strokes crossed by a
-        row (mean, most) and by a column (mean, most), rows and columns with ink.
+    Ink (sum), Euler number (pieces minus holes), outline (pixel edges), strokes crossed by a row
+    (mean, most) and by a column (mean, most), rows and columns with ink.
     """
     ink = np.pad(images > 0.5, ((0, 0), (1, 1), (1, 1)))
     # Euler number of 8-connected ink from 2x2 windows (Gray 1971).
@@ -245,13 +238,8 @@ def _short(values: Floats) -> Any:
 def _logistic(x: Floats, y: Floats, share: Floats, ridge: float = 1e-4) -> Floats:
     """Fit a weighted, ridge-penalised logistic regression by Newton's method; returns weights (M,).
 
-    Parameters
-    ----------
-    x : (N, M) float64
-        The last column is 1 and not penalised.
-    y, share : (N,) float64
-        0 or 1, and the weight of each example.
-    ridge : float
+    The last column of x (N, M) is 1 and not penalised; y (N,) is 0 or 1, share (N,) the weight of
+    each example.
     """
     weights = np.zeros(x.shape[1])
     penalty = np.full(x.shape[1], ridge)

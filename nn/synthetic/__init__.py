@@ -47,7 +47,7 @@ def _blocks(n: int, seed: int, start: int, style: Style | None) -> Iterator[tupl
 def generate(
     n: int, seed: int = 0, start: int = 0, style: Style | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Make `n` images of digits.
+    """Make images of digits.
 
     Parameters
     ----------
@@ -66,6 +66,11 @@ def generate(
         In [0, 1], ink 1.
     labels : (n,) uint8
         0 to 9, all equally often on average.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative.
     """
     blocks = _blocks(n, seed, start, style)
     images = np.zeros((n, 28, 28), np.float32)
@@ -81,12 +86,7 @@ def generate(
 def generate_strokes(
     n: int, seed: int = 0, start: int = 0, style: Style | None = None
 ) -> tuple[list[list[NDArray[np.float64]]], NDArray[np.uint8], list[str]]:
-    """Make the pen strokes of `n` digits, the ones that `generate` inks.
-
-    Parameters
-    ----------
-    n, seed, start, style
-        As for `generate`.
+    """Make the pen strokes of the digits that `generate` inks for the same arguments.
 
     Returns
     -------

@@ -104,19 +104,10 @@ KINDS: dict[str, Callable[[np.random.Generator], list[Points]]] = {
 def scribbles(
     n: int, rng: np.random.Generator, kinds: list[str] | None = None
 ) -> list[list[Points]]:
-    """Draw `n` things that are no digits; the same generator state draws the same.
+    """Draw `n` things that are no digits, as lists of strokes of no particular size.
 
-    Parameters
-    ----------
-    n : int
-    rng : numpy.random.Generator
-    kinds : list of str, optional
-        Of `KINDS`; all of them, signs more often, if None.
-
-    Returns
-    -------
-    list of n stroke lists
-        Of no particular size; `render_batch` scales them.
+    The same generator state draws the same. `kinds` are names in `KINDS`; all of them, signs more
+    often, if None.
     """
     chosen = kinds or ["sign", *sorted(KINDS)]
     return [KINDS[chosen[int(rng.integers(len(chosen)))]](rng) for _ in range(n)]
