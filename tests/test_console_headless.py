@@ -411,9 +411,8 @@ def test_foreign_models_answer_the_same_behind_the_front_layers(shape, conventio
 def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
     import nn
     from nn import layers
-    from nn.ensemble import Ensemble
     from nn.recognise.reader import NetworkReader
-    from nn.saving import DigitInput, digit_probabilities
+    from nn.saving import DigitInput, Ensemble, digit_probabilities
 
     shape = (784,) if convention else (28, 28, 1)
     members = [

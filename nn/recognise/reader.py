@@ -158,8 +158,7 @@ def as_plain(model: Any) -> Any:
     What another convention needs goes in front as layers: a margin, another range, a reshape,
     three equal channels. A model of transposed images becomes a `TransposedModel`.
     """
-    from nn.ensemble import Ensemble
-    from nn.saving import DigitInput
+    from nn.saving import DigitInput, Ensemble
 
     convention, shape = DigitInput.of(model), tuple(model.input_shape)
     if convention == DigitInput() and shape == (28, 28, 1):

@@ -1,4 +1,4 @@
-"""How good a classifier is, in numbers: confusion, precision, recall, F1, intervals."""
+"""Scores of a classifier: confusion matrix, precision, recall, F1, intervals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 
 class ClassScores(NamedTuple):
-    """How one class was recognised; a share without examples is NaN.
+    """Scores of one class; a share of no examples is NaN.
 
-    ``precision`` is the share of right ones among those called this class, ``recall`` the share
-    of this class that was found, ``f1`` their harmonic mean; ``support`` counts its examples.
+    ``precision`` is the share of right ones among those predicted as this class, ``recall`` the
+    share of this class predicted as such, ``f1`` their harmonic mean, ``support`` the number of its
+    examples.
     """
 
     label: int
@@ -26,7 +27,7 @@ class ClassScores(NamedTuple):
 def confusion_matrix(
     labels: NDArray[Any], predicted: NDArray[Any], classes: int = 10
 ) -> NDArray[np.int64]:
-    """Count how often each class was taken for each.
+    """Count how often each class was predicted as each.
 
     Parameters
     ----------
@@ -69,19 +70,11 @@ def class_scores(confusion: NDArray[np.int64]) -> list[ClassScores]:
         return part / whole if whole else math.nan
 
     scores = []
-    for k in range(len(confusion)):
-        right = int(confusion[k, k])
-        called = int(confusion[:, k].sum())
-        support = int(confusion[k].sum())
-        scores.append(
-            ClassScores(
-                label=k,
-                precision=share(right, called),
-                recall=share(right, support),
-                f1=share(2 * right, called + support),
-                support=support,
-            )
-        )
+    for k, (row, column) in enumerate(zip(confusion, confusion.T, strict=True)):
+        right, support, predicted = int(row[k]), int(row.sum()), int(column.sum())
+        precision, recall = share(right, predicted), share(right, support)
+        f1 = share(2 * right, predicted + support)
+        scores.append(ClassScores(k, precision, recall, f1, support))
     return scores
 
 
@@ -99,3 +92,14 @@ def scores_table(confusion: NDArray[np.int64]) -> str:
         taken = f"{worst} ({mistakes[worst]} times)" if mistakes[worst] else ""
         lines.append(f"{row.label:>5} {shares} {row.support:>7}  {taken}".rstrip())
     return "\n".join(lines)
+
+
+def standard_error(share: float, total: int) -> float:
+    """Return the standard error of a share measured on ``total`` examples."""
+    return math.sqrt(max(share * (1 - share), 0.0) / total)
+
+
+def beats_chance(accuracy: float, labels: NDArray[Any]) -> bool:
+    """Return whether ``accuracy`` is 3 standard errors above that of the best constant answer."""
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return accuracy > chance + 3 * standard_error(chance, len(labels))
