@@ -15,35 +15,15 @@ from nn.drawing import PackedStrokes, render_batch
 
 @dataclass(frozen=True)
 class StrokeVariation:
-    """The standard deviations of a variation, in heights of the drawing.
+    """The standard deviations of a variation, in heights of the drawing."""
 
-    Parameters
-    ----------
-    warp : float
-        Smooth displacement of the plane, a few waves a drawing.
-    slant : float
-        Shift across per height.
-    rotation : float
-        Radians.
-    aspect : float
-        Logarithm of width to height.
-    width : tuple of three floats
-        Median of the pen's width in pixels of the 28 × 28 image; standard deviation of its
-        logarithm upwards and downwards.
-    sparse : float
-        Share of the drawings of which each stroke keeps ``kept`` points only, as slow pens give
-        them.
-    kept : tuple of two ints
-        Fewest and most points that a stroke of a sparse drawing keeps, from 2.
-    """
-
-    warp: float = 0.03
-    slant: float = 0.2
-    rotation: float = 0.1
-    aspect: float = 0.2
-    width: tuple[float, float, float] = (2.5, 0.3, 0.2)
-    sparse: float = 0.0
-    kept: tuple[int, int] = (5, 12)
+    warp: float = 0.03  # smooth displacement of the plane, a few waves a drawing
+    slant: float = 0.2  # shift across per height
+    rotation: float = 0.1  # radians
+    aspect: float = 0.2  # logarithm of width to height
+    width: tuple[float, float, float] = (2.5, 0.3, 0.2)  # median pixels; log-sd up, down
+    sparse: float = 0.0  # share of the drawings thinned like those of slow pens
+    kept: tuple[int, int] = (5, 12)  # fewest and most points of their strokes, from 2
 
 
 def vary_strokes(

@@ -75,18 +75,10 @@ FILES: dict[str, tuple[IdxFile, IdxFile]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One place that holds MNIST: four IDX files, or one mnist.npz.
+    """One place that holds MNIST: four IDX files, or one mnist.npz."""
 
-    Attributes
-    ----------
-    place : str
-        How it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
-    paths : dict
-        For "train" and "test" the files of images and of labels (for an npz all the same file).
-    """
-
-    place: str
-    paths: dict[str, tuple[Path, Path]]
+    place: str  # how it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", …
+    paths: dict[str, tuple[Path, Path]]  # files of images and labels; of an npz the same one
 
     def read(self, part: str) -> tuple[Bytes, Bytes]:
         """Read and check one part, "train" or "test"; the files of the other are not opened.

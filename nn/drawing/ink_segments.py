@@ -70,17 +70,8 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
 class _InkPieces:
     """The components of one line, cut at thin places; see `nn.drawing.segment.Pieces`.
 
-    Parameters
-    ----------
-    image : (H, W) float64
-    labels : (H, W) int32
-        Number of the component that a pixel belongs to, from 1; 0 for none.
-    boxes : (K, 4) float64
-        Of the components.
-    members : (M,) int64
-        The components of this line, counted from 0.
-    height : float
-        Of the line, in pixels; infinite if nothing is to be cut.
+    `labels` (H, W) number the components from 1, `boxes` (K, 4) are theirs; `members` count from
+    0. `height` is the line's in pixels, infinite if nothing is to be cut.
     """
 
     def __init__(

@@ -31,24 +31,12 @@ MOST_STATES = 200  # partial partitions kept at each piece
 
 @dataclass(frozen=True)
 class Segment:
-    """The ink of one digit.
+    """The ink of one digit."""
 
-    Attributes
-    ----------
-    image : (28, 28) float32
-        Normalised for the network.
-    box : (left, top, right, bottom)
-        Of its ink or pen line, in pixels of the drawing or image.
-    line : int
-        In which line of writing, from the top.
-    strokes : tuple of int
-        Which strokes it is made of, in the drawing's order; empty for images.
-    """
-
-    image: Image
-    box: Box
-    line: int
-    strokes: tuple[int, ...] = ()
+    image: Image  # (28, 28) float32, normalised for the network
+    box: Box  # of its ink or pen line, in pixels of the drawing or image
+    line: int  # in which line of writing, from the top
+    strokes: tuple[int, ...] = ()  # which strokes of the drawing; empty for images
 
 
 class Pieces(Protocol):

@@ -32,20 +32,10 @@ class StrokeFileError(ValueError):
 
 @dataclass(frozen=True)
 class Drawing:
-    """The content of a stroke file.
+    """The content of a stroke file, in canvas pixels."""
 
-    Attributes
-    ----------
-    strokes : list of (P, 2) or (P, 3) float64
-        x, y in canvas pixels, y down, and the time in seconds if it was recorded.
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
-    """
-
-    strokes: list[NDArray[np.float64]]
-    size: tuple[float, float]
+    strokes: list[NDArray[np.float64]]  # each (P, 2) or (P, 3): x, y downwards, seconds
+    size: tuple[float, float]  # width and height of the canvas
     pen_width: float
 
 

@@ -72,34 +72,18 @@ def uncertainty_of(logits: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Rejection:
-    """The fitted classifier; every field is a JSON-able list or number.
+    """The fitted classifier; every field is a JSON-able list or number."""
 
-    Attributes
-    ----------
-    shape_mean, shape_deviation : (10, 9)
-        Usual shape of each digit's ink.
-    feature_basis : (D, DIRECTIONS) or (0, 0)
-        Main directions of the hidden features, each of unit deviation within a digit.
-    feature_mean : (D,)
-    class_mean : (10, DIRECTIONS)
-        Mean of each digit along them.
-    evidence_mean, evidence_deviation, weights : (M,)
-        Of the logistic regression on standardised evidence.
-    bias : float
-    limit : float
-        Above this oddness, in [0, 1], an image is "not a digit".
-    """
-
-    shape_mean: list[list[float]]
-    shape_deviation: list[list[float]]
-    feature_basis: list[list[float]]
-    feature_mean: list[float]
-    class_mean: list[list[float]]
-    evidence_mean: list[float]
-    evidence_deviation: list[float]
-    weights: list[float]
+    shape_mean: list[list[float]]  # (10, 9): usual shape of each digit's ink
+    shape_deviation: list[list[float]]  # (10, 9)
+    feature_basis: list[list[float]]  # (D, DIRECTIONS), of unit deviation in a digit; or (0, 0)
+    feature_mean: list[float]  # (D,)
+    class_mean: list[list[float]]  # (10, DIRECTIONS): mean of each digit along them
+    evidence_mean: list[float]  # (M,), to standardise the evidence
+    evidence_deviation: list[float]  # (M,)
+    weights: list[float]  # (M,), of the logistic regression
     bias: float
-    limit: float
+    limit: float  # above this oddness, in [0, 1], an image is "not a digit"
 
     def to_metadata(self) -> dict[str, Any]:
         """Return a dict for `model.metadata["rejection"]`."""

@@ -52,24 +52,12 @@ def parse_path(path: str) -> list[tuple[NDArray[np.float64], list[int]]]:
 
 
 class Skeleton(NamedTuple):
-    """An allograph ready for arithmetic: points on the pen's line = basis @ control.
+    """An allograph ready for arithmetic: points on the pen's line = basis @ control."""
 
-    Attributes
-    ----------
-    control : (K, 2) float64
-        Control points, in a box of 1 × 1 around the origin, y downwards.
-    basis : (POINTS, K) float64
-        Interpolating cubic splines, one each between two corners or ends.
-    stroke : (POINTS,) int
-        Number of the stroke that a point belongs to.
-    ends : (E, 2) int
-        Every end of a stroke and its neighbour, as indices of control points.
-    """
-
-    control: NDArray[np.float64]
-    basis: NDArray[np.float64]
-    stroke: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    control: NDArray[np.float64]  # (K, 2), in a box of 1 × 1 around the origin, y downwards
+    basis: NDArray[np.float64]  # (POINTS, K): cubic splines, one each between two corners or ends
+    stroke: NDArray[np.int64]  # (POINTS,): number of the stroke that a point belongs to
+    ends: NDArray[np.int64]  # (E, 2): every end of a stroke and its neighbour, control points
 
 
 @lru_cache(maxsize=1)

@@ -46,27 +46,13 @@ class Style:
 
 @dataclass(frozen=True)
 class Block:
-    """`BLOCK` written digits.
+    """`BLOCK` written digits."""
 
-    Attributes
-    ----------
-    labels : (BLOCK,) uint8
-        The digits.
-    allographs : (BLOCK,) int
-        Indices into `ALLOGRAPHS`.
-    points : (BLOCK, POINTS, 2) float64
-        Points on the pen's line in canvas pixels, y downwards.
-    stroke : (BLOCK, POINTS) int
-        Number of the stroke that each point belongs to; -1 for points not reported by the pen.
-    widths : (BLOCK,) float64
-        Width of the pen, in pixels of the 28 × 28 image.
-    """
-
-    labels: NDArray[np.uint8]
-    allographs: NDArray[np.int64]
-    points: Array
-    stroke: NDArray[np.int64]
-    widths: Array
+    labels: NDArray[np.uint8]  # (BLOCK,)
+    allographs: NDArray[np.int64]  # (BLOCK,), indices into `ALLOGRAPHS`
+    points: Array  # (BLOCK, POINTS, 2), on the pen's line in canvas pixels, y downwards
+    stroke: NDArray[np.int64]  # (BLOCK, POINTS), of each point; -1 if the pen did not report it
+    widths: Array  # (BLOCK,), of the pen, in pixels of the 28 × 28 image
 
     def pack(self, start: int = 0, stop: int = BLOCK) -> PackedStrokes:
         """Return the strokes of digits `start` to `stop` - 1 in the form that is rendered."""
