@@ -6,14 +6,13 @@ makes confidences mean something, `answers` is what comes out.
 
 from __future__ import annotations
 
-from .answers import Answer, Part, Reading
+from .answers import Answer, Reading
 from .calibration import Calibration, calibrate, expected_calibration_error
 from .recogniser import Recogniser
 
 __all__ = [
     "Answer",
     "Calibration",
-    "Part",
     "Reading",
     "Recogniser",
     "calibrate",

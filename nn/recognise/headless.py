@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from nn.recognise import wording
-from nn.recognise.answers import Part
+from nn.recognise.answers import Reading
 from nn.recognise.reader import NetworkReader, load
 
 PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
@@ -107,28 +107,27 @@ def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
     return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
 
 
-def row_of(name: str, found: tuple[Part, ...]) -> dict[str, Any]:
-    """Return the JSON-able description of what was found."""
-    states = [f.answer.state for f in found]
-    drawn = any(state != "empty" for state in states)
-    text = wording.number_of([f.answer for f in found]) if drawn else ""
-    sentence = wording.sentence(found[0].answer) if drawn else wording.EMPTY
-    state = "empty" if not found else states[0] if len(set(states)) == 1 else "mixed"
+def row_of(name: str, reading: Reading) -> dict[str, Any]:
+    """Return the JSON-able description of a reading."""
+    answers, text = reading.answers, reading.number
+    states = {answer.state for answer in answers}
+    state = "empty" if not answers else answers[0].state if len(states) == 1 else "mixed"
+    sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
         "state": state,
         "text": text,
-        "sentence": sentence if len(found) < 2 else text,
-        "confidence": float(min((f.answer.probabilities.max() for f in found), default=0.0)),
+        "sentence": sentence if len(answers) < 2 else text,
+        "confidence": min((answer.confidence for answer in answers), default=0.0),
         "digits": [
             {
-                "digit": None if f.answer.digit is None else int(f.answer.digit),
-                "state": f.answer.state,
-                "confidence": float(f.answer.probabilities.max()),
-                "probabilities": [round(float(p), 6) for p in f.answer.probabilities],
-                "box": None if f.box is None else [round(float(v), 1) for v in f.box],
+                "digit": answer.digit,
+                "state": answer.state,
+                "confidence": answer.confidence,
+                "probabilities": [round(float(p), 6) for p in answer.probabilities],
+                "box": None if answer.box is None else [round(float(v), 1) for v in answer.box],
             }
-            for f in found
+            for answer in answers
         ],
     }
 

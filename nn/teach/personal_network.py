@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import teach
-from nn.recognise.wording import AnswerLike, percent
+from nn.recognise.answers import Answer
+from nn.recognise.wording import percent
 from nn.teach import Lesson
 
 VERY_SURE = 0.98
@@ -37,7 +38,7 @@ def data_folder() -> Path:
 
 
 def label_warning(
-    answer: AnswerLike, label: int, personal: teach.PersonalSet, image: NDArray[np.float32]
+    answer: Answer, label: int, personal: teach.PersonalSet, image: NDArray[np.float32]
 ) -> str:
     """Return why teaching this label looks like a mistake, as a question; "" if it does not."""
     earlier = personal.contradiction(image, label)
@@ -46,11 +47,10 @@ def label_warning(
             f"You have taught nearly the same drawing as {earlier.label}. "
             f"Teach it as {label} all the same?"
         )
-    sure = float(answer.probabilities.max())
-    said = int(np.argmax(answer.probabilities))
-    if answer.state == "digit" and said != label and sure >= VERY_SURE:
+    if answer.state == "digit" and answer.digit != label and answer.confidence >= VERY_SURE:
         return (
-            f"The network is {percent(sure)} sure that this is {said}, not {label}. "
+            f"The network is {percent(answer.confidence)} sure that this is {answer.digit}, "
+            f"not {label}. "
             "A wrong label makes it worse. Teach it all the same?"
         )
     return ""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -16,7 +19,7 @@ class Palette:
     name: str
     window: str
     card: str
-    paper: str
+    canvas: str
     line: str
     text: str
     muted: str
@@ -40,7 +43,7 @@ LIGHT = Palette(
     name="light",
     window="#f4f5f8",
     card="#ffffff",
-    paper="#ffffff",
+    canvas="#ffffff",
     line="#dfe3ea",
     text="#1a1f2b",
     muted="#5d6675",
@@ -64,7 +67,7 @@ DARK = Palette(
     name="dark",
     window="#15171c",
     card="#1d2026",
-    paper="#191c21",
+    canvas="#191c21",
     line="#31363f",
     text="#e9ebef",
     muted="#a0a8b6",
@@ -87,15 +90,6 @@ DARK = Palette(
 THEMES = {"light": LIGHT, "dark": DARK}
 
 
-def contrast(first: str, second: str) -> float:
-    """Return the WCAG contrast ratio of two colours, 1 to 21."""
-
-    def luminance(colour: str) -> float:
-        parts = []
-        for i in (1, 3, 5):
-            value = int(colour[i : i + 2], 16) / 255
-            parts.append(value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4)
-        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-
-    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
+def rgb(colour: str) -> NDArray[np.float32]:
+    """Return red, green and blue of "#rrggbb", 0 to 255."""
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)

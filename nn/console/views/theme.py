@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
 
+from nn.console.views import icons
 from nn.console.views.palette import THEMES, Palette
 
 FAMILIES = {
@@ -73,6 +74,7 @@ class Theme:
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []
+        self._icons: dict[str, ImageTk.PhotoImage] = {}
         self._built: dict[str, str] = {}
         self.palette = THEMES[name]
         self.use(name)
@@ -82,7 +84,7 @@ class Theme:
         return max(round(units * self.scale), 1) if units > 0 else 0
 
     def use(self, name: str) -> None:
-        """Switch to "light" or "dark"; every widget hears `<<ThemeChanged>>`."""
+        """Switch to "light" or "dark"; every widget receives `<<ThemeChanged>>`."""
         self.palette = THEMES[name]
         if name not in self._built:
             # Elements cannot be redefined, so every window has themes of its own.
@@ -94,7 +96,7 @@ class Theme:
             self._configure(self.palette)
         # The window's own colours first: <<ThemeChanged>> arrives when Tk is idle.
         self.root.configure(background=self.palette.window)
-        self._options(self.palette)
+        self.root.option_add("*Toplevel.background", self.palette.window)
         self.style.theme_use(self._built[name])
 
     def _family(self) -> str:
@@ -104,7 +106,23 @@ class Theme:
                 return family
         return tkfont.nametofont("TkDefaultFont", self.root).actual("family")
 
-    # ------------------------------------------------------------------ pictures of controls
+    # ------------------------------------------------------------------ pictures
+
+    def icon(self, name: str, colour: str) -> ImageTk.PhotoImage:
+        """Return an icon in a colour, made once."""
+        key = f"{name} {colour}"
+        if key not in self._icons:
+            image = icons.icon(name, self.px(17), colour)
+            self._icons[key] = ImageTk.PhotoImage(image, master=self.root)
+        return self._icons[key]
+
+    def dot(self, diameter: float) -> ImageTk.PhotoImage:
+        """Return a disc of a diameter in design units in the colour of the text, made once."""
+        key = f"{diameter} {self.palette.text}"
+        if key not in self._icons:
+            image = icons.dot(self.px(26), diameter * self.scale, self.palette.text)
+            self._icons[key] = ImageTk.PhotoImage(image, master=self.root)
+        return self._icons[key]
 
     def rounded(
         self,
@@ -196,13 +214,13 @@ class Theme:
                 (("focus",), rounded(None, p.accent, thick=2)),
                 (("active", "!disabled"), rounded(p.hover)),
             )
-        card = self.rounded(p.card, p.line, radius=10, middle=256, behind=p.window)
-        self._element(f"{n}.Card.face", card, radius=10)
-        paper = self.rounded(p.paper, p.line, radius=10, middle=256, behind=p.window)
-        self._element(f"{n}.Paper.face", paper, radius=10)
+        for name, fill in (("Card", p.card), ("Canvas", p.canvas)):
+            face = self.rounded(fill, p.line, radius=10, middle=256, behind=p.window)
+            self._element(f"{n}.{name}.face", face, radius=10)
 
     def _configure(self, p: Palette) -> None:
-        s, n, px = self.style, p.name, self.px
+        """Set the styles: buttons, then everything else."""
+        s, px = self.style, self.px
         s.configure(
             ".",
             background=p.window,
@@ -220,62 +238,13 @@ class Theme:
             relief="flat",
         )
         s.map(".", foreground=[("disabled", p.muted)], background=[])
-
-        def button(style: str, face: str, padding: tuple[int, int], **options: Any) -> None:
-            s.layout(
-                style,
-                [
-                    (
-                        face,
-                        {
-                            "sticky": "nsew",
-                            "children": [
-                                (
-                                    "Button.padding",
-                                    {
-                                        "sticky": "nsew",
-                                        "children": [("Button.label", {"sticky": "nsew"})],
-                                    },
-                                )
-                            ],
-                        },
-                    )
-                ],
-            )
-            s.configure(style, padding=padding, anchor="center", **options)
-
-        pad = (px(12), px(6))
-        button("TButton", f"{n}.window.Button.face", pad, background=p.window, width=0)
-        button("Card.TButton", f"{n}.card.Button.face", pad, background=p.card, width=0)
-        small = (px(2), px(6))
-        button("Digit.TButton", f"{n}.card.Button.face", small, background=p.card, width=3)
-        for style, ground in (("Accent.TButton", "window"), ("Card.Accent.TButton", "card")):
-            button(
-                style,
-                f"{n}.{ground}.Accent.face",
-                (px(16), px(7)),
-                background=p.window if ground == "window" else p.card,
-                foreground=p.accent_text,
-                font=self.fonts["bold"],
-                width=0,
-            )
-        s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
-        tool = (px(9), px(6))
-        button("Tool.TButton", f"{n}.window.Tool.face", tool, background=p.window, width=0)
-        button("Quiet.TButton", f"{n}.card.Tool.face", (px(8), px(4)), background=p.card, width=0)
-        s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
-        s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
-        for style, ground, background in (
-            ("Tool.Toolbutton", "window", p.window),
-            ("Card.Toolbutton", "card", p.card),
-        ):
-            button(style, f"{n}.{ground}.Tool.face", tool, background=background, width=0)
-            s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
-        for sheet in ("Card", "Paper"):
-            s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])
-            s.configure(f"{sheet}.TFrame", background=p.window, padding=px(16))
+        self._buttons(p)
+        for face in ("Card", "Canvas"):
+            s.layout(f"{face}.TFrame", [(f"{p.name}.{face}.face", {"sticky": "nsew"})])
+            s.configure(f"{face}.TFrame", background=p.window, padding=px(16))
         s.configure("Inner.TFrame", background=p.card)
-        for style, background, colour, face in (
+        s.configure("Line.TFrame", background=p.line)
+        for style, background, colour, font in (
             ("TLabel", p.window, p.text, "text"),
             ("Muted.TLabel", p.window, p.muted, "small"),
             ("Card.TLabel", p.card, p.text, "text"),
@@ -283,11 +252,8 @@ class Theme:
             ("CardMuted.TLabel", p.card, p.muted, "small"),
             ("Heading.TLabel", p.card, p.muted, "heading"),
             ("Headline.TLabel", p.card, p.text, "headline"),
-            ("Title.TLabel", p.window, p.text, "headline"),
-            ("Good.TLabel", p.card, p.good, "bold"),
-            ("Warn.TLabel", p.card, p.warn, "bold"),
         ):
-            s.configure(style, background=background, foreground=colour, font=self.fonts[face])
+            s.configure(style, background=background, foreground=colour, font=self.fonts[font])
         s.configure(
             "Horizontal.TProgressbar",
             troughcolor=p.bar_track,
@@ -297,76 +263,64 @@ class Theme:
             darkcolor=p.accent,
             thickness=px(6),
         )
-        for way in ("Vertical", "Horizontal"):
-            s.configure(
-                f"{way}.TScrollbar",
-                troughcolor=p.card,
-                background=p.bar_track,
-                bordercolor=p.card,
-                lightcolor=p.bar_track,
-                darkcolor=p.bar_track,
-                arrowcolor=p.muted,
-                arrowsize=px(11),
-                gripcount=0,
-            )
-            s.map(f"{way}.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
-        s.configure("Line.TFrame", background=p.line)
-        for style, background in (("TCheckbutton", p.window), ("Card.TCheckbutton", p.card)):
-            s.configure(
-                style,
-                background=background,
-                indicatorbackground=p.card,
-                indicatorforeground=p.accent_text,
-                upperbordercolor=p.muted,
-                lowerbordercolor=p.muted,
-                indicatorsize=px(13),
-                indicatormargin=(0, 0, px(6), 0),
-                padding=px(3),
-            )
-            s.map(
-                style,
-                background=[("active", background)],
-                indicatorbackground=[("selected", p.accent), ("!selected", p.card)],
-                foreground=[("focus", p.accent), ("!focus", p.text)],
-            )
         s.configure(
-            "TCombobox",
-            padding=(px(8), px(5)),
-            arrowsize=px(13),
+            "Vertical.TScrollbar",
+            troughcolor=p.card,
+            background=p.bar_track,
+            bordercolor=p.card,
+            lightcolor=p.bar_track,
+            darkcolor=p.bar_track,
             arrowcolor=p.muted,
+            arrowsize=px(11),
+            gripcount=0,
+        )
+        s.map("Vertical.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
+        s.configure(
+            "Card.TCheckbutton",
             background=p.card,
-            foreground=p.text,
-            bordercolor=p.line,
-            lightcolor=p.card,
-            darkcolor=p.card,
+            indicatorbackground=p.card,
+            indicatorforeground=p.accent_text,
+            upperbordercolor=p.muted,
+            lowerbordercolor=p.muted,
+            indicatorsize=px(13),
+            indicatormargin=(0, 0, px(6), 0),
+            padding=px(3),
         )
         s.map(
-            "TCombobox",
-            fieldbackground=[("readonly", p.card)],
-            foreground=[("readonly", p.text)],
-            background=[("active", p.hover)],
-            bordercolor=[("focus", p.accent)],
-            selectbackground=[("readonly", p.card)],
-            selectforeground=[("readonly", p.text)],
+            "Card.TCheckbutton",
+            background=[("active", p.card)],
+            indicatorbackground=[("selected", p.accent), ("!selected", p.card)],
+            foreground=[("focus", p.accent), ("!focus", p.text)],
         )
 
-    def _options(self, p: Palette) -> None:
-        """Colour the classic widgets ttk does not cover: menus, pop-up lists, windows."""
-        option = self.root.option_add
-        for pattern, value in (
-            ("*Menu.background", p.card),
-            ("*Menu.foreground", p.text),
-            ("*Menu.activeBackground", p.accent_soft),
-            ("*Menu.activeForeground", p.text),
-            ("*Menu.disabledForeground", p.muted),
-            ("*Menu.selectColor", p.accent),
-            ("*Menu.relief", "flat"),
-            ("*Menu.borderWidth", 0),
-            ("*Menu.activeBorderWidth", self.px(3)),
-            ("*TCombobox*Listbox.background", p.card),
-            ("*TCombobox*Listbox.foreground", p.text),
-            ("*TCombobox*Listbox.selectBackground", p.accent_soft),
-            ("*TCombobox*Listbox.selectForeground", p.text),
-            ("*Toplevel.background", p.window),
+    def _buttons(self, p: Palette) -> None:
+        s, px = self.style, self.px
+        for style, face, padding, width in (
+            ("TButton", "window.Button", (12, 6), 0),
+            ("Card.TButton", "card.Button", (12, 6), 0),
+            ("Digit.TButton", "card.Button", (2, 6), 3),
+            ("Accent.TButton", "window.Accent", (16, 7), 0),
+            ("Card.Accent.TButton", "card.Accent", (16, 7), 0),
+            ("Tool.TButton", "window.Tool", (9, 6), 0),
+            ("Quiet.TButton", "card.Tool", (8, 4), 0),
+            ("Tool.Toolbutton", "window.Tool", (9, 6), 0),
+            ("Card.Toolbutton", "card.Tool", (9, 6), 0),
         ):
-            option(pattern, value)
+            layout: Any = [("Button.label", {"sticky": "nsew"})]
+            for part in ("Button.padding", f"{p.name}.{face}.face"):
+                layout = [(part, {"sticky": "nsew", "children": layout})]
+            s.layout(style, layout)
+            s.configure(
+                style,
+                padding=(px(padding[0]), px(padding[1])),
+                anchor="center",
+                background=p.window if face.startswith("window") else p.card,
+                width=width,
+            )
+        for style in ("Accent.TButton", "Card.Accent.TButton"):
+            s.configure(style, foreground=p.accent_text, font=self.fonts["bold"])
+        s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
+        s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
+        s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
+        for style in ("Tool.Toolbutton", "Card.Toolbutton"):
+            s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
