@@ -130,18 +130,22 @@ class App:
             theme,
             self.queue,
             {
-                "steps": lambda master: StepsPanel(master, theme, document),
-                "inside": lambda master: InsidePanel(master, theme, document),
-                "why": lambda master: WhyPanel(
-                    master,
-                    theme,
-                    document,
-                    self.jobs,
-                    self.dialogs.report,
-                    self.canvas.show_overlay,
+                "steps": partial(StepsPanel, theme=theme, document=document),
+                "inside": partial(InsidePanel, theme=theme, document=document),
+                "why": partial(
+                    WhyPanel,
+                    theme=theme,
+                    document=document,
+                    jobs=self.jobs,
+                    report=self.dialogs.report,
+                    show_overlay=self.canvas.show_overlay,
                 ),
-                "teach": lambda master: TeachPanel(
-                    master, theme, document, self.session, self.dialogs
+                "teach": partial(
+                    TeachPanel,
+                    theme=theme,
+                    document=document,
+                    session=self.session,
+                    dialogs=self.dialogs,
                 ),
             },
             self.run,
@@ -244,72 +248,57 @@ class App:
 
     @property
     def dark(self) -> bool:
-        """Whether the dark theme is on."""
         return self.theme.palette.name == "dark"
 
     def toggle_theme(self) -> None:
-        """Switch between light and dark."""
         self.theme.use("light" if self.dark else "dark")
         self.marks.refresh(self)
 
     def say(self, text: str) -> None:
-        """Put a line into the status bar."""
         self.status.configure(text=text)
 
     def message(self, title: str, text: str) -> None:
-        """Show a message."""
         self.dialogs.message(title, text)
 
     def copy(self, text: str) -> None:
-        """Copy a text to the clipboard."""
         self.root.clipboard_clear()
         self.root.clipboard_append(text)
 
     def open(self) -> None:
-        """Let the user choose a file to open."""
         self.files.ask_open()
 
     def paste(self) -> None:
-        """Open the picture on the clipboard."""
         self.files.paste()
 
     def save(self, ending: str) -> None:
-        """Let the user choose a file to save to."""
         self.files.ask_save(ending)
 
     def focus_history(self) -> None:
-        """Go to the history strip."""
         self.strip.focus_set()
 
     def toggle_panel(self, name: str) -> None:
-        """Open or close a panel."""
         self.panels.toggle(name)
 
     def close_panel(self) -> None:
-        """Close the panel in the drawer."""
         self.panels.close()
         self.canvas.focus_set()
 
     def tear_off(self) -> None:
-        """Put the panel of the drawer into a window of its own."""
         if not self.panels.tear_off():
             self.say("No panel is open.")
 
     def choose_network(self) -> None:
-        """Let the user choose another network to read with."""
         types = [("Networks", "*.h5 *.hdf5 *.keras"), ALL]
         name = filedialog.askopenfilename(parent=self.root, filetypes=types)
         if name:
             self.session.choose(Path(name), self.dialogs.fail)
 
     def show_facts(self) -> None:
-        """Say which network this is, what it was trained on, how well it does."""
         if self.document.reader is not None:
             title = COMMANDS["info"].text
             self.dialogs.facts(title, self.session.note, facts(self.document.reader))
 
     def show_keys(self) -> None:
-        """Show all keys."""
         self.dialogs.keys()
 
     def quit(self) -> None:

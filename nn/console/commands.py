@@ -16,12 +16,12 @@ class Window(Protocol):
 
     document: Document
 
-    def say(self, text: str) -> None: ...
+    def say(self, text: str) -> None: ...  # in the status bar
     def message(self, title: str, text: str) -> None: ...
     def open(self) -> None: ...
     def paste(self) -> None: ...
-    def save(self, ending: str) -> None: ...
-    def copy(self, text: str) -> None: ...
+    def save(self, ending: str) -> None: ...  # ".png", ".svg" or ".json"
+    def copy(self, text: str) -> None: ...  # to the clipboard
     def toggle_panel(self, name: str) -> None: ...
     def close_panel(self) -> None: ...
     def tear_off(self) -> None: ...
@@ -110,6 +110,14 @@ ABOUT = (
 )
 
 
+def _can_undo(document: Document) -> bool:
+    return document.drawing.can_undo
+
+
+def _can_redo(document: Document) -> bool:
+    return document.drawing.can_redo
+
+
 def _undo(w: Window) -> None:
     if not w.document.undo():
         w.say("Nothing to undo.")
@@ -144,6 +152,10 @@ def _facts(w: Window) -> None:
         w.show_facts()
 
 
+def _save(kind: str, text: str, key: str) -> Command:
+    return Command(f"save_{kind}", text, key, lambda w: w.save(f".{kind}"), "Files")
+
+
 def _tool(tool: Tool, text: str, key: str, button: str = "") -> Command:
     return Command(
         tool,
@@ -166,40 +178,18 @@ MENUS: dict[str, tuple[Command | None, ...]] = {
         Command("open", "Open picture or strokes…", "<Control-o>", lambda w: w.open(), "Files"),
         Command("paste", "Paste picture", "<Control-v>", lambda w: w.paste(), "Files"),
         None,
-        Command(
-            "save_png", "Save as picture (PNG)…", "<Control-s>", lambda w: w.save(".png"), "Files"
-        ),
-        Command(
-            "save_svg", "Save as drawing (SVG)…", "<Control-g>", lambda w: w.save(".svg"), "Files"
-        ),
-        Command(
-            "save_json", "Save strokes (JSON)…", "<Control-j>", lambda w: w.save(".json"), "Files"
-        ),
+        _save("png", "Save as picture (PNG)…", "<Control-s>"),
+        _save("svg", "Save as drawing (SVG)…", "<Control-g>"),
+        _save("json", "Save strokes (JSON)…", "<Control-j>"),
         None,
-        Command("quit", "Quit", "<Control-q>", lambda w: w.quit(), "Window", later=1),
+        Command("quit", "Quit", "<Control-q>", lambda w: w.quit(), "Window", 1),
     ),
     "Edit": (
-        Command(
-            "undo",
-            "Undo",
-            "<Control-z> u <BackSpace>",
-            _undo,
-            "Draw",
-            later=1,
-            enabled=lambda document: document.drawing.can_undo,
-        ),
-        Command(
-            "redo",
-            "Redo",
-            "<Control-y> <Control-Z> r",
-            _redo,
-            "Draw",
-            later=1,
-            enabled=lambda document: document.drawing.can_redo,
-        ),
-        Command("clear", "Clear", "c <Delete>", lambda w: w.document.clear(), "Draw", later=1),
+        Command("undo", "Undo", "<Control-z> u <BackSpace>", _undo, "Draw", 1, enabled=_can_undo),
+        Command("redo", "Redo", "<Control-y> <Control-Z> r", _redo, "Draw", 1, enabled=_can_redo),
+        Command("clear", "Clear", "c <Delete>", lambda w: w.document.clear(), "Draw", 1),
         None,
-        Command("copy", "Copy the number", "<Control-c>", _copy, "Answer", later=1),
+        Command("copy", "Copy the number", "<Control-c>", _copy, "Answer", 1),
         None,
         _tool("pen", "Pen", "p"),
         _tool("eraser", "Eraser: whole strokes", "e", "Eraser"),
@@ -229,9 +219,7 @@ MENUS: dict[str, tuple[Command | None, ...]] = {
         ),
         Command("next_digit", "Next digit", ".", _select(1), "Answer"),
         Command("previous_digit", "Previous digit", ",", _select(-1), "Answer"),
-        Command(
-            "history", "Go to the history", "h", lambda w: w.focus_history(), "Answer", later=2
-        ),
+        Command("history", "Go to the history", "h", lambda w: w.focus_history(), "Answer", 2),
         None,
         Command(
             "theme",
@@ -265,7 +253,7 @@ MENUS: dict[str, tuple[Command | None, ...]] = {
 """The menus, None for a separator."""
 
 COMMANDS = {c.name: c for menu in MENUS.values() for c in menu if c is not None}
-TOOLS = ("pen", "eraser", "rubber")
+TOOLS = [c.name for c in COMMANDS.values() if c.radio]
 PANELS = ("steps", "inside", "why", "teach")
 SECTIONS = ("Draw", "Answer", "Look inside", "Files", "Window")
 DRAWING_BY_KEYS = (

@@ -10,7 +10,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nn.console.idle import After
@@ -42,20 +43,11 @@ class Job:
     on_error: Callable[[BaseException], object]
     on_progress: Callable[[Any], object] | None = None
     patient: bool = True
-    _stop: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
 
     def cancel(self) -> None:
         """End the job at its next report."""
-        self._stop.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._stop.is_set()
-
-
-Message = tuple[Job, Callable[[Any], object] | None, Any, bool]
-"""A job, the callback for the value, the value, and whether the job has ended."""
+        self.cancelled = True
 
 
 class JobRunner:
@@ -73,7 +65,8 @@ class JobRunner:
     """
 
     def __init__(self, after: After | None = None) -> None:
-        self._messages: queue.Queue[Message] = queue.Queue()
+        # Each with the job that it ends, if it does.
+        self._messages: queue.Queue[tuple[Job | None, Callable[[], object]]] = queue.Queue()
         self.jobs: list[Job] = []
         self._after, self._polling = after, False
         self._urgent = 0
@@ -92,7 +85,8 @@ class JobRunner:
         def report(progress: Any) -> None:
             if job.cancelled:
                 raise CancelledError(job.name)
-            self._messages.put((job, job.on_progress, progress, False))
+            if job.on_progress is not None:
+                self._messages.put((None, partial(job.on_progress, progress)))
             if job.patient:
                 self._calm.wait(PATIENCE)
 
@@ -102,9 +96,9 @@ class JobRunner:
                 result = work(report)
             except BaseException as error:
                 # Kept until the window has shown it: an error must not die with its thread.
-                self._messages.put((job, job.on_error, error, True))
+                self._messages.put((job, partial(job.on_error, error)))
             else:
-                self._messages.put((job, job.on_done, result, True))
+                self._messages.put((job, partial(job.on_done, result)))
             finally:
                 self._count_urgent(job, -1)
 
@@ -128,13 +122,12 @@ class JobRunner:
         """Pass all waiting messages to their jobs' callbacks; returns whether jobs still run."""
         while True:
             try:
-                job, callback, value, ended = self._messages.get_nowait()
+                ended, callback = self._messages.get_nowait()
             except queue.Empty:
                 return self.busy
-            if ended:
-                self.jobs.remove(job)
-            if callback is not None:
-                callback(value)
+            if ended is not None:
+                self.jobs.remove(ended)
+            callback()
 
     def _schedule(self) -> None:
         if self._after is not None and self.busy and not self._polling:

@@ -27,9 +27,7 @@ class ReadScheduler:
 
     Parameters
     ----------
-    root : tk.Misc
-    document : Document
-    jobs : JobRunner
+    root, document, jobs
     process : Foreground
         Collects garbage between gestures.
     report : callable

@@ -13,10 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-PATCH = 5
-"""Side of the square that `occlusion` removes, in pixels."""
-STEPS = 40
-"""Most steps of `counterfactual`."""
 
 
 def probabilities(model: Any, images: Array) -> NDArray[np.float64]:
@@ -57,7 +53,7 @@ def gradient_times_input(model: Any, image: Array, digit: int) -> Array:
     return np.asarray(log_odds_gradient(model, x, digit, other) * x, np.float32)
 
 
-def occlusion(model: Any, image: Array, digit: int, patch: int = PATCH) -> Array:
+def occlusion(model: Any, image: Array, digit: int, patch: int = 5) -> Array:
     """Return by how much log p(digit) falls when the ink around each pixel is removed.
 
     Zeiler and Fergus 2014. One batch of at most 784 images.
@@ -111,12 +107,12 @@ class Counterfactual:
     reached: bool
 
 
-def counterfactual(model: Any, image: Array, target: int, steps: int = STEPS) -> Counterfactual:
+def counterfactual(model: Any, image: Array, target: int, steps: int = 40) -> Counterfactual:
     """Return a small change that turns the image (28, 28) into `target` for the network.
 
-    Follows the gradient of the log-odds of the target against the best other digit, until its
-    probability is above 0.6. Each step is smoothed over 3 × 3 pixels, as a pen cannot draw single
-    pixels, and pixels stay in [0, 1].
+    Follows the gradient of the log-odds of the target against the best other digit until its
+    probability is above 0.6, for at most `steps` steps. Each is smoothed over 3 × 3 pixels, as a
+    pen cannot draw single pixels, and pixels stay in [0, 1].
     """
     start = np.asarray(image, np.float32).reshape(28, 28)
     x, p = start, probabilities(model, start[None])[0]

@@ -40,9 +40,9 @@ class LayerOutput:
         return self.values.ndim == 3
 
     @property
-    def units(self) -> int:
-        """Channels of feature maps, units of a dense layer."""
-        return int(self.values.shape[-1])
+    def maps(self) -> Array:
+        """The values as feature maps (H, W, C); those of a vector are 1 × 1."""
+        return self.values if self.is_map else self.values[None, None]
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ class Bar(NamedTuple):
     """One of the ten bars: its length in [0, 1], and whether its digit is the one named."""
 
     digit: int
-    value: float
-    named: bool
+    value: float = 0.0
+    text: str = ""
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,11 @@ def no_network(key: str) -> str:
 def bars(answer: Answer | None, order: Order = "digit") -> list[Bar]:
     """Return the ten bars from top to bottom; without an answer, or where it is empty, all 0."""
     if answer is None or answer.state == "empty":
-        return [Bar(digit, 0.0, False) for digit in range(10)]
+        return [Bar(digit) for digit in range(10)]
     p = answer.probabilities
     named = None if answer.state == "not a digit" else int(np.argmax(p))
     digits = np.argsort(-p, kind="stable").tolist() if order == "probability" else range(10)
-    return [Bar(digit, float(p[digit]), digit == named) for digit in digits]
+    return [Bar(d, float(p[d]), percent(float(p[d])), d == named) for d in digits]
 
 
 def card(reading: Reading, selected: int) -> CardText:

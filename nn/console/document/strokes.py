@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,34 +89,26 @@ def without_circle(stroke: Stroke, x: float, y: float, radius: float) -> list[St
     A segment a + t (b - a), 0 <= t <= 1, lies in the circle between the two roots of
     |a + t (b - a) - centre|^2 = radius^2. A stroke that stays outside is returned as it is.
     """
-    points, times = stroke.points.astype(np.float64), stroke.times.astype(np.float64)
-    if len(points) < 2:
-        outside = np.hypot(points[0, 0] - x, points[0, 1] - y) > radius
-        return [stroke] if outside else []
-    along, away = np.diff(points, axis=0), points[:-1] - (x, y)
+    rows = np.column_stack([stroke.points, stroke.times]).astype(np.float64)  # (P, 3)
+    if len(rows) < 2:
+        return [stroke] if np.hypot(*(rows[0, :2] - (x, y))) > radius else []
+    along, away = np.diff(rows[:, :2], axis=0), rows[:-1, :2] - (x, y)
     a = np.maximum((along**2).sum(axis=1), 1e-12)
     b = (away * along).sum(axis=1)
     square = b**2 - a * ((away**2).sum(axis=1) - radius**2)
     root = np.sqrt(np.maximum(square, 0.0))
     enter, leave = (-b - root) / a, (-b + root) / a
-    cut = np.flatnonzero((square > 0) & (enter < 1) & (leave > 0))
-    if len(cut) == 0:
+    cut = (square > 0) & (enter < 1) & (leave > 0)
+    if not cut.any():
         return [stroke]
-    rows = np.column_stack([points, times])  # (P, 3)
-    pieces: list[NDArray[np.float64]] = []
-    begin = rows[:0]  # the place where the piece under way left the circle
-    outside, first = True, 0
-    for i in cut.tolist():
-        if not outside and i > first:  # left the circle exactly at a point, first
-            outside, begin = True, rows[:0]
-        if outside and (enter[i] > 0 or i > first or len(begin)):
-            end = rows[i] + max(enter[i], 0.0) * (rows[i + 1] - rows[i])
-            pieces.append(np.concatenate([begin, rows[first : i + 1], end[None]]))
-        first, outside = i + 1, bool(leave[i] < 1)
-        begin = (rows[i] + leave[i] * (rows[i + 1] - rows[i]))[None]
-    if outside or first < len(rows) - 1:
-        pieces.append(np.concatenate([begin if outside else rows[:0], rows[first:]]))
-    return [
-        Stroke(p[:, :2].astype(np.float32), p[:, 2].astype(np.float32), stroke.width)
-        for p in pieces
-    ]
+    pieces: list[list[NDArray[np.float64]]] = []
+    piece: list[NDArray[np.float64]] = []
+    for i, (start, end) in enumerate(pairwise(rows)):
+        if not cut[i] or enter[i] > 0:  # begins outside
+            piece = piece or [start]
+            piece.append(start + enter[i] * (end - start) if cut[i] else end)
+        if cut[i]:
+            pieces.append(piece)
+            piece = [start + leave[i] * (end - start), end] if leave[i] < 1 else []
+    kept = [np.array(piece, np.float32) for piece in (*pieces, piece) if piece]
+    return [Stroke(p[:, :2], p[:, 2], stroke.width) for p in kept]

@@ -35,10 +35,9 @@ class CanvasView(tk.Canvas):
 
     Parameters
     ----------
-    master : widget
+    master, theme
     document : Document
-        Takes the gestures.
-    theme : Theme
+        Receives the gestures.
     say : callable
         Puts a line into the status bar.
     """

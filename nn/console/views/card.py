@@ -5,17 +5,12 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageTk
-
 from nn.console.commands import COMMANDS
 from nn.console.document.card_text import Bar, bars, card_of
 from nn.console.document.document import Document
-from nn.console.views.raster import colour_table
+from nn.console.views.raster import BLANK, colour_table, enlarged
 from nn.console.views.theme import Theme
-from nn.console.views.widgets import Run, note
-from nn.recognise.wording import percent
+from nn.console.views.widgets import PlainCanvas, Run, Screen, note
 
 WIDTH = 304
 """Inner width of the card in design units."""
@@ -23,61 +18,44 @@ ROW = 23
 """Height of a bar's row in design units."""
 
 
-class Bars(tk.Canvas):
-    """Ten rows: digit, bar, percentage. Items are made once and only moved."""
+class Bars(PlainCanvas):
+    """Ten rows: digit, bar, percentage. Items are made once and only changed."""
 
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
-        super().__init__(
-            master,
-            width=theme.px(WIDTH),
-            height=theme.px(ROW * 10),
-            highlightthickness=0,
-            borderwidth=0,
-        )
-        self.theme = theme
+        px = theme.px
+        super().__init__(master, theme, WIDTH, ROW * 10)
         self._shown: list[Bar] = []
-        self._rows = [
-            (
-                self.create_text(0, 0, anchor="w"),
-                self.create_rectangle(0, 0, 0, 0, width=0),
-                self.create_rectangle(0, 0, 0, 0, width=0),
-                self.create_text(0, 0, anchor="e"),
-            )
-            for _ in range(10)
-        ]
+        self._rows = []
+        for index in range(10):
+            y, box = px(ROW) * index + px(ROW) // 2, self._box(index, 1.0)
+            track, fill = (self.create_rectangle(box, width=0) for _ in range(2))
+            name = self.create_text(0, y, anchor="w")
+            self._rows.append((name, track, fill, self.create_text(px(WIDTH), y, anchor="e")))
 
-    def show(self, shown: list[Bar], *, words: bool) -> None:
-        """Show ten bars, with percentages where there is an answer."""
+    def _box(self, index: int, value: float) -> tuple[int, int, int, int]:
+        """Return the box of a bar of some length in [0, 1]."""
+        px = self.theme.px
+        y, left, length = px(ROW) * index + px(ROW) // 2, px(24), px(WIDTH - 72) - px(24)
+        # A trace of probability is seen.
+        shown = max(round(length * value), px(2) if value > 0.002 else 0)
+        return left, y - px(5), left + shown, y + px(5)
+
+    def show(self, shown: list[Bar]) -> None:
+        """Show ten bars."""
         if shown == self._shown:
             return
-        p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
-        left, right, row = px(24), px(WIDTH - 72), px(ROW)
-        for index, ((digit, value, named), items) in enumerate(zip(shown, self._rows, strict=True)):
-            name, track, fill, number = items
-            middle, high = row * index + row // 2, px(5)
-            length = round((right - left) * value)
-            if value > 0.002:
-                length = max(length, px(2))  # a trace of probability is seen
-            self.coords(name, 0, middle)
-            self.coords(track, left, middle - high, right, middle + high)
-            self.coords(fill, left, middle - high, left + length, middle + high)
-            self.coords(number, px(WIDTH), middle)
-            bold = fonts["bold"]
-            self.itemconfigure(
-                name, text=str(digit), font=bold if named else fonts["text"], fill=p.text
-            )
-            self.itemconfigure(
-                fill,
-                fill=p.accent if named else p.bar,
-                state="normal" if length else "hidden",
-            )
-            self.itemconfigure(
-                number,
-                text=percent(value) if words else "",
-                font=bold if named else fonts["small"],
-                fill=p.text if named else p.muted,
-            )
         self._shown = shown
+        p, fonts = self.theme.palette, self.theme.fonts
+        for index, (bar, items) in enumerate(zip(shown, self._rows, strict=True)):
+            name, _track, fill, number = items
+            box = self._box(index, bar.value)
+            self.coords(fill, *box)
+            text, small = ("bold", "bold") if bar.named else ("text", "small")
+            self.itemconfigure(name, text=str(bar.digit), font=fonts[text], fill=p.text)
+            state = "normal" if box[2] > box[0] else "hidden"
+            self.itemconfigure(fill, fill=p.accent if bar.named else p.bar, state=state)
+            colour = p.text if bar.named else p.muted
+            self.itemconfigure(number, text=bar.text, font=fonts[small], fill=colour)
 
     def recolour(self) -> None:
         """Take the colours of the theme; `show` must follow."""
@@ -85,44 +63,6 @@ class Bars(tk.Canvas):
         for _name, track, _fill, _number in self._rows:
             self.itemconfigure(track, fill=self.theme.palette.bar_track)
         self._shown = []
-
-
-class Pixels(tk.Canvas):
-    """A 28 × 28 array shown as large pixels."""
-
-    def __init__(self, master: tk.Misc, theme: Theme) -> None:
-        self.side = max(theme.px(112) // 28, 1) * 28
-        super().__init__(
-            master,
-            width=self.side,
-            height=self.side,
-            highlightthickness=1,
-            borderwidth=0,
-        )
-        self.theme = theme
-        self._image = ImageTk.PhotoImage("RGB", (self.side, self.side), master=self)
-        self.create_image(1, 1, anchor="nw", image=self._image)
-        self._shown: NDArray[np.float32] | None = None
-
-    def show(self, values: NDArray[np.float32] | None) -> None:
-        """Show values in [0, 1], 1 = ink; None empties the view."""
-        if values is None:
-            values = BLANK
-        if values is not self._shown:
-            self._shown = values
-            levels = (np.clip(values, 0, 1) * 255).astype(np.uint8)
-            image = Image.fromarray(self._table[levels])
-            self._image.paste(image.resize((self.side, self.side), Image.Resampling.NEAREST))
-
-    def recolour(self) -> None:
-        """Take the colours of the theme; `show` must follow."""
-        p = self.theme.palette
-        self._table = colour_table(p.canvas, p.ink)
-        self.configure(background=p.canvas, highlightbackground=p.line)
-        self._shown = None
-
-
-BLANK = np.zeros((28, 28), np.float32)
 
 
 class AnswerCard(ttk.Frame):
@@ -152,7 +92,9 @@ class AnswerCard(ttk.Frame):
         )
         seen = ttk.Frame(self, style="Inner.TFrame")
         seen.grid(row=5, column=0, sticky="ew")
-        self.pixels = Pixels(seen, theme)
+        self._side = max(px(112) // 28, 1) * 28
+        self.pixels = Screen(seen, theme)
+        self.pixels.configure(highlightthickness=1)
         self.pixels.grid(row=0, column=0, rowspan=3, sticky="nw", padx=(0, px(14)))
         ttk.Label(seen, text="What the network sees", style="CardBold.TLabel").grid(
             row=0, column=1, sticky="nw"
@@ -179,12 +121,14 @@ class AnswerCard(ttk.Frame):
         self._large.configure(text=large, font=self.theme.fonts[size], fg=colour)
         self._headline.configure(text=text.headline, foreground=colour)
         self._detail.configure(text=text.detail)
-        self.bars.show(bars(answer, document.order), words=answer is not None)
-        self.pixels.show(None if answer is None else answer.image)
+        self.bars.show(bars(answer, document.order))
+        image = BLANK if answer is None else answer.image
+        self.pixels.show(enlarged(image, colour_table(p.canvas, p.ink), self._side))
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
-        self._large.configure(bg=self.theme.palette.card)
+        p = self.theme.palette
+        self._large.configure(bg=p.card)
+        self.pixels.configure(background=p.canvas, highlightbackground=p.line)
         self.bars.recolour()
-        self.pixels.recolour()
         self.show()

@@ -15,6 +15,9 @@ from nn.console.views.widgets import note
 
 TOO_LARGE = "The picture needs more memory than there is. Make it smaller and try again."
 
+Action = tuple[str, Callable[[], None]]
+"""The label of a button, and what it does."""
+
 log = logging.getLogger("nn.console")
 
 
@@ -58,28 +61,21 @@ class Dialog(tk.Toplevel):
         label = note(self.body, self.theme, width, text=text, style=style)
         label.pack(anchor="w", pady=(self.theme.px(above), 0))
 
-    def add_buttons(self, close: str, *others: tuple[str, Callable[[], None]]) -> None:
-        """Add a row of buttons and appear with the focus on the one that only closes.
-
-        Parameters
-        ----------
-        close : str
-            Label of the button that only closes.
-        others : (label, command)
-            Those that close and do something; with any, they are the emphasised ones.
-        """
-        px = self.theme.px
+    def add_buttons(self, close: str, action: Action | None = None) -> None:
+        """Add the button that only closes, which gets the focus, and one that does something."""
+        px, style = self.theme.px, "Card.Accent.TButton"
         row = ttk.Frame(self.body, style="Inner.TFrame")
         row.pack(fill="x", pady=(px(18), 0))
-        for label, command in others:
+        if action is not None:
+            label, command = action
 
-            def pressed(command: Callable[[], None] = command) -> None:
+            def accept() -> None:
                 self.destroy()
                 command()
 
-            button = ttk.Button(row, text=label, style="Card.Accent.TButton", command=pressed)
+            button = ttk.Button(row, text=label, style=style, command=accept)
             button.pack(side="right", padx=(px(8), 0))
-        style = "Card.TButton" if others else "Card.Accent.TButton"
+            style = "Card.TButton"
         button = ttk.Button(row, text=close, style=style, command=self.destroy)
         button.pack(side="right", padx=(px(8), 0))
         self.appear(button)
@@ -148,17 +144,17 @@ class Dialogs:
         self.current: Dialog | None = None
         self.problems: list[str] = []
 
-    def message(self, title: str, text: str) -> None:
+    def message(
+        self, title: str, text: str, close: str = "OK", action: Action | None = None
+    ) -> None:
         """Show a message."""
         self.current = Dialog(self.root, self.theme, title)
         self.current.add_text(text, "Card.TLabel", 420, 10)
-        self.current.add_buttons("OK")
+        self.current.add_buttons(close, action)
 
     def question(self, text: str, yes: str, on_yes: Callable[[], None]) -> None:
         """Ask whether to go on; cancelling has the focus."""
-        self.current = Dialog(self.root, self.theme, "Are you sure?")
-        self.current.add_text(text, "Card.TLabel", 420, 10)
-        self.current.add_buttons("Cancel", (yes, on_yes))
+        self.message("Are you sure?", text, "Cancel", (yes, on_yes))
 
     def facts(self, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
         """Show a table of facts under a note."""

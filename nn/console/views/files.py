@@ -31,11 +31,9 @@ class Files:
 
     Parameters
     ----------
-    root : tk.Tk
-    document : Document
+    root, document, dialogs
     jobs : JobRunner
-        Read large photos.
-    dialogs : Dialogs
+        Reads pictures.
     say : callable
         Puts a line into the status bar.
     """

@@ -31,15 +31,13 @@ def diverging(palette: Palette) -> NDArray[np.uint8]:
 
 def coloured(values: NDArray[np.float32], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the colours of signed values, (..., 3); the largest magnitude has the strongest."""
-    colours: NDArray[np.uint8] = table[_levels(values)]
-    return colours
+    return np.asarray(table[_levels(values)])
 
 
 def _levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the indices of the values' colours, 0 to 2 * LEVELS; NaN is shown as zero."""
     levels = np.clip(values / _largest(values), -1, 1) * LEVELS + LEVELS
-    indices: NDArray[np.uint8] = np.nan_to_num(np.round(levels), nan=LEVELS).astype(np.uint8)
-    return indices
+    return np.asarray(np.nan_to_num(np.round(levels), nan=LEVELS), np.uint8)
 
 
 def _largest(values: NDArray[np.float32]) -> float:
@@ -59,7 +57,8 @@ def mosaic(
 ) -> Image.Image:
     """Return feature maps (H, W, C) side by side as one RGB picture.
 
-    Pixels are enlarged as indices of colours and coloured once, by Pillow's palette.
+    Without a gap, for the 1 × 1 maps of a vector, lines of the background part them. Pixels are
+    enlarged as indices of colours and coloured once, by Pillow's palette.
     """
     H, W, C = maps.shape
     rows = -(-C // columns)
@@ -70,34 +69,13 @@ def mosaic(
     large = np.repeat(np.repeat(levels, zoom, axis=1), zoom, axis=2)
     large = large.reshape(rows, columns, H * zoom, W * zoom)
     sheet[:, : H * zoom, :, : W * zoom] = large.transpose(0, 2, 1, 3)
+    if gap == 0:
+        sheet[:, -1] = BACKGROUND
+        sheet[..., -1] = BACKGROUND
     flat = sheet.reshape(rows * step_y, columns * step_x)
-    return _picture(flat[: rows * step_y - gap, : columns * step_x - gap], table, background)
-
-
-def cells(
-    values: NDArray[np.float32],
-    table: NDArray[np.uint8],
-    background: str,
-    *,
-    columns: int,
-    zoom: int,
-) -> Image.Image:
-    """Return a vector (F,) as rows of square cells, thin lines of the background between them."""
-    F = len(values)
-    rows = -(-F // columns)
-    levels = np.full(rows * columns, BACKGROUND, np.uint8)
-    levels[:F] = _levels(values)
-    large = levels.reshape(rows, columns).repeat(zoom, axis=0).repeat(zoom, axis=1)
-    if zoom > 6:
-        large[zoom - 1 :: zoom] = BACKGROUND
-        large[:, zoom - 1 :: zoom] = BACKGROUND
-    return _picture(large, table, background)
-
-
-def _picture(levels: NDArray[np.uint8], table: NDArray[np.uint8], background: str) -> Image.Image:
-    """Return an RGB picture of indices of colours (H, W)."""
-    palette = np.concatenate([table, rgb(background)[None].astype(np.uint8)])
-    return looked_up(Image.fromarray(np.ascontiguousarray(levels)), palette)
+    flat = np.ascontiguousarray(flat[: rows * step_y - gap, : columns * step_x - gap])
+    colours = np.concatenate([table, rgb(background)[None].astype(np.uint8)])
+    return looked_up(Image.fromarray(flat), colours)
 
 
 def over_ink(

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console.document.document import Document
-from nn.console.views.card import BLANK
-from nn.console.views.heat import cells, diverging, legend, mosaic
+from nn.console.views.heat import diverging, legend, mosaic
 from nn.console.views.panels import WIDTH, Panel
+from nn.console.views.raster import BLANK
 from nn.console.views.theme import Theme
-from nn.console.views.unit import HINT, UnitView, layer_name
-from nn.console.views.widgets import note
+from nn.console.views.unit import HINT, KINDS, UnitView
+from nn.console.views.widgets import PlainCanvas, note
 from nn.explain.inside import Inspector, LayerOutput
 
 CELL, VECTOR_CELL, GAP = 58, 19, 4
@@ -38,26 +38,20 @@ class Row:
 
     def unit_at(self, x: int, y: int) -> tuple[int, ...] | None:
         """Return the unit at a place of the row's picture."""
-        if self.output.is_map:
-            H, W, C = self.output.values.shape
-            row, y = divmod(y, H * self.zoom + self.gap)
-            column, x = divmod(x, W * self.zoom + self.gap)
-            i, j, channel = y // self.zoom, x // self.zoom, row * self.columns + column
-            inside = 0 <= column < self.columns and 0 <= i < H and 0 <= j < W
-            return (i, j, channel) if inside and 0 <= channel < C else None
-        unit = y // self.zoom * self.columns + x // self.zoom
-        inside = 0 <= x // self.zoom < self.columns and 0 <= unit < len(self.output.values)
-        return (unit,) if inside else None
+        H, W, C = self.output.maps.shape
+        row, y = divmod(y, H * self.zoom + self.gap)
+        column, x = divmod(x, W * self.zoom + self.gap)
+        i, j, channel = y // self.zoom, x // self.zoom, row * self.columns + column
+        inside = i < H and j < W and 0 <= column < self.columns and 0 <= channel < C
+        return (i, j, channel)[-self.output.values.ndim :] if inside else None
 
     def box_of(self, unit: tuple[int, ...]) -> tuple[int, int, int, int]:
         """Return the box of a unit on the row's picture."""
-        row, column = divmod(unit[-1], self.columns)
-        if self.output.is_map:
-            H, W, _C = self.output.values.shape
-            x = column * (W * self.zoom + self.gap) + unit[1] * self.zoom
-            y = row * (H * self.zoom + self.gap) + unit[0] * self.zoom
-        else:
-            x, y = column * self.zoom, row * self.zoom
+        H, W, _C = self.output.maps.shape
+        i, j, channel = unit if len(unit) == 3 else (0, 0, *unit)
+        row, column = divmod(channel, self.columns)
+        x = column * (W * self.zoom + self.gap) + j * self.zoom
+        y = row * (H * self.zoom + self.gap) + i * self.zoom
         return x, y, x + self.zoom, y + self.zoom
 
 
@@ -86,9 +80,7 @@ class InsidePanel(Panel):
         self.view.configure(yscrollcommand=scroll.set)
         scroll.pack(side="right", fill="y")
         self.view.pack(side="left", fill="both", expand=True)
-        self._scale = tk.Canvas(
-            self, width=px(WIDTH), height=px(30), highlightthickness=0, borderwidth=0
-        )
+        self._scale = PlainCanvas(self, theme, WIDTH, 30)
         self._scale.pack(anchor="w", pady=(px(8), px(4)))
         self.unit_view = UnitView(self, theme)
         self.unit_view.pack(anchor="w")
@@ -141,7 +133,6 @@ class InsidePanel(Panel):
             self._note.pack_forget()
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
         p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
         for canvas in (self.view, self._scale, self.unit_view):
             canvas.configure(background=p.card, highlightbackground=p.card)
@@ -169,7 +160,7 @@ class InsidePanel(Panel):
         y = px(4)
         for output in outputs:
             shape = " × ".join(map(str, output.values.shape))
-            title = f"{layer_name(output.kind)} · {shape}"
+            title = f"{KINDS.get(output.kind, output.kind)} · {shape}"
             self.view.create_text(
                 px(2), y, anchor="nw", tags="layer", text=title, fill=p.text, font=fonts["heading"]
             )
@@ -178,7 +169,7 @@ class InsidePanel(Panel):
             self.rows.append(row)
             self.view.create_image(px(2), y, anchor="nw", image=row.picture, tags="layer")
             y += row.picture.height()
-            if output.units == 10 and not output.is_map:
+            if output.values.shape == (10,):
                 for digit in range(10):
                     self.view.create_text(
                         px(2) + digit % row.columns * row.zoom + row.zoom / 2,
@@ -198,29 +189,20 @@ class InsidePanel(Panel):
     def _row(self, output: LayerOutput, top: int) -> Row:
         """Return the place of a layer's values: as many columns as there is room for."""
         px, room = self.theme.px, self.theme.px(WIDTH) - self.theme.px(6)
+        H, W, C = output.maps.shape
         if output.is_map:
-            H, W, C = output.values.shape
             zoom, gap = max((px(112) if C == 1 else px(CELL)) // max(H, W), 1), px(GAP)
         else:
-            H, W, gap = 1, 1, 0
-            zoom = px(VECTOR_CELL if output.units > 10 else 2 * VECTOR_CELL)
-        columns = max(min((room + gap) // (W * zoom + gap), output.units), 1)
-        high = -(-output.units // columns) * (H * zoom + gap) - gap
+            zoom, gap = px(VECTOR_CELL if C > 10 else 2 * VECTOR_CELL), 0
+        columns = max(min((room + gap) // (W * zoom + gap), C), 1)
+        high = -(-C // columns) * (H * zoom + gap) - gap
         size = (columns * (W * zoom + gap) - gap, high)
         return Row(output, top, zoom, columns, gap, ImageTk.PhotoImage("RGB", size, master=self))
 
     def _picture(self, row: Row) -> Image.Image:
-        p, values = self.theme.palette, row.output.values
-        if row.output.is_map:
-            return mosaic(
-                values,
-                diverging(p),
-                p.bar_track,
-                columns=row.columns,
-                zoom=row.zoom,
-                gap=row.gap,
-            )
-        return cells(values, diverging(p), p.line, columns=row.columns, zoom=row.zoom)
+        p, maps = self.theme.palette, row.output.maps
+        ground = p.bar_track if row.output.is_map else p.line
+        return mosaic(maps, diverging(p), ground, columns=row.columns, zoom=row.zoom, gap=row.gap)
 
     # ------------------------------------------------------------------ one unit
 

@@ -83,7 +83,7 @@ def bind_keys(window: tk.Misc, run: Run, on_digit: Callable[[int], None]) -> Non
         for pattern in command.patterns():
             window.bind(pattern, partial(_key, pattern, partial(run, command.name)))
     for digit in range(10):
-        window.bind(f"<Key-{digit}>", partial(_digit, on_digit, digit))
+        window.bind(f"<Key-{digit}>", partial(lambda digit, _event: on_digit(digit), digit))
     for kind in ("TButton", "TCheckbutton", "TRadiobutton"):
         for pattern in ("<space>", "<<Invoke>>"):
             window.bind_class(kind, pattern, _press)
@@ -96,10 +96,6 @@ def _key(pattern: str, command: Callable[[], object], event: Any) -> str | None:
         return None
     command()
     return "break"
-
-
-def _digit(on_digit: Callable[[int], None], digit: int, _event: object) -> None:
-    on_digit(digit)
 
 
 def _press(event: Any) -> str:

@@ -54,7 +54,9 @@ class Holder(ttk.Frame):
         self._buttons: dict[str, ttk.Button] = {}
         if run is not None:
             for name in ("close_panel", "tear_off"):
-                button = command_button(head, theme, name, run, label=False, style="Quiet.TButton")
+                button = command_button(
+                    ttk.Button, head, theme, name, run, text="", style="Quiet.TButton"
+                )
                 button.pack(side="right")
                 self._buttons[name] = button
         self.panel = make(self)
@@ -80,7 +82,6 @@ class Panels:
         Its grid has the drawer in column 2.
     theme : Theme
     queue : IdleQueue
-        Refreshes the panels.
     kinds : mapping of str to callable
         Makes each panel, by its name, inside a master.
     run : callable

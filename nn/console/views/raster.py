@@ -9,6 +9,7 @@ changed.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from nn.console.document.strokes import Points, Stroke
 from nn.console.views.palette import rgb
 
 PixelBox = tuple[int, int, int, int]
+BLANK = np.zeros((28, 28), np.float32)
 OVERSAMPLING = 4
 BAND = 256
 """Rows drawn at a time in a full redraw: bounds the oversampled picture's memory."""
@@ -153,6 +155,13 @@ def coloured(levels: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
     return levels.convert("RGB")
 
 
+def enlarged(image: NDArray[np.float32], table: NDArray[np.uint8], side: int) -> Image.Image:
+    """Return an image in [0, 1], 1 = ink, as an RGB picture of large pixels, side × side."""
+    levels = Image.fromarray((np.clip(image, 0, 1) * 255).astype(np.uint8))
+    return coloured(levels, table).resize((side, side), Image.Resampling.NEAREST)
+
+
+@lru_cache(maxsize=8)
 def colour_table(ground: str, ink: str) -> NDArray[np.uint8]:
     """Return the 256 colours from ground to ink, both "#rrggbb", as uint8 (256, 3)."""
     low, high = rgb(ground), rgb(ink)

@@ -6,14 +6,13 @@ import time
 import tkinter as tk
 from tkinter import ttk
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from nn.console.document.animation import Animation, animation
 from nn.console.document.document import Document
 from nn.console.document.geometry import Fit
 from nn.console.views.panels import EMPTY, WIDTH, Panel
-from nn.console.views.raster import InkSurface, colour_table
+from nn.console.views.raster import InkSurface, colour_table, enlarged
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Screen, note
 from nn.drawing import Steps
@@ -110,9 +109,7 @@ class StepsPanel(Panel):
         image = self._ink(fit).colours((0, 0, side, side), table)
         turned = film.pixels(now)
         if turned > 0:
-            levels = (np.clip(steps.image, 0, 1) * 255).astype(np.uint8)
-            pixels = Image.fromarray(table[levels]).resize((side, side), Image.Resampling.NEAREST)
-            image = Image.blend(image, pixels, turned)
+            image = Image.blend(image, enlarged(steps.image, table, side), turned)
         draw = ImageDraw.Draw(image)
         thick = self.theme.px(2)
         if turned < 1:

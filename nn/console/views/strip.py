@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from PIL import Image, ImageTk
 
@@ -30,8 +31,10 @@ class Strip(tk.Canvas):
         )
         self.theme, self.document = theme, document
         self.chosen = 0
-        self._ink: dict[Entry, InkSurface] = {}
-        self._pictures: dict[tuple[Entry, str], ImageTk.PhotoImage] = {}  # one for each theme
+        self._ink: WeakKeyDictionary[Entry, InkSurface] = WeakKeyDictionary()
+        # For each theme one; they go when their entry leaves the history.
+        self._pictures: WeakKeyDictionary[Entry, dict[str, ImageTk.PhotoImage]]
+        self._pictures = WeakKeyDictionary()
         for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
             self.bind(event, lambda _e: self.refresh())
         self.bind("<Button-1>", self._click)
@@ -85,25 +88,17 @@ class Strip(tk.Canvas):
                 fill=p.text if chosen else p.muted,
                 font=self.theme.fonts["tiny"],
             )
-        self._forget()
-
-    def _forget(self) -> None:
-        """Drop the pictures of what has left the history."""
-        if len(self._ink) > len(self.document.history):
-            there = set(self.document.history)
-            self._ink = {e: ink for e, ink in self._ink.items() if e in there}
-            self._pictures = {k: picture for k, picture in self._pictures.items() if k[0] in there}
 
     def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
         """Return the small picture in the theme's colours, made once."""
-        p = self.theme.palette
+        p, pictures = self.theme.palette, self._pictures.setdefault(entry, {})
         if entry not in self._ink:
             self._ink[entry] = _small(entry, self.theme.px(CELL))
-        if (entry, p.name) not in self._pictures:
+        if p.name not in pictures:
             ink = self._ink[entry]
             coloured = ink.colours((0, 0, *ink.size), colour_table(p.card, p.ink))
-            self._pictures[entry, p.name] = ImageTk.PhotoImage(coloured, master=self)
-        return self._pictures[entry, p.name]
+            pictures[p.name] = ImageTk.PhotoImage(coloured, master=self)
+        return pictures[p.name]
 
     def _click(self, event: Any) -> None:
         index = int((event.x - self.theme.px(4)) // self.theme.px(CELL + GAP))

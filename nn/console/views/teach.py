@@ -137,7 +137,6 @@ class TeachPanel(Panel):
             self.line.configure(text="")
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
         self.line.configure(foreground=self.theme.palette.text)
 
     def say(self, text: str, colour: str | None = None) -> None:

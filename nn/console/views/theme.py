@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import sys
 import tkinter as tk
-from functools import partial
 from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
@@ -29,7 +28,7 @@ FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "Deja
 OVERSAMPLING = 4
 RADIUS = 7
 """Radius of a control's corners in design units."""
-
+Look = tuple[tuple[str, ...], str | None, str | None, float]
 
 _NUMBERS = itertools.count(1)
 
@@ -74,7 +73,7 @@ class Theme:
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []
-        self._icons: dict[str, ImageTk.PhotoImage] = {}
+        self._icons: dict[tuple[icons.Lines, str, float], ImageTk.PhotoImage] = {}
         self._built: dict[str, str] = {}
         self.palette = THEMES[name]
         self.use(name)
@@ -92,7 +91,7 @@ class Theme:
             self.style.theme_create(own, parent="clam")
             self._built[name] = own
             self.style.theme_use(own)
-            self._elements(self.palette)
+            self._faces(self.palette)
             self._configure(self.palette)
         # The window's own colours first: <<ThemeChanged>> arrives when Tk is idle.
         self.root.configure(background=self.palette.window)
@@ -109,114 +108,107 @@ class Theme:
     # ------------------------------------------------------------------ pictures
 
     def icon(self, name: str, colour: str) -> ImageTk.PhotoImage:
-        """Return an icon in a colour, made once."""
-        key = f"{name} {colour}"
-        if key not in self._icons:
-            image = icons.icon(name, self.px(17), colour)
-            self._icons[key] = ImageTk.PhotoImage(image, master=self.root)
-        return self._icons[key]
+        """Return the icon of a command in a colour."""
+        return self._drawn(icons.ICONS[name], 17, colour, 1.9)
 
     def dot(self, diameter: float) -> ImageTk.PhotoImage:
-        """Return a disc of a diameter in design units in the colour of the text, made once."""
-        key = f"{diameter} {self.palette.text}"
+        """Return a disc of a diameter in design units, in the colour of the text."""
+        return self._drawn(icons.DOT, 26, self.palette.text, diameter * icons.GRID / 26)
+
+    def _drawn(
+        self, lines: icons.Lines, size: int, colour: str, width: float
+    ) -> ImageTk.PhotoImage:
+        key = (lines, colour, width)
         if key not in self._icons:
-            image = icons.dot(self.px(26), diameter * self.scale, self.palette.text)
+            image = icons.drawn(lines, self.px(size), colour, width)
             self._icons[key] = ImageTk.PhotoImage(image, master=self.root)
         return self._icons[key]
 
-    def rounded(
-        self,
-        fill: str | None,
-        outline: str | None = None,
-        *,
-        radius: float = RADIUS,
-        thick: float = 1,
-        middle: int = 64,
-        behind: str,
-    ) -> ImageTk.PhotoImage:
-        """Return a rounded rectangle whose middle of so many units ttk repeats.
+    def _face(
+        self, name: str, behind: str, *looks: Look, radius: float = RADIUS, middle: int = 64
+    ) -> None:
+        """Make the face of a control: a rounded rectangle for each of its states.
 
-        Tk repeats the middle piece by piece, and asks the screen for what lies behind each
-        piece of a picture that is partly transparent. A middle of two pixels made a large
-        card cost 70,000 questions, a second in all: so the middle is wide, and all faces know
-        the one colour they lie on (`behind`) and are opaque.
+        ttk repeats the middle of a picture, piece by piece, and reads back what lies behind each
+        piece that is partly transparent. A middle of two pixels made a large card cost 70,000
+        such pieces, a second in all: so the middle is wide, and all faces are opaque.
+
+        Parameters
+        ----------
+        name : str
+        behind : str
+            The one colour the control lies on.
+        looks : (states, fill, outline, width of the outline in design units)
+            The first one is that without any state.
+        radius, middle : float
+            Of the corners, and width and height of the middle, in design units.
         """
         corner = self.px(radius) + 1
         side = 2 * corner + 1
-        large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
-        draw = ImageDraw.Draw(large)
-        edge = side * OVERSAMPLING - 1
-        draw.rounded_rectangle(
-            (0, 0, edge, edge),
-            radius=self.px(radius) * OVERSAMPLING,
-            fill=fill,
-            outline=outline,
-            width=self.px(thick) * OVERSAMPLING if outline else 0,
-        )
-        small = np.asarray(large.reduce(OVERSAMPLING))
         repeats = np.ones(side, np.intp)
         repeats[corner] = self.px(middle)
-        wide = small.repeat(repeats, axis=0).repeat(repeats, axis=1)
-        image = ImageTk.PhotoImage(Image.fromarray(wide), master=self.root)
-        self._images.append(image)  # Tk keeps only the name
-        return image
-
-    def _element(
-        self,
-        name: str,
-        default: ImageTk.PhotoImage,
-        *states: Any,
-        radius: float = RADIUS,
-    ) -> None:
-        corner = self.px(radius) + 1
-        size = 2 * corner + 1
+        images = []
+        for _states, fill, outline, width in looks:
+            large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
+            ImageDraw.Draw(large).rounded_rectangle(
+                (0, 0, *(side * OVERSAMPLING - 1,) * 2),
+                radius=self.px(radius) * OVERSAMPLING,
+                fill=fill,
+                outline=outline,
+                width=self.px(width) * OVERSAMPLING if outline else 0,
+            )
+            wide = np.asarray(large.reduce(OVERSAMPLING)).repeat(repeats, 0).repeat(repeats, 1)
+            images.append(ImageTk.PhotoImage(Image.fromarray(wide), master=self.root))
+        self._images += images  # Tk keeps only the names
+        states: list[Any] = [
+            (*look[0], image) for look, image in zip(looks[1:], images[1:], strict=True)
+        ]
         self.style.element_create(
-            name,
+            f"{self.palette.name}.{name}.face",
             "image",
-            default,
+            images[0],
             *states,
             border=corner,
             padding=0,
             sticky="nsew",
-            width=size,
-            height=size,
+            width=side,
+            height=side,
         )
 
-    def _elements(self, p: Palette) -> None:
+    def _faces(self, p: Palette) -> None:
         """Make the faces of the controls, for each ground they lie on."""
-        n = p.name
         for ground, behind in (("window", p.window), ("card", p.card)):
-            rounded = partial(self.rounded, behind=behind)
-            self._element(
-                f"{n}.{ground}.Button.face",
-                rounded(p.card, p.line),
-                (("disabled",), rounded(p.window, p.line)),
-                (("pressed",), rounded(p.pressed, p.line)),
-                (("focus", "active"), rounded(p.hover, p.accent, thick=2)),
-                (("focus",), rounded(p.card, p.accent, thick=2)),
-                (("active",), rounded(p.hover, p.line)),
+            self._face(
+                f"{ground}.Button",
+                behind,
+                ((), p.card, p.line, 1),
+                (("disabled",), p.window, p.line, 1),
+                (("pressed",), p.pressed, p.line, 1),
+                (("focus", "active"), p.hover, p.accent, 2),
+                (("focus",), p.card, p.accent, 2),
+                (("active",), p.hover, p.line, 1),
             )
-            edged = rounded(p.accent, p.text, thick=2)
-            self._element(
-                f"{n}.{ground}.Accent.face",
-                rounded(p.accent),
-                (("disabled",), rounded(p.bar_track)),
-                (("pressed",), edged),
-                (("focus",), edged),
-                (("active",), rounded(p.accent, p.accent_soft, thick=1)),
+            self._face(
+                f"{ground}.Accent",
+                behind,
+                ((), p.accent, None, 0),
+                (("disabled",), p.bar_track, None, 0),
+                (("pressed",), p.accent, p.text, 2),
+                (("focus",), p.accent, p.text, 2),
+                (("active",), p.accent, p.accent_soft, 1),
             )
-            self._element(
-                f"{n}.{ground}.Tool.face",
-                rounded(None),
-                (("selected", "focus"), rounded(p.accent_soft, p.accent, thick=2)),
-                (("selected",), rounded(p.accent_soft)),
-                (("pressed",), rounded(p.pressed)),
-                (("focus",), rounded(None, p.accent, thick=2)),
-                (("active", "!disabled"), rounded(p.hover)),
+            self._face(
+                f"{ground}.Tool",
+                behind,
+                ((), None, None, 0),
+                (("selected", "focus"), p.accent_soft, p.accent, 2),
+                (("selected",), p.accent_soft, None, 0),
+                (("pressed",), p.pressed, None, 0),
+                (("focus",), None, p.accent, 2),
+                (("active", "!disabled"), p.hover, None, 0),
             )
         for name, fill in (("Card", p.card), ("Canvas", p.canvas)):
-            face = self.rounded(fill, p.line, radius=10, middle=256, behind=p.window)
-            self._element(f"{n}.{name}.face", face, radius=10)
+            self._face(name, p.window, ((), fill, p.line, 1), radius=10, middle=256)
 
     def _configure(self, p: Palette) -> None:
         """Set the styles: buttons, then everything else."""

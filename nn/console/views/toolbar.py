@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from functools import partial
 from tkinter import ttk
+from typing import Any
 
 from nn.console.commands import COMMANDS, PANELS, TOOLS
 from nn.console.document.document import Document
 from nn.console.views.menu import Marks
 from nn.console.views.theme import Theme
-from nn.console.views.widgets import Run, Tip, command_button
+from nn.console.views.widgets import Run, command_button
 
 
 class Toolbar(ttk.Frame):
@@ -25,17 +25,12 @@ class Toolbar(ttk.Frame):
         self._tools: dict[str, ttk.Radiobutton] = {}
         self.buttons: dict[str, ttk.Button] = {}
         for tool in TOOLS:
-            button = self._tools[tool] = ttk.Radiobutton(
-                self,
-                text=COMMANDS[tool].label,
-                style="Tool.Toolbutton",
-                variable=marks[tool],
-                value=True,
-                compound="left",
-                command=partial(run, tool),
+            options = {"variable": marks[tool], "value": True, "compound": "left"}
+            button = command_button(
+                ttk.Radiobutton, self, theme, tool, run, style="Tool.Toolbutton", **options
             )
             button.pack(side="left", padx=(0, theme.px(2)))
-            Tip(button, theme, COMMANDS[tool].tip)
+            self._tools[tool] = button
         self._gap()
         self._button("thinner")
         self.width_view = ttk.Label(self)
@@ -44,25 +39,21 @@ class Toolbar(ttk.Frame):
         self._gap()
         self._button("undo")
         self._button("redo")
-        self._button("clear", label=True)
-        self.recognise = command_button(self, theme, "recognise", run, style="Accent.TButton")
+        self._button("clear", text=COMMANDS["clear"].label, compound="left")
+        self.recognise = command_button(
+            ttk.Button, self, theme, "recognise", run, style="Accent.TButton"
+        )
         self.recognise.pack(side="right")
         self.refresh()
 
     def _gap(self) -> None:
         ttk.Frame(self, width=self.theme.px(10)).pack(side="left")
 
-    def _button(self, name: str, *, label: bool = False) -> None:
-        button = self.buttons[name] = command_button(
-            self,
-            self.theme,
-            name,
-            self._run,
-            label=label,
-            style="Tool.TButton",
-            compound="left" if label else "image",
-        )
+    def _button(self, name: str, **options: Any) -> None:
+        options = {"text": "", "compound": "image", "style": "Tool.TButton", **options}
+        button = command_button(ttk.Button, self, self.theme, name, self._run, **options)
         button.pack(side="left", padx=(0, self.theme.px(2)))
+        self.buttons[name] = button
 
     def show_names(self, named: bool) -> None:
         """Show the tools' names, or where there is no room beside a panel only their icons."""
@@ -89,15 +80,10 @@ class PanelTabs(ttk.Frame):
         super().__init__(master)
         self._open = {name: tk.BooleanVar(self, False) for name in PANELS}
         for name, variable in self._open.items():
-            button = ttk.Checkbutton(
-                self,
-                text=COMMANDS[name].label,
-                style="Tool.Toolbutton",
-                variable=variable,
-                command=partial(run, name),
+            button = command_button(
+                ttk.Checkbutton, self, theme, name, run, style="Tool.Toolbutton", variable=variable
             )
             button.pack(side="left", padx=(0, theme.px(2)))
-            Tip(button, theme, COMMANDS[name].tip)
 
     def refresh(self, is_open: Callable[[str], bool]) -> None:
         """Show which panels are open."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nn.console.views.heat import coloured, diverging
 from nn.console.views.panels import WIDTH
 from nn.console.views.theme import Theme
+from nn.console.views.widgets import PlainCanvas
 from nn.explain.inside import Explanation
 
 HEIGHT = 218
@@ -22,14 +23,10 @@ KINDS = {
     "GlobalAveragePooling2D": "Global average",
     "BatchNormalization": "Batch normalisation",
 }
+"""Layer classes in words; others are shown by their own name."""
 HINT = "Click a unit to see where its value comes from."
 ONE_CHANNEL = "The pixels of the input, each multiplied by its weight"
 DENSE_NOTE = "The ten strongest inputs, then the sum of all others."
-
-
-def layer_name(kind: str) -> str:
-    """Return the name of a layer's class in words."""
-    return KINDS.get(kind, kind)
 
 
 def signed(text: str) -> str:
@@ -37,18 +34,11 @@ def signed(text: str) -> str:
     return text.replace("+ -", "− ").replace("-", "−")
 
 
-class UnitView(tk.Canvas):
+class UnitView(PlainCanvas):
     """Shows an `Explanation` in numbers."""
 
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
-        super().__init__(
-            master,
-            width=theme.px(WIDTH),
-            height=theme.px(HEIGHT),
-            highlightthickness=0,
-            borderwidth=0,
-        )
-        self.theme = theme
+        super().__init__(master, theme, WIDTH, HEIGHT)
 
     def show_text(self, text: str) -> None:
         """Show one line in place of an explanation."""
@@ -61,7 +51,7 @@ class UnitView(tk.Canvas):
         place = f"unit {unit[0]}"
         if len(unit) == 3:
             place = f"map {unit[2]}, row {unit[0]}, column {unit[1]}"
-        title = f"{layer_name(kind)}, {place}: {shown.value:.3f}"
+        title = f"{KINDS.get(kind, kind)}, {place}: {shown.value:.3f}"
         self._text(0, 0, title.replace("-", "−"), "heading")
         if shown.kind == "convolution":
             self._show_convolution(shown)

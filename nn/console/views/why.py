@@ -17,7 +17,7 @@ from nn.console.jobs import Job, JobRunner, Report
 from nn.console.views.heat import Overlay, diverging, legend, over_ink
 from nn.console.views.panels import EMPTY, WIDTH, Panel
 from nn.console.views.theme import Theme
-from nn.console.views.widgets import Screen, note
+from nn.console.views.widgets import PlainCanvas, Screen, note
 from nn.explain import attribution
 from nn.recognise.wording import percent
 
@@ -57,10 +57,7 @@ class WhyPanel(Panel):
 
     Parameters
     ----------
-    master : widget
-    theme : Theme
-    document : Document
-    jobs : JobRunner
+    master, theme, document, jobs
     report : callable
         Shows an unexpected error.
     show_overlay : callable
@@ -96,9 +93,7 @@ class WhyPanel(Panel):
         self._note.pack(anchor="w", pady=(px(10), px(10)))
         self.screen = Screen(self, theme)
         self.screen.pack(anchor="w")
-        self._scale = tk.Canvas(
-            self, width=px(WIDTH), height=px(34), highlightthickness=0, borderwidth=0
-        )
+        self._scale = PlainCanvas(self, theme, WIDTH, 34)
         self._scale.pack(anchor="w", pady=(px(8), 0))
         self._text = ttk.Label(self, style="CardBold.TLabel", wraplength=px(WIDTH))
         self._text.pack(anchor="w", pady=(px(6), px(6)))
@@ -229,7 +224,6 @@ class WhyPanel(Panel):
         self._show_overlay(Overlay(self.heat, diverging(self.theme.palette), box))
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
         self._scale.configure(background=self.theme.palette.card)
         self.screen.configure(background=self.theme.palette.card)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable
 from tkinter import ttk
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image, ImageTk
 
 from nn.console.commands import COMMANDS
 from nn.console.views.theme import Theme
 
+Button = TypeVar("Button", ttk.Button, ttk.Checkbutton, ttk.Radiobutton)
 Run = Callable[[str], object]
 """Carries out a command by its name."""
 
@@ -30,13 +31,24 @@ def note(master: tk.Misc, theme: Theme, width: float, **options: Any) -> ttk.Lab
 
 
 def command_button(
-    master: tk.Misc, theme: Theme, name: str, run: Run, *, label: bool = True, **options: Any
-) -> ttk.Button:
-    """Return a button for a command, with its tooltip."""
-    text = COMMANDS[name].label if label else ""
-    button = ttk.Button(master, text=text, command=lambda: run(name), **options)
+    kind: Callable[..., Button], master: tk.Misc, theme: Theme, name: str, run: Run, **options: Any
+) -> Button:
+    """Return a button of some kind for a command, with its tooltip; by default with its label."""
+    common: dict[str, Any] = {"text": COMMANDS[name].label, **options}
+    button = kind(master, command=lambda: run(name), **common)
     Tip(button, theme, COMMANDS[name].tip)
     return button
+
+
+class PlainCanvas(tk.Canvas):
+    """A Tk canvas without borders, its size in design units."""
+
+    def __init__(self, master: tk.Misc, theme: Theme, width: float, height: float) -> None:
+        px = theme.px
+        super().__init__(
+            master, width=px(width), height=px(height), highlightthickness=0, borderwidth=0
+        )
+        self.theme = theme
 
 
 class Screen(tk.Label):
