@@ -32,20 +32,10 @@ class StrokeFileError(ValueError):
 
 @dataclass(frozen=True)
 class Drawing:
-    """The content of a stroke file.
+    """The content of a stroke file, in canvas pixels."""
 
-    Attributes
-    ----------
-    strokes : list of (P, 2) or (P, 3) float64
-        x, y in canvas pixels, y down, and the time in seconds if it was recorded.
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
-    """
-
-    strokes: list[NDArray[np.float64]]
-    size: tuple[float, float]
+    strokes: list[NDArray[np.float64]]  # each (P, 2) or (P, 3): x, y downwards, seconds
+    size: tuple[float, float]  # width and height of the canvas
     pen_width: float
 
 
@@ -55,17 +45,7 @@ def save_strokes(
     size: tuple[float, float],
     pen_width: float,
 ) -> None:
-    """Save a drawing as JSON, atomically.
-
-    Parameters
-    ----------
-    path : path
-    strokes : iterable of array_like (P, 2) or (P, 3)
-        x, y in canvas pixels, and the time in seconds; three decimals are kept.
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
+    """Save a drawing (see `Drawing`) as JSON, atomically; coordinates keep three decimals.
 
     Raises
     ------
@@ -154,17 +134,9 @@ def strokes_to_svg(
     ink: str = "#000000",
     paper: str | None = "#ffffff",
 ) -> str:
-    """Return the drawing as an SVG document: one smooth round-capped path a stroke.
+    """Return a drawing (see `Drawing`) as an SVG document: one smooth round-capped path a stroke.
 
-    Parameters
-    ----------
-    strokes : iterable of array_like (P, 2)
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
-    ink, paper : str
-        Colours; paper None leaves the background transparent.
+    `ink` and `paper` are colours; paper None leaves the background transparent.
     """
     width, height = size
     lines = [
@@ -192,18 +164,17 @@ def render_ink(
     pen_width: float,
     supersample: int = 4,
 ) -> NDArray[np.float32]:
-    """Draw the strokes as they lie on the canvas, for previews and PNG files.
+    """Render a drawing (see `Drawing`) as it lies on the canvas, for previews and PNG files.
 
     This is *not* the input of the network; that is `strokes_to_mnist`.
 
     Parameters
     ----------
     strokes : iterable of array_like (P, 2)
-        In canvas pixels; what lies outside is cut off.
+        What lies outside the canvas is cut off.
     size : (width, height)
-        Of the canvas, in pixels, at most 8192 each.
+        At most 8192 pixels each.
     pen_width : float
-        In canvas pixels.
     supersample : int
         Each pixel is the mean of supersample**2 drawn ones, 1 to 8.
 
@@ -230,7 +201,7 @@ def render_ink(
     canvas = Image.new("L", (width * factor, height * factor), 0)
     draw = ImageDraw.Draw(canvas)
     radius = max(0.5 * pen_width * factor, 0.5)
-    # Far outside nothing is seen, and Pillow's rasteriser must not walk there.
+    # Pillow's rasteriser must not walk through what lies far outside.
     reach = 4.0 * LARGEST_SIDE
     for line in curve.smooth(as_strokes(strokes)):
         points = np.clip(line, -reach, reach) * factor

@@ -21,35 +21,18 @@ FIGURES = 10  # decimals kept in the file
 
 @dataclass(frozen=True)
 class Calibration:
-    """The figures of `calibrate`, all on the validation images.
-
-    Attributes
-    ----------
-    temperature : float
-    nll_before, nll_after : float
-        Mean negative log-likelihood in nats, at temperature 1 and at the fitted one.
-    ece_before, ece_after : float
-        Expected calibration error, in [0, 1], 15 equal-width bins.
-    unsure_below : float
-        Confidences below it are shown as "not sure".
-    sure_error : float
-        Share of wrong answers among the sure ones.
-    unsure_share : float
-        Share of the digits that are "not sure".
-    rejected_digits, rejected_scribbles : float
-        Share of digits (wrongly) and of fresh scribbles (rightly) called "not a digit".
-    """
+    """The figures of `calibrate`, all on the validation images; shares and errors in [0, 1]."""
 
     temperature: float
-    nll_before: float
-    nll_after: float
-    ece_before: float
+    nll_before: float  # mean negative log-likelihood in nats, at temperature 1
+    nll_after: float  # and at the fitted one
+    ece_before: float  # expected calibration error, 15 equal-width bins
     ece_after: float
-    unsure_below: float
-    sure_error: float
-    unsure_share: float
-    rejected_digits: float
-    rejected_scribbles: float
+    unsure_below: float  # confidences below it are shown as "not sure"
+    sure_error: float  # share of wrong answers among the sure ones
+    unsure_share: float  # share of the digits that are "not sure"
+    rejected_digits: float  # share of the digits called "not a digit"
+    rejected_scribbles: float  # and of fresh scribbles
 
 
 def negative_log_likelihood(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
@@ -90,13 +73,8 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins, in [0, 1].
 
-    Parameters
-    ----------
-    probabilities : (N, K)
-    labels : (N,) int
-    bins : int
-        Of the confidence (the largest probability), over [0, 1]; each weighs as many images as
-        it holds (Naeini et al. 2015).
+    The bins divide the confidence, the largest of the probabilities (N, K); each weighs as many
+    images as it holds (Naeini et al. 2015). Labels are (N,) int.
     """
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y

@@ -67,23 +67,13 @@ class Mistake:
 
 @dataclass
 class Evaluation:
-    """Figures over many items.
+    """Figures over many items."""
 
-    Attributes
-    ----------
-    confusion : (10, 10) int64
-        Row: the label; column: the most probable digit.
-    skipped : Counter
-        Reason to number of items left out.
-    unsure, refused : int
-        Items that the console would call "not sure" or "not a digit".
-    mistakes : list of Mistake
-    """
-
+    # Row: the label; column: the most probable digit.
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((10, 10), np.int64))
-    skipped: Counter[str] = field(default_factory=Counter)
-    unsure: int = 0
-    refused: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # reason to number of items left out
+    unsure: int = 0  # items that the console would call "not sure"
+    refused: int = 0  # or "not a digit"
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property
@@ -151,12 +141,7 @@ def evaluate(
 ) -> Evaluation:
     """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder of images or strokes.
 
-    Parameters
-    ----------
-    recogniser : Recogniser
-    path : Path
-    progress : callable, optional
-        Receives the number of items read, after every 100.
+    `progress` receives the number of items read, after every 100.
 
     Raises
     ------

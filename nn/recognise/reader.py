@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.recognise.answers import Part
+from nn.recognise.answers import Reading
 from nn.recognise.recogniser import Recogniser
 
 SMALLEST = 6.0
@@ -104,13 +104,13 @@ class NetworkReader:
         """The file's name, with the note in parentheses if there is one."""
         return f"{self.path.name} ({self.note})" if self.note else self.path.name
 
-    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> tuple[Part, ...]:
-        """Return the digits drawn, in reading order; strokes are arrays (P, 2)."""
-        return tuple(self.recogniser.read_number(strokes).parts)
+    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> Reading:
+        """Return the reading of a drawing; strokes are arrays (P, 2)."""
+        return self.recogniser.read_number(strokes)
 
-    def read_image(self, ink: NDArray[np.float32]) -> tuple[Part, ...]:
-        """Return the digits of an image (H, W) in [0, 1], ink = 1, in reading order."""
-        return tuple(self.recogniser.read_number(ink).parts)
+    def read_image(self, ink: NDArray[np.float32]) -> Reading:
+        """Return the reading of an image (H, W) in [0, 1], ink = 1."""
+        return self.recogniser.read_number(ink)
 
 
 def load(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from nn.drawing import (
 )
 from nn.drawing.normalise import SIDE
 
-from .answers import Answer, Part, Reading, State
+from .answers import Answer, Reading, State
 from .rejection import Floats, Rejection, plain_oddness
 
 DEFAULT_TEMPERATURE = 1.0
@@ -209,13 +210,11 @@ class Recogniser:
 
     def _reading(self, segments: list[Segment]) -> Reading:
         if not segments:
-            return Reading("")
+            return Reading()
         answers = self.answers(np.stack([segment.image for segment in segments]))
-        parts: list[Part] = []
-        text = ""
-        for segment, answer in zip(segments, answers, strict=True):
-            if parts and parts[-1].line != segment.line:
-                text += "\n"
-            text += "?" if answer.state in ("empty", "not a digit") else str(answer.digit)
-            parts.append(Part(segment.box, answer, segment.strokes, segment.line))
-        return Reading(text, parts)
+        return Reading(
+            tuple(
+                replace(answer, box=segment.box, strokes=segment.strokes, line=segment.line)
+                for segment, answer in zip(segments, answers, strict=True)
+            )
+        )

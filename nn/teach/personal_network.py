@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.recognise.wording import AnswerLike, percent
+from nn.recognise.answers import Answer
+from nn.recognise.wording import percent
 from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
@@ -36,7 +37,7 @@ def data_folder() -> Path:
 
 
 def label_warning(
-    answer: AnswerLike, label: int, personal: PersonalSet, image: NDArray[np.float32]
+    answer: Answer, label: int, personal: PersonalSet, image: NDArray[np.float32]
 ) -> str:
     """Return why teaching this label looks like a mistake, as a question; "" if it does not.
 
@@ -55,12 +56,10 @@ def label_warning(
             f"You have taught nearly the same drawing as {earlier.label}. "
             f"Teach it as {label} all the same?"
         )
-    sure = float(answer.probabilities.max())
-    said = int(np.argmax(answer.probabilities))
-    if answer.state == "digit" and said != label and sure >= VERY_SURE:
+    if answer.state == "digit" and answer.digit != label and answer.confidence >= VERY_SURE:
         return (
-            f"The network is {percent(sure)} sure that this is {said}, not {label}. "
-            "A wrong label makes it worse. Teach it all the same?"
+            f"The network is {percent(answer.confidence)} sure that this is {answer.digit}, not "
+            f"{label}. A wrong label makes it worse. Teach it all the same?"
         )
     return ""
 
