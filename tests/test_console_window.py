@@ -466,8 +466,8 @@ def test_panels_open_tear_off_and_close(real, name):
 @pytest.mark.parametrize("kind", ["ensemble", "transposed"])
 def test_panels_say_what_they_cannot_show(root, tmp_path, network, kind):
     """Several networks as one, and a stranger that wants its pictures turned."""
-    from nn.ensemble import Ensemble
     from nn.recognise.reader import NetworkReader, TransposedModel
+    from nn.saving import Ensemble
 
     if kind == "ensemble":
         model = Ensemble([network.model, network.model])

@@ -1,11 +1,11 @@
-"""Translation of the layers that treat every value alone (see `nn.saving.translate`)."""
+"""Translation of the layers that treat every value alone (see `nn.saving.foreign.translate`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nn.saving.architecture import LayerSpec
-from nn.saving.translate import Chain, handles, rescale
+from nn.saving.foreign.architecture import LayerSpec
+from nn.saving.foreign.translate import Chain, handles, rescale
 
 
 @handles("Dropout")

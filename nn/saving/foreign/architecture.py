@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nn.saving.errors import MAX_LAYERS, FormatError
-from nn.saving.settings import Settings
+from nn.saving.foreign.settings import Settings
 
 ALIASES = {
     "Convolution2D": "Conv2D",

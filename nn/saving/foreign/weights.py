@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nn.saving.architecture import Architecture, Block, LayerSpec
 from nn.saving.errors import MAX_LAYERS, FormatError
+from nn.saving.foreign.architecture import Architecture, Block, LayerSpec
+from nn.saving.foreign.translate import Dialect, Stored
 from nn.saving.hdf5 import Dataset, Group
-from nn.saving.translate import Dialect, Stored
 
 _OLD_LEAVES = {
     "W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_std": "moving_variance",
@@ -186,9 +186,7 @@ def bind_tree(architecture: Architecture, root: Group) -> dict[int, Sequence[Sto
             continue
         folder = _descend(root, spec.path.replace("layers", top))
         if folder is not None and "vars" in folder:
-            inner = folder.group("vars")
-            numbers = sorted((n for n in inner if n.isdecimal() and len(n) < 6), key=int)
-            table[id(spec)] = [inner.dataset(number) for number in numbers]
+            table[id(spec)] = folder.group("vars").numbered()
     found, used = _count(root.group(top), 0), sum(len(arrays) for arrays in table.values())
     if found != used:
         raise FormatError(

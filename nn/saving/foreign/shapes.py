@@ -1,4 +1,4 @@
-"""Translation of the layers that only rearrange values (see `nn.saving.translate`)."""
+"""Translation of the layers that only rearrange values (see `nn.saving.foreign.translate`)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from nn.saving.architecture import LayerSpec
-from nn.saving.translate import Chain, handles
+from nn.saving.foreign.architecture import LayerSpec
+from nn.saving.foreign.translate import Chain, handles
 
 
 @handles("Flatten")

@@ -1,4 +1,4 @@
-"""Translation of the layers that look at images or hold weights (see `nn.saving.translate`)."""
+"""Translation of the layers that look at images or hold weights (see `translate`)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.initializers import INITIALIZERS
-from nn.saving.architecture import LayerSpec
 from nn.saving.errors import MAX_PARAMETERS
-from nn.saving.translate import Chain, Weights, handles, rescale
+from nn.saving.foreign.architecture import LayerSpec
+from nn.saving.foreign.translate import Chain, Weights, handles, rescale
 
 Kernel = NDArray[Any]
 

@@ -15,11 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn import activations
-from nn.ensemble import Ensemble
-from nn.models import Sequential
+from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError
-
-Network = Sequential | Ensemble
 
 _FORMS = "(28, 28, 1), (28, 28), (784,), (784, 1), (1, 784), (28, 28, 3) or (32, 32, 1)"
 

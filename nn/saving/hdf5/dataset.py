@@ -1,4 +1,4 @@
-"""Datasets of the HDF5 reader: arrays stored whole or in chunks, compressed or not."""
+"""Datasets of an HDF5 file: arrays stored whole or in chunks, compressed or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.saving.errors import FormatError
-from nn.saving.hdf5_bytes import RESAVE, UNDEFINED, Attribute, Datatype, H5Bytes, extents
+from nn.saving.hdf5.bytes import RESAVE, UNDEFINED, H5Bytes
+from nn.saving.hdf5.values import Attribute, Datatype, extents
+
+_CHUNK_BYTES = 64 << 20
 
 
 class Dataset:
@@ -19,9 +22,7 @@ class Dataset:
     def __init__(self, file: H5Bytes, address: int, path: str) -> None:
         self.file, self.path = file, path
         self.filters: list[tuple[int, tuple[int, ...]]] = []
-        layout = None
-        space: tuple[int, ...] | None = None
-        kind: Datatype | None = None
+        layout = space = kind = None
         note = ""
         for message, flags, offset, size in file.messages(address):
             if message in (0x01, 0x03, 0x08, 0x0B) and flags & 2:
@@ -58,80 +59,63 @@ class Dataset:
         FormatError
             When there are more than `max_values`, or the storage is damaged, virtual or unknown.
         """
-        count = math.prod(self.shape)
-        if count > max_values:
+        if math.prod(self.shape) > max_values:
             raise FormatError(self.path, f"at most {max_values} values", self.shape)
-        offset = self._layout
-        version, kind = self.file.unpack("<BB", offset)
-        wanted = count * self.dtype.itemsize
+        version, kind = self.file.unpack("<BB", self._layout)
         if version not in (3, 4) or kind > 2 or (version == 4 and kind == 2):
             what = "virtual storage" if kind == 3 else f"layout version {version}, class {kind}"
             raise FormatError(self.path, "contiguous or chunked storage", what, RESAVE)
-        if kind == 2:
-            values = self._read_chunks(offset + 2)
-        elif self.filters:
-            raise FormatError(self.path, "chunks where there are filters", "none")
-        else:
-            if kind == 0:
-                start, size = offset + 4, self.file.unpack("<H", offset + 2)[0]
-            else:
-                start, size = self.file.unpack("<QQ", offset + 2)
-            if size < wanted:
-                raise FormatError(self.path, f"{wanted} bytes for {self.shape}", f"{size} bytes")
-            if kind == 1 and start == UNDEFINED:  # never written: HDF5 gives zeros
-                return np.zeros(self.shape, self.dtype)
-            self.file.bytes_at(start, 0)
-            if start + wanted > len(self.file.data):
-                raise FormatError(
-                    self.path, f"{wanted} bytes", f"{len(self.file.data) - start}", "It was cut."
-                )
-            values = np.frombuffer(self.file.data, self.dtype, count, start).reshape(self.shape)
+        values = self._chunked() if kind == 2 else self._contiguous(compact=kind == 0)
         if self.brain_float:  # the upper half of a float32
             return (values.astype(np.uint32) << 16).view(np.float32)
         return values
 
-    def _read_chunks(self, offset: int) -> NDArray[Any]:
-        """Assemble a chunked dataset from its B-tree (IV.A.2.i, III.A.1)."""
+    def _contiguous(self, compact: bool) -> NDArray[Any]:
+        """View a dataset stored in one piece (IV.A.2.i)."""
+        file, count = self.file, math.prod(self.shape)
+        wanted = count * self.dtype.itemsize
+        if self.filters:
+            raise FormatError(self.path, "chunks where there are filters", "none")
+        if compact:
+            start, size = self._layout + 4, file.unpack("<H", self._layout + 2)[0]
+        else:
+            start, size = file.unpack("<QQ", self._layout + 2)
+        if size < wanted:
+            raise FormatError(self.path, f"{wanted} bytes for {self.shape}", f"{size} bytes")
+        if start == UNDEFINED:  # never written: HDF5 gives zeros
+            return np.zeros(self.shape, self.dtype)
+        if start + wanted > len(file.data):
+            raise FormatError(self.path, f"{wanted} bytes", len(file.data) - start, "It was cut.")
+        return np.frombuffer(file.data, self.dtype, count, start).reshape(self.shape)
+
+    def _chunked(self) -> NDArray[Any]:
+        """Assemble a dataset from its B-tree of chunks (IV.A.2.i, III.A.1)."""
         file, rank = self.file, len(self.shape)
-        dims, tree = file.unpack("<BQ", offset)
+        dims, tree = file.unpack("<BQ", self._layout + 2)
         if dims != rank + 1 or rank == 0:
             raise FormatError(self.path, f"chunks of rank {rank}", dims - 1)
-        sizes = file.unpack(f"<{rank}I", offset + 9)
+        sizes = file.unpack(f"<{rank}I", self._layout + 11)
         chunk_bytes = math.prod(sizes) * self.dtype.itemsize
         # A chunk may reach over the edge, but not over all bounds.
-        if 0 in sizes or chunk_bytes > 64 << 20:
-            raise FormatError(self.path, "chunks of 1 byte to 64 MiB", sizes)
+        if not 0 < chunk_bytes <= _CHUNK_BYTES:
+            raise FormatError(self.path, f"chunks of 1 to {_CHUNK_BYTES} bytes", sizes)
         values = np.zeros(self.shape, self.dtype)
+        if tree == UNDEFINED:
+            return values
         written = 0
-        nodes: list[tuple[int, int | None]] = [(tree, None)] if tree != UNDEFINED else []
-        stride = 8 + 8 * (rank + 1) + 8
-        while nodes:
-            address, level = nodes.pop()
-            file.step()
-            file.expect(address, b"TREE")
-            kind, own_level, used = file.unpack("<4xBBH", address)
-            if kind != 1 or (level is not None and own_level != level):
-                raise FormatError(self.path, "a chunk B-tree", f"type {kind}, level {own_level}")
-            for i in range(used):
-                file.step()
-                entry = address + 24 + i * stride
-                size, mask, *starts, _, child = file.unpack(f"<II{rank}QQQ", entry)
-                if own_level:
-                    nodes.append((child, own_level - 1))
-                    continue
-                if any(s >= n for s, n in zip(starts, self.shape, strict=True)):
-                    continue
-                # Chunks partition the array: more bytes than that means overlapping ones.
-                written += chunk_bytes
-                if written > 4 * (values.nbytes + chunk_bytes * (2**rank)):
-                    raise FormatError(self.path, "chunks that do not overlap", "more")
-                raw = self._unfilter(file.bytes_at(child, size), mask, chunk_bytes)
-                chunk = np.frombuffer(raw, self.dtype).reshape(sizes)
-                where = tuple(
-                    slice(s, min(s + e, n))
-                    for s, e, n in zip(starts, sizes, self.shape, strict=True)
-                )
-                values[where] = chunk[tuple(slice(0, w.stop - w.start) for w in where)]
+        for key, address in file.leaves(tree, 1, 8 * (rank + 2)):
+            size, mask, *starts = file.unpack(f"<II{rank}Q", key)
+            if any(s >= n for s, n in zip(starts, self.shape, strict=True)):
+                continue
+            # Chunks partition the array: more bytes than that means overlapping ones.
+            written += chunk_bytes
+            if written > 4 * (values.nbytes + chunk_bytes * (2**rank)):
+                raise FormatError(self.path, "chunks that do not overlap", "more")
+            raw = self._unfilter(file.bytes_at(address, size), mask, chunk_bytes)
+            part = values[tuple(slice(s, s + e) for s, e in zip(starts, sizes, strict=True))]
+            part[...] = np.frombuffer(raw, self.dtype).reshape(sizes)[
+                tuple(slice(n) for n in part.shape)
+            ]
         return values
 
     def _unfilter(self, raw: bytes, mask: int, wanted: int) -> bytes:
@@ -166,14 +150,15 @@ def _filters(file: H5Bytes, offset: int, part: str) -> list[tuple[int, tuple[int
     offset += 8 if version == 1 else 2
     found = []
     for _ in range(count):
+        (code,) = file.unpack("<H", offset)
         if version == 1:
-            code, name, _, values = file.unpack("<HHHH", offset)
+            name, values = file.unpack("<2xH2xH", offset)
             offset += 8 + (name + 7) // 8 * 8
         else:
-            (code,) = file.unpack("<H", offset)
-            name = file.unpack("<H", offset + 2)[0] if code >= 256 else 0
-            offset += 4 if code >= 256 else 2
-            _, values = file.unpack("<HH", offset)
+            named = code >= 256
+            name = file.unpack("<H", offset + 2)[0] if named else 0
+            offset += 4 if named else 2
+            (values,) = file.unpack("<2xH", offset)
             offset += 4 + name
         if values > 64:
             raise FormatError(part, "at most 64 filter parameters", values)
