@@ -110,12 +110,14 @@ def row_of(name: str, reading: Reading) -> Row:
     answers, text = reading.answers, reading.number
     states = {answer.state for answer in answers}
     state = answers[0].state if len(states) == 1 else "mixed" if states else "empty"
-    sentence = wording.sentence(answers[0]) if text else wording.EMPTY
+    sentence = text
+    if len(answers) < 2:
+        sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
         "state": state,
         "text": text,
-        "sentence": sentence if len(answers) < 2 else text,
+        "sentence": sentence,
         "confidence": min((answer.confidence for answer in answers), default=0.0),
         "digits": [
             {
