@@ -1,20 +1,24 @@
-"""From `model_config` to a plain chain of layers, whatever Keras wrote it.
+"""From `model_config` to a plain chain of layers, whichever Keras wrote it.
 
 Keras 1 and early 2 write a Sequential as a list, later ones as a dictionary; functional models
 are graphs of names. All become an `Architecture`: the layers in the order data flows through
 them, grouped into the *blocks* under which the file keeps their weights (a nested model is one
-block). Anything with branches is refused by name, but for one pattern: several models that see
+block). Anything with branches is refused by name, but for one pattern: several models that take
 the same input, and the mean of their outputs.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nn.saving.errors import MAX_LAYERS, FormatError
 from nn.saving.foreign.settings import Settings
+from nn.saving.hdf5 import Dataset
+
+Extents = tuple[int | None, ...]
 
 ALIASES = {
     "Convolution2D": "Conv2D",
@@ -35,16 +39,25 @@ MODELS = ("Sequential", "Model", "Functional", "Graph")
 
 @dataclass
 class LayerSpec:
-    """One layer as the file describes it."""
+    """One layer as the file describes it.
+
+    Attributes
+    ----------
+    path
+        Where a `.weights.h5` file keeps its weights: layers/sequential/layers/dense_1.
+    constants
+        The numbers among the arguments of its call: operators keep theirs there.
+    stored
+        Its arrays, none of them read yet; see `nn.saving.foreign.weights`.
+    """
 
     kind: str
     name: str
     settings: Settings
     trainable: bool = True
     path: str = ""
-    """Where a `.weights.h5` file keeps its weights: layers/sequential/layers/dense_1."""
-    call: Any = None
-    """How the layer is called (`inbound_nodes`): operators keep their constants there."""
+    constants: Sequence[float] = ()
+    stored: Sequence[Dataset] = ()
 
 
 @dataclass
@@ -58,16 +71,21 @@ class Block:
 
 @dataclass
 class Architecture:
-    """A chain of layers."""
+    """A chain of layers.
 
-    kind: str
+    Attributes
+    ----------
+    numbers
+        How many layers of each class there are, less one.
+    members
+        The models whose outputs are averaged, a block each; empty for a chain.
+    """
+
     name: str
     blocks: list[Block] = field(default_factory=list)
-    input_shape: tuple[int | None, ...] | None = None
-    notes: list[str] = field(default_factory=list)
+    input_shape: Extents | None = None
     numbers: dict[str, int] = field(default_factory=dict)
     members: list[Architecture] = field(default_factory=list)
-    """The models whose outputs are averaged: a block each; empty for a chain."""
 
     @property
     def layers(self) -> list[LayerSpec]:
@@ -98,19 +116,15 @@ class _Reader:
         if kind == "Sequential":
             found = self.sequential(config, name, path)
         elif kind in ("Model", "Functional"):
-            found = self.functional(config, kind, name, path)
+            found = self.functional(config, f"{kind} {name!r}", name, path)
         else:
             raise FormatError(
                 part, "a Sequential or a functional Model", kind, "Subclassed models are code."
             )
-        if found.input_shape is None and isinstance(document, dict):
-            built = Settings(part, document).get("build_config") or {}
-            shapes = [built.get("input_shape") if isinstance(built, dict) else None]
-            if isinstance(config, dict):
-                shapes.append(config.get("build_input_shape"))
-            for shape in shapes:
-                if isinstance(shape, list) and shape:
-                    found.input_shape = _example_shape(Settings(part, {"shape": shape}), "shape")
+        places = (document.get("build_config"), "input_shape"), (config, "build_input_shape")
+        for holder, key in places:
+            if found.input_shape is None and isinstance(holder, dict):
+                found.input_shape = _example_shape(Settings(part, holder), key)
         return found
 
     def sequential(self, config: Any, name: str, path: str) -> Architecture:
@@ -120,7 +134,7 @@ class _Reader:
             layers, name = config.get("layers"), _name(config.get("name"), name)
         if not isinstance(layers, list) or not layers:
             raise FormatError(f"Sequential {name!r}", "a list of layers", layers)
-        found = Architecture("Sequential", name)
+        found = Architecture(name)
         for entry in layers:
             self.append(found, entry, path)
         return found
@@ -134,50 +148,36 @@ class _Reader:
         snake = snake_case(kind)
         number = found.numbers[snake] = found.numbers.get(snake, -1) + 1
         path = f"{path}layers/{snake}" + (f"_{number}" if number else "")
+        first = found.input_shape is None and not found.layers
         if kind in MODELS:
             inner = self.model(entry, f"{kind} {name!r}", f"{path}/")
-            if found.input_shape is None and not found.layers:
+            if first:
                 found.input_shape = inner.input_shape
             if isinstance(config, dict) and config.get("trainable") is False:
                 for layer in inner.layers:
                     layer.trainable = False
-            found.notes += inner.notes
             found.blocks.append(Block(name, inner.layers, nested=True))
             return
         settings = Settings(f"{kind} {name!r}", config)
-        shape = _example_shape(settings, "batch_shape", "batch_input_shape")
-        if shape is None and settings.get("input_shape", "shape") is not None:
-            shape = settings.shape("input_shape", "shape")
-        if shape is None and settings.get("input_dim") is not None and not found.layers:
-            shape = (settings.count("input_dim"),)
-        if found.input_shape is None and not found.layers:
-            found.input_shape = shape
-        if kind == "InputLayer":
-            return
-        layer = LayerSpec(
-            ALIASES.get(kind, kind),
-            name,
-            settings,
-            config.get("trainable", True) is not False,
-            path,
-            entry.get("inbound_nodes"),
-        )
-        found.blocks.append(Block(name, [layer]))
+        if first:
+            found.input_shape = _given_shape(settings)
+        if kind != "InputLayer":
+            layer = LayerSpec(
+                ALIASES.get(kind, kind), name, settings, config.get("trainable", True) is not False,
+                path, read_call(entry.get("inbound_nodes"))[1],
+            )  # fmt: skip
+            found.blocks.append(Block(name, [layer]))
 
-    def functional(self, config: Any, kind: str, name: str, path: str) -> Architecture:
+    def functional(self, config: Any, part: str, name: str, path: str) -> Architecture:
         """Follow a graph from its output back to its input; it has to be a chain."""
-        settings = Settings(f"{kind} {name!r}", config)
+        settings = Settings(part, config)
         name = _name(config.get("name"), name)
-        part = f"{kind} {name!r}"
         entries = settings.get("layers")
         if not isinstance(entries, list) or len(entries) > MAX_LAYERS:
             raise FormatError(part, "a list of layers", entries)
-        by_name: dict[str, Any] = {}
+        by_name: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            key = entry.get("name") if isinstance(entry, dict) else None
-            if key is None:
-                key = _open(entry, part)[2]
-            by_name[str(key)] = entry
+            by_name[_open(entry, part)[2]] = entry
         outputs = _references(settings.get("output_layers"), part)
         inputs = _references(settings.get("input_layers"), part)
         if len(outputs) != 1 or len(inputs) != 1:
@@ -187,54 +187,65 @@ class _Reader:
                 f"inputs {inputs}, outputs {outputs}",
                 "Models with several cannot be a chain of layers.",
             )
+        found = Architecture(name)
         if not path and _is_average(by_name, inputs[0], outputs[0]):
-            return self.average(by_name, outputs[0], name)
-        chain: list[str] = []
-        current = outputs[0]
-        while current not in chain:
-            if current not in by_name:
-                raise FormatError(part, "layers that are listed", current)
-            chain.append(current)
-            if current == inputs[0]:
-                break
-            current = self.source(by_name[current], current, part)
-        else:
-            raise FormatError(part, "a chain of layers", f"a loop at {current!r}")
-        found = Architecture("Functional", name)
-        for key in reversed(chain):
+            del by_name[outputs[0]]
+            for entry in by_name.values():
+                self.append(found, entry, "")
+            found.members = [Architecture(b.name, [b], found.input_shape) for b in found.blocks]
+            return found
+        for key in _chain(by_name, inputs[0], outputs[0], part):
             entry = by_name[key]
-            if isinstance(entry, dict) and isinstance(entry.get("config"), dict):
+            if isinstance(entry.get("config"), dict):
                 entry = {**entry, "config": {"name": key, **entry["config"]}}
             self.append(found, entry, path)
         return found
 
-    def average(self, by_name: dict[str, Any], output: str, name: str) -> Architecture:
-        """Read the models whose mean is the output; `_is_average` has looked at the graph."""
-        found = Architecture("Functional", name)
-        for key, entry in by_name.items():
-            if key != output:
-                self.append(found, entry, "")
-        for block in found.blocks:
-            found.members.append(Architecture("Sequential", block.name, [block], found.input_shape))
-        return found
 
-    def source(self, entry: dict[str, Any], name: str, part: str) -> str:
-        """Name the one layer that feeds `entry`."""
-        nodes = entry.get("inbound_nodes")
-        sources = [_node_sources(node) for node in nodes] if isinstance(nodes, list) else []
-        sources = [node for node in sources if node]
-        if nodes and isinstance(nodes, list) and isinstance(nodes[0], str):
-            sources = [[nodes[0]]]  # ["name", 0, 0, {}] without the outer lists
-        if len(sources) != 1 or len(sources[0]) != 1:
-            kind = str(entry.get("class_name"))
-            what = f"{kind} fed by {sources[0]}" if len(sources) == 1 else f"{len(sources)} uses"
-            raise FormatError(
-                f"{part}, layer {name!r}",
-                "one source",
-                what,
-                "Branches, merges and shared layers cannot be a chain of layers.",
-            )
-        return sources[0][0]
+def _chain(by_name: dict[str, dict[str, Any]], first: str, last: str, part: str) -> list[str]:
+    """Name the layers of a graph from its input to its output."""
+    chain: list[str] = []
+    while last not in chain:
+        if last not in by_name:
+            raise FormatError(part, "layers that are listed", last)
+        chain.append(last)
+        if last == first:
+            return chain[::-1]
+        last = _source(by_name[last], last, part)
+    raise FormatError(part, "a chain of layers", f"a loop at {last!r}")
+
+
+def _source(entry: dict[str, Any], name: str, part: str) -> str:
+    """Name the one layer that feeds `entry`."""
+    nodes = entry.get("inbound_nodes")
+    sources = [read_call(node)[0] for node in nodes] if isinstance(nodes, list) else []
+    sources = [node for node in sources if node]
+    if nodes and isinstance(nodes, list) and isinstance(nodes[0], str):
+        sources = [[nodes[0]]]  # ["name", 0, 0, {}] without the outer lists
+    if len(sources) != 1 or len(sources[0]) != 1:
+        kind = str(entry.get("class_name"))
+        what = f"{kind} fed by {sources[0]}" if len(sources) == 1 else f"{len(sources)} uses"
+        raise FormatError(
+            f"{part}, layer {name!r}",
+            "one source",
+            what,
+            "Branches, merges and shared layers cannot be a chain of layers.",
+        )
+    return sources[0][0]
+
+
+def _is_average(by_name: dict[str, dict[str, Any]], first: str, output: str) -> bool:
+    """Tell whether a graph is its input, models that each take just that, and their Average."""
+    members = [key for key in by_name if key not in (first, output)]
+    expected = {first: ("InputLayer",), output: ("Average",)}
+    if not {first, output} <= by_name.keys() or len(members) < 2:
+        return False
+    sources = {key: read_call(entry.get("inbound_nodes"))[0] for key, entry in by_name.items()}
+    return (
+        all(e.get("class_name") in expected.get(key, MODELS) for key, e in by_name.items())
+        and sorted(sources[output]) == sorted(members)
+        and all(sources[key] == [first] for key in members)
+    )
 
 
 def _open(entry: Any, part: str) -> tuple[str, Any, str]:
@@ -249,23 +260,6 @@ def _open(entry: Any, part: str) -> tuple[str, Any, str]:
     return kind, config, _name(name, kind.lower())
 
 
-def _is_average(by_name: dict[str, Any], first: str, output: str) -> bool:
-    """Tell whether a graph is its input, models that each take just that, and their Average."""
-    members = [key for key in by_name if key not in (first, output)]
-    expected = {first: ("InputLayer",), output: ("Average",)}
-    for key, entry in by_name.items():
-        if not isinstance(entry, dict) or entry.get("class_name") not in expected.get(key, MODELS):
-            return False
-    sources = [_node_sources(by_name[key].get("inbound_nodes")) for key in members]
-    averaged = _node_sources(by_name[output].get("inbound_nodes")) if output in by_name else []
-    return (
-        len(members) > 1
-        and first in by_name
-        and sorted(averaged) == sorted(members)
-        and all(source == [first] for source in sources)
-    )
-
-
 def snake_case(name: str) -> str:
     """Write a class name as Keras 3 names the folders of `.weights.h5`: max_pooling2d."""
     name = re.sub(r"\W+", "", name)
@@ -277,14 +271,21 @@ def _name(value: Any, default: str) -> str:
     return value[:200] if isinstance(value, str) and value else default
 
 
-def _example_shape(settings: Settings, *names: str) -> tuple[int | None, ...] | None:
+def _given_shape(settings: Settings) -> Extents | None:
+    """Read the input shape that a first layer states, under any of its names."""
+    shape = _example_shape(settings, "batch_shape", "batch_input_shape")
+    shape = settings.shape("input_shape", "shape") if shape is None else shape
+    if shape is None and settings.get("input_dim") is not None:
+        shape = (settings.count("input_dim"),)
+    return shape
+
+
+def _example_shape(settings: Settings, *names: str) -> Extents | None:
     """Read a shape with a batch axis and drop that."""
     value = settings.get(*names)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         settings = Settings(settings.part, {names[0]: value[0]})
-    if isinstance(value, list) and not value:
-        return None
-    shape = settings.shape(*names)
+    shape = settings.shape(*names) if value else None
     return None if shape is None else shape[1:]
 
 
@@ -301,28 +302,28 @@ def _references(value: Any, part: str) -> list[str]:
     return [str(item[0]) if isinstance(item, list) and item else str(item) for item in value]
 
 
-def _node_sources(node: Any) -> list[str]:
-    """List the layers whose outputs a call takes, in any of the ways Keras writes a call."""
-    found: list[str] = []
+def read_call(call: Any) -> tuple[list[str], list[float]]:
+    """List the layers whose outputs a call takes, and its constants, as any Keras writes a call."""
+    sources: list[str] = []
+    constants: list[float] = []
 
     def visit(value: Any) -> None:
-        if isinstance(value, dict):
-            if value.get("class_name") == "__keras_tensor__":
-                history = value.get("config", {})
-                history = history.get("keras_history") if isinstance(history, dict) else None
-                if isinstance(history, list) and history:
-                    found.append(str(history[0]))
-                return
-            for item in value.values():
-                visit(item)
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            config = value.get("config")
+            history = config.get("keras_history") if isinstance(config, dict) else None
+            if isinstance(history, list) and history:
+                sources.append(str(history[0]))
+        elif isinstance(value, dict):
+            visit(list(value.values()))
         elif isinstance(value, list):
+            # A layer's output is ["name", 0, 0] or, with further arguments, ["name", 0, 0, {…}].
             if len(value) in (3, 4) and isinstance(value[0], str) and isinstance(value[1], int):
-                found.append(value[0])
-                if len(value) == 4 and isinstance(value[3], dict):
-                    visit(value[3])
-                return
+                sources.append(value[0])
+                value = value[3:]
             for item in value:
                 visit(item)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e30:
+            constants.append(float(value))
 
-    visit(node)
-    return found
+    visit(call)
+    return sources, constants

@@ -1,4 +1,4 @@
-"""Reading a stranger's JSON: bounded text, and configurations whose every value is checked."""
+"""JSON of a model file: bounded text, and configurations whose every value is checked."""
 
 from __future__ import annotations
 
@@ -34,20 +34,15 @@ def parse_json(text: str | bytes, part: str) -> Any:
         elif first != '"':
             depth -= 1
     try:
-        return plain(json.loads(text))
+        return json.loads(text, object_hook=_unwrap)
     except (ValueError, RecursionError) as error:
         raise FormatError(part, "JSON", f"{type(error).__name__}: {error}") from None
 
 
-def plain(value: Any) -> Any:
+def _unwrap(value: dict[str, Any]) -> Any:
     """Turn what Keras wraps (``__tuple__``, ``TensorShape``) into lists."""
-    if isinstance(value, dict):
-        if value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value:
-            return plain(value["items"])
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
+    wrapped = value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value
+    return value["items"] if wrapped else value
 
 
 class Settings:
@@ -94,9 +89,7 @@ class Settings:
             return default
         return self.whole(value, names[0])
 
-    def pair(
-        self, *names: str, default: tuple[int, int] | None = None, least: int = 1
-    ) -> tuple[int, int]:
+    def pair(self, *names: str, default: tuple[int, int] | None = None) -> tuple[int, int]:
         """Give two integers, (rows, columns); one number stands for both."""
         value = self.get(*names)
         if value is None and default is not None:
@@ -105,7 +98,7 @@ class Settings:
             value = [value, value]
         if len(value) != 2:
             raise self.refuse(f"{names[0]} as two numbers", value)
-        return self.whole(value[0], names[0], least), self.whole(value[1], names[0], least)
+        return self.whole(value[0], names[0]), self.whole(value[1], names[0])
 
     def number(self, *names: str, default: float) -> float:
         """Give a finite float."""
