@@ -103,7 +103,8 @@ def load_model(
             training.restore(model, settings, content.optimizer_arrays(), chains[0].reordered)
         if probabilities:
             add_softmax(model)
-    remember_input(model, input_scale, input_offset, transpose, invert)
+    said = {"transpose": transpose, "invert": invert}
+    remember_input(model, scale=input_scale, offset=input_offset, **said)
     return cast("Sequential", model)  # an Ensemble predicts, describes and saves itself alike
 
 

@@ -14,27 +14,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nn.saving.errors import MAX_LAYERS, FormatError
+from nn.saving.errors import MAX_LAYERS, FormatError, require
 from nn.saving.foreign.settings import Settings
 from nn.saving.hdf5 import Dataset
 
 Extents = tuple[int | None, ...]
 
-ALIASES = {
-    "Convolution2D": "Conv2D",
-    "Convolution1D": "Conv1D",
+_ALIASES = {
+    "Convolution2D": "Conv2D", "Convolution1D": "Conv1D",
     "SeparableConvolution2D": "SeparableConv2D",
-    "MaxPool2D": "MaxPooling2D",
-    "AvgPool2D": "AveragePooling2D",
-    "MaxPool1D": "MaxPooling1D",
-    "AvgPool1D": "AveragePooling1D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D",
-    "GlobalMaxPool2D": "GlobalMaxPooling2D",
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
+    "MaxPool2D": "MaxPooling2D", "AvgPool2D": "AveragePooling2D",
+    "MaxPool1D": "MaxPooling1D", "AvgPool1D": "AveragePooling1D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D", "GlobalMaxPool2D": "GlobalMaxPooling2D",
+    "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
     "SyncBatchNormalization": "BatchNormalization",
-}
-MODELS = ("Sequential", "Model", "Functional", "Graph")
+}  # fmt: skip
+_MODELS = ("Sequential", "Model", "Functional", "Graph")
 
 
 @dataclass
@@ -75,8 +70,6 @@ class Architecture:
 
     Attributes
     ----------
-    numbers
-        How many layers of each class there are, less one.
     members
         The models whose outputs are averaged, a block each; empty for a chain.
     """
@@ -84,7 +77,6 @@ class Architecture:
     name: str
     blocks: list[Block] = field(default_factory=list)
     input_shape: Extents | None = None
-    numbers: dict[str, int] = field(default_factory=dict)
     members: list[Architecture] = field(default_factory=list)
 
     @property
@@ -101,113 +93,95 @@ def read_architecture(document: Any) -> Architecture:
     FormatError
         When it is no model, has branches, or more than `MAX_LAYERS` layers.
     """
-    return _Reader().model(document, "model_config", "")
+    return _model(document, "model_config", "")
 
 
-class _Reader:
-    """Counts layers over all levels of nesting."""
-
-    def __init__(self) -> None:
-        self.layers = 0
-
-    def model(self, document: Any, part: str, path: str) -> Architecture:
-        """Read a model at any level."""
-        kind, config, name = _open(document, part)
-        if kind == "Sequential":
-            found = self.sequential(config, name, path)
-        elif kind in ("Model", "Functional"):
-            found = self.functional(config, f"{kind} {name!r}", name, path)
-        else:
-            raise FormatError(
-                part, "a Sequential or a functional Model", kind, "Subclassed models are code."
-            )
-        places = (document.get("build_config"), "input_shape"), (config, "build_input_shape")
-        for holder, key in places:
-            if found.input_shape is None and isinstance(holder, dict):
-                found.input_shape = _example_shape(Settings(part, holder), key)
-        return found
-
-    def sequential(self, config: Any, name: str, path: str) -> Architecture:
-        """Read the list of a Sequential's layers."""
-        layers = config
-        if isinstance(config, dict):
-            layers, name = config.get("layers"), _name(config.get("name"), name)
-        if not isinstance(layers, list) or not layers:
-            raise FormatError(f"Sequential {name!r}", "a list of layers", layers)
-        found = Architecture(name)
-        for entry in layers:
-            self.append(found, entry, path)
-        return found
-
-    def append(self, found: Architecture, entry: Any, path: str) -> None:
-        """Add a layer or a nested model to the chain."""
-        self.layers += 1
-        if self.layers > MAX_LAYERS:
-            raise FormatError("model_config", f"at most {MAX_LAYERS} layers", "more")
-        kind, config, name = _open(entry, f"layer {len(found.blocks)}")
-        snake = snake_case(kind)
-        number = found.numbers[snake] = found.numbers.get(snake, -1) + 1
-        path = f"{path}layers/{snake}" + (f"_{number}" if number else "")
-        first = found.input_shape is None and not found.layers
-        if kind in MODELS:
-            inner = self.model(entry, f"{kind} {name!r}", f"{path}/")
-            if first:
-                found.input_shape = inner.input_shape
-            if isinstance(config, dict) and config.get("trainable") is False:
-                for layer in inner.layers:
-                    layer.trainable = False
-            found.blocks.append(Block(name, inner.layers, nested=True))
-            return
-        settings = Settings(f"{kind} {name!r}", config)
-        if first:
-            found.input_shape = _given_shape(settings)
-        if kind != "InputLayer":
-            layer = LayerSpec(
-                ALIASES.get(kind, kind), name, settings, config.get("trainable", True) is not False,
-                path, read_call(entry.get("inbound_nodes"))[1],
-            )  # fmt: skip
-            found.blocks.append(Block(name, [layer]))
-
-    def functional(self, config: Any, part: str, name: str, path: str) -> Architecture:
-        """Follow a graph from its output back to its input; it has to be a chain."""
-        settings = Settings(part, config)
+def _model(document: Any, part: str, path: str) -> Architecture:
+    """Read a model at any level of nesting."""
+    kind, config, name = _open(document, part)
+    if isinstance(config, dict):
         name = _name(config.get("name"), name)
-        entries = settings.get("layers")
-        if not isinstance(entries, list) or len(entries) > MAX_LAYERS:
-            raise FormatError(part, "a list of layers", entries)
-        by_name: dict[str, dict[str, Any]] = {}
-        for entry in entries:
-            by_name[_open(entry, part)[2]] = entry
-        outputs = _references(settings.get("output_layers"), part)
-        inputs = _references(settings.get("input_layers"), part)
-        if len(outputs) != 1 or len(inputs) != 1:
-            raise FormatError(
-                part,
-                "one input and one output",
-                f"inputs {inputs}, outputs {outputs}",
-                "Models with several cannot be a chain of layers.",
-            )
-        found = Architecture(name)
-        if not path and _is_average(by_name, inputs[0], outputs[0]):
-            del by_name[outputs[0]]
-            for entry in by_name.values():
-                self.append(found, entry, "")
-            found.members = [Architecture(b.name, [b], found.input_shape) for b in found.blocks]
-            return found
-        for key in _chain(by_name, inputs[0], outputs[0], part):
-            entry = by_name[key]
-            if isinstance(entry.get("config"), dict):
-                entry = {**entry, "config": {"name": key, **entry["config"]}}
-            self.append(found, entry, path)
-        return found
+    found, whole = Architecture(name), f"{kind} {name!r}"
+    entries: Any
+    average = False
+    if kind == "Sequential":
+        entries = config.get("layers") if isinstance(config, dict) else config
+        require(isinstance(entries, list) and entries, whole, "a list of layers", entries)
+    else:
+        expected = "a Sequential or a functional Model"
+        known = kind in ("Model", "Functional")
+        require(known, part, expected, kind, "Subclassed models are code.")
+        entries, average = _ordered(config, whole, nested=bool(path))
+    require(len(entries) <= MAX_LAYERS, "model_config", f"at most {MAX_LAYERS} layers", "more")
+    numbers: dict[str, int] = {}
+    for entry in entries:
+        _append(found, entry, path, numbers)
+    if average:
+        found.members = [Architecture(b.name, [b], found.input_shape) for b in found.blocks]
+    places = (document.get("build_config"), "input_shape"), (config, "build_input_shape")
+    for holder, key in places:
+        if found.input_shape is None and isinstance(holder, dict):
+            found.input_shape = _example_shape(Settings(part, holder), key)
+    return found
+
+
+def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int]) -> None:
+    """Add a layer or a nested model; `numbers` counts those of each class, from 0."""
+    kind, config, name = _open(entry, f"layer {len(found.blocks)}")
+    snake = snake_case(kind)
+    number = numbers[snake] = numbers.get(snake, -1) + 1
+    path = f"{path}layers/{snake}" + (f"_{number}" if number else "")
+    first = found.input_shape is None and not found.blocks
+    if kind in _MODELS:
+        inner = _model(entry, f"{kind} {name!r}", f"{path}/")
+        if first:
+            found.input_shape = inner.input_shape
+        if isinstance(config, dict) and config.get("trainable") is False:
+            for layer in inner.layers:
+                layer.trainable = False
+        found.blocks.append(Block(name, inner.layers, nested=True))
+        few = len(found.layers) <= MAX_LAYERS
+        return require(few, "model_config", f"at most {MAX_LAYERS} layers", "more")
+    settings = Settings(f"{kind} {name!r}", config)
+    if first:
+        found.input_shape = _given_shape(settings)
+    if kind != "InputLayer":
+        layer = LayerSpec(
+            _ALIASES.get(kind, kind), name, settings, config.get("trainable", True) is not False,
+            path, read_call(entry.get("inbound_nodes"))[1],
+        )  # fmt: skip
+        found.blocks.append(Block(name, [layer]))
+    return None
+
+
+def _ordered(config: Any, part: str, nested: bool) -> tuple[list[dict[str, Any]], bool]:
+    """List a graph's layers from input to output; True where they are models to be averaged."""
+    settings = Settings(part, config)
+    entries = settings.get("layers")
+    listed = isinstance(entries, list) and len(entries) <= MAX_LAYERS
+    require(listed, part, "a list of layers", entries)
+    by_name = {_open(entry, part)[2]: entry for entry in entries}
+    outputs = _references(settings.get("output_layers"), part)
+    inputs = _references(settings.get("input_layers"), part)
+    require(
+        len(outputs) == len(inputs) == 1, part, "one input and one output",
+        f"inputs {inputs}, outputs {outputs}", "Models with several cannot be a chain of layers.",
+    )  # fmt: skip
+    if not nested and _is_average(by_name, inputs[0], outputs[0]):
+        return [entry for name, entry in by_name.items() if name != outputs[0]], True
+    found = []
+    for key in _chain(by_name, inputs[0], outputs[0], part):
+        inner = by_name[key].get("config")
+        named = {"config": {"name": key, **inner}} if isinstance(inner, dict) else {}
+        found.append({**by_name[key], **named})
+    return found, False
 
 
 def _chain(by_name: dict[str, dict[str, Any]], first: str, last: str, part: str) -> list[str]:
     """Name the layers of a graph from its input to its output."""
     chain: list[str] = []
     while last not in chain:
-        if last not in by_name:
-            raise FormatError(part, "layers that are listed", last)
+        require(last in by_name, part, "layers that are listed", last)
         chain.append(last)
         if last == first:
             return chain[::-1]
@@ -222,15 +196,15 @@ def _source(entry: dict[str, Any], name: str, part: str) -> str:
     sources = [node for node in sources if node]
     if nodes and isinstance(nodes, list) and isinstance(nodes[0], str):
         sources = [[nodes[0]]]  # ["name", 0, 0, {}] without the outer lists
-    if len(sources) != 1 or len(sources[0]) != 1:
-        kind = str(entry.get("class_name"))
-        what = f"{kind} fed by {sources[0]}" if len(sources) == 1 else f"{len(sources)} uses"
-        raise FormatError(
-            f"{part}, layer {name!r}",
-            "one source",
-            what,
-            "Branches, merges and shared layers cannot be a chain of layers.",
-        )
+    what = (
+        f"{entry['class_name']} fed by {sources[0]}"
+        if len(sources) == 1
+        else f"{len(sources)} uses"
+    )
+    require(
+        len(sources) == 1 and len(sources[0]) == 1, f"{part}, layer {name!r}", "one source", what,
+        "Branches, merges and shared layers cannot be a chain of layers.",
+    )  # fmt: skip
     return sources[0][0]
 
 
@@ -242,7 +216,7 @@ def _is_average(by_name: dict[str, dict[str, Any]], first: str, output: str) -> 
         return False
     sources = {key: read_call(entry.get("inbound_nodes"))[0] for key, entry in by_name.items()}
     return (
-        all(e.get("class_name") in expected.get(key, MODELS) for key, e in by_name.items())
+        all(e.get("class_name") in expected.get(key, _MODELS) for key, e in by_name.items())
         and sorted(sources[output]) == sorted(members)
         and all(sources[key] == [first] for key in members)
     )
@@ -250,8 +224,8 @@ def _is_average(by_name: dict[str, dict[str, Any]], first: str, output: str) -> 
 
 def _open(entry: Any, part: str) -> tuple[str, Any, str]:
     """Take a serialised object apart into class, configuration and name."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("class_name"), str):
-        raise FormatError(part, "a layer with a class_name", entry)
+    known = isinstance(entry, dict) and isinstance(entry.get("class_name"), str)
+    require(known, part, "a layer with a class_name", entry)
     kind = entry["class_name"].rsplit(">", 1)[-1]
     config = entry.get("config", {})
     name = entry.get("name")
@@ -293,12 +267,10 @@ def _references(value: Any, part: str) -> list[str]:
     """List layer names in [["a", 0, 0], …], ["a", 0, 0] or {"x": ["a", 0, 0]}."""
     if isinstance(value, dict):
         value = list(value.values())
-    if not isinstance(value, list) or not value:
-        raise FormatError(part, "input_layers and output_layers", value)
+    some = isinstance(value, list) and 0 < len(value) <= MAX_LAYERS
+    require(some, part, "input_layers and output_layers", value)
     if isinstance(value[0], str):
         return [value[0]]
-    if len(value) > MAX_LAYERS:
-        raise FormatError(part, f"at most {MAX_LAYERS} outputs", len(value))
     return [str(item[0]) if isinstance(item, list) and item else str(item) for item in value]
 
 

@@ -21,8 +21,8 @@ Pair = tuple[int, int]
 def _as_image(chain: Chain, spec: LayerSpec) -> Iterator[tuple[int, int, int]]:
     """Give (H, W, C), for a sequence (T, C) those of an image of T rows and one column."""
     sequence = len(chain.shape) == 2
-    if spec.kind.endswith("1D") != sequence and spec.kind != "Dense":
-        raise spec.settings.refuse(f"the input of a {spec.kind}", chain.shape)
+    fits = spec.kind == "Dense" or spec.kind.endswith("1D") == sequence
+    spec.settings.require(fits, f"the input of a {spec.kind}", chain.shape)
     if sequence:
         T, C = chain.shape
         chain.emit(spec, "Reshape", suffix="_rows", target_shape=(T, 1, C))
@@ -43,20 +43,15 @@ def _window(spec: LayerSpec, *names: str, default: Pair | None = None) -> Pair:
     return spec.settings.whole(value, names[0]), 1
 
 
-def _padding(spec: LayerSpec) -> str:
-    words = ("valid", "same")
-    return spec.settings.word("padding", "border_mode", default="valid", allowed=words)
-
-
 def _fits(chain: Chain, spec: LayerSpec, window: Pair, padding: str) -> None:
     H, W, _ = chain.shape
-    if padding == "valid" and (window[0] > H or window[1] > W):
-        raise spec.settings.refuse(f"a window that fits into {H}x{W}", window)
+    fits = padding == "same" or (window[0] <= H and window[1] <= W)
+    spec.settings.require(fits, f"a window that fits into {H}x{W}", window)
 
 
 def _bounded(spec: LayerSpec, *shape: int) -> None:
-    if math.prod(shape) > MAX_PARAMETERS:
-        raise spec.settings.refuse(f"at most {MAX_PARAMETERS} weights written out", shape)
+    few = math.prod(shape) <= MAX_PARAMETERS
+    spec.settings.require(few, f"at most {MAX_PARAMETERS} weights written out", shape)
 
 
 def _emit_weighted(
@@ -71,8 +66,8 @@ def _emit_weighted(
     if chain.affine is not None:
         # scale and offset are numbers, or one per channel: the kernel's axis but one
         scale, offset = (np.broadcast_to(v, kernel.shape[-2])[:, None] for v in chain.affine)
-        if arguments.get("padding") == "same" and np.any(offset):
-            raise spec.settings.refuse("valid padding behind an offset", "same")
+        fits = arguments.get("padding") != "same" or not np.any(offset)
+        spec.settings.require(fits, "valid padding behind an offset", "same")
         with np.errstate(all="ignore"):  # the file's numbers may be infinite
             gain = (kernel.astype(np.float64) * offset).sum(axis=tuple(range(kernel.ndim - 1)))
             kernel = (kernel * scale).astype(np.float32)
@@ -103,7 +98,7 @@ def _convolution(chain: Chain, spec: LayerSpec) -> None:
             size = _window(spec, "kernel_size", "filter_length")
         strides = _window(spec, "strides", "subsample", "subsample_length", default=(1, 1))
         dilation = _window(spec, "dilation_rate", "atrous_rate", default=(1, 1))
-        padding = _padding(spec)
+        padding = settings.padding()
         window = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
         _fits(chain, spec, window, padding)
         separate = spec.kind in ("DepthwiseConv2D", "SeparableConv2D")
@@ -128,8 +123,8 @@ def _plain_kernel(chain: Chain, spec: LayerSpec, size: Pair, C: int) -> tuple[Ar
     """Read a kernel; Keras 1 kept it as (F, C, KH, KW) where channels come first."""
     F = spec.settings.count("filters", "nb_filter")
     groups = spec.settings.count("groups", default=1)
-    if C % groups or F % groups:
-        raise spec.settings.refuse(f"groups that divide {C} and {F}", groups)
+    fits = C % groups == F % groups == 0
+    spec.settings.require(fits, f"groups that divide {C} and {F}", groups)
     extents = size[:1] if spec.kind == "Conv1D" else size
     old = chain.dialect.keras_1 and chain.first
     shape = (F, C, *size) if old else (*extents, C // groups, F)
@@ -173,8 +168,8 @@ def _separate_kernel(
 def _dense(chain: Chain, spec: LayerSpec) -> None:
     F = spec.settings.count("units", "output_dim")
     D = chain.shape[-1]
-    if chain.first and chain.shape[:2] != (1, 1):
-        raise spec.settings.refuse("a Flatten before Dense", f"channels_first {chain.shape}")
+    flat = not chain.first or chain.shape[:2] == (1, 1)
+    spec.settings.require(flat, "a Flatten before Dense", f"channels_first {chain.shape}")
     arrays = chain.take(spec, kernel=(D, F), bias=(F,))
     kernel, bias = arrays["kernel"], arrays.get("bias")
     if len(chain.shape) == 1:
@@ -200,7 +195,7 @@ def _passes_maximum(chain: Chain, spec: LayerSpec) -> None:
 def _pooling(chain: Chain, spec: LayerSpec) -> None:
     size = _window(spec, "pool_size", "pool_length", default=(2, 2))
     strides = _window(spec, "strides", "stride", default=size)
-    padding = _padding(spec)
+    padding = spec.settings.padding()
     kind = spec.kind.replace("1D", "2D")
     if kind == "MaxPooling2D":
         _passes_maximum(chain, spec)
@@ -237,8 +232,8 @@ def _zero_padding(chain: Chain, spec: LayerSpec) -> None:
     if not isinstance(value, list):
         value = [1, 1] if value is None else [value, value]
     sides = [side if isinstance(side, list) else [side, side] for side in value]
-    if len(sides) != 2 or any(len(side) != 2 for side in sides):
-        raise settings.refuse("padding ((top, bottom), (left, right))", value)
+    paired = len(sides) == 2 and all(len(side) == 2 for side in sides)
+    settings.require(paired, "padding ((top, bottom), (left, right))", value)
     rows, columns = (tuple(settings.whole(n, "padding", 0) for n in side) for side in sides)
     chain.emit(spec, "ZeroPadding2D", padding=(rows, columns))
 
@@ -246,23 +241,22 @@ def _zero_padding(chain: Chain, spec: LayerSpec) -> None:
 @handles("BatchNormalization")
 def _batch_normalization(chain: Chain, spec: LayerSpec) -> None:
     settings = spec.settings
-    if settings.get("mode") not in (None, 0):
-        raise settings.refuse("mode 0 (statistics of the training set)", settings.get("mode"))
+    mode = settings.get("mode")
+    settings.require(mode in (None, 0), "mode 0 (statistics of the training set)", mode)
     axis = settings.get("axis")
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
     rank = len(chain.shape)
-    if axis not in ((1, -3) if chain.first and rank == 3 else (None, -1, rank)):
-        raise settings.refuse("statistics for each channel", f"axis {axis}")
+    channels = (1, -3) if chain.first and rank == 3 else (None, -1, rank)
+    settings.require(axis in channels, "statistics for each channel", f"axis {axis}")
     chain.no_affine(spec)
     C = (chain.shape[-1],)
     arrays = chain.take(spec, gamma=C, beta=C, moving_mean=C, moving_variance=C)
     if chain.permutation is not None:
         arrays = {name: values[chain.permutation] for name, values in arrays.items()}
     epsilon = settings.number("epsilon", default=1e-3)
-    if epsilon < 0:
-        raise settings.refuse("epsilon from 0", epsilon)
-    if np.any(arrays["moving_variance"] < 0):
-        raise settings.refuse("a moving_variance from 0", float(arrays["moving_variance"].min()))
+    settings.require(epsilon >= 0, "epsilon from 0", epsilon)
+    least = float(np.nanmin(arrays["moving_variance"], initial=0))
+    settings.require(least >= 0, "a moving_variance from 0", least)
     chain.emit(
         spec, "BatchNormalization", *arrays.values(), epsilon=max(epsilon, 1e-12),
         momentum=settings.number("momentum", default=0.99),

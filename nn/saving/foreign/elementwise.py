@@ -41,10 +41,10 @@ def _softmax(chain: Chain, spec: LayerSpec) -> None:
 
 
 def _last_axis(chain: Chain, spec: LayerSpec, axis: Any) -> None:
-    if axis not in (None, -1, len(chain.shape)):
-        raise spec.settings.refuse("softmax over the last axis", axis)
-    if chain.first and chain.shape[:2] != (1, 1):
-        raise spec.settings.refuse("softmax over channels", "channels_first")
+    last = axis in (None, -1, len(chain.shape))
+    spec.settings.require(last, "softmax over the last axis", axis)
+    last = not chain.first or chain.shape[:2] == (1, 1)
+    spec.settings.require(last, "softmax over channels", "channels_first")
 
 
 @handles("ELU")
@@ -78,10 +78,9 @@ def _prelu(chain: Chain, spec: LayerSpec) -> None:
         settings.whole(axis, "shared_axes")
         for axis in (value if isinstance(value, list) else [] if value is None else [value])
     }
-    if axes and max(axes) > rank:
-        raise settings.refuse(f"shared_axes from 1 to {rank}", value)
-    if chain.permutation is not None and axes:
-        raise settings.refuse("a slope for each value behind a channels_first Flatten", value)
+    settings.require(axes <= set(range(rank + 1)), f"shared_axes from 1 to {rank}", value)
+    expected = "a slope for each value behind a channels_first Flatten"
+    settings.require(chain.permutation is None or not axes, expected, value)
     turned = chain.first and rank == 3
     shape = (chain.shape[2], *chain.shape[:2]) if turned else chain.shape  # as the file has it
     shape = tuple(1 if axis in axes else extent for axis, extent in enumerate(shape, 1))
@@ -110,22 +109,22 @@ def _normalization(chain: Chain, spec: LayerSpec) -> None:
     mean, variance = settings.get("mean"), settings.get("variance")
     if mean is None or variance is None:
         shapes = [item.shape for item in spec.stored]
-        if len(shapes) not in (2, 3) or math.prod(shapes[0]) not in (1, C):
-            raise settings.refuse(expected, shapes)
+        known = len(shapes) in (2, 3) and math.prod(shapes[0]) in (1, C)
+        settings.require(known, expected, shapes)
         arrays = chain.take(spec, mean=shapes[0], variance=shapes[0], count=shapes[-1])
         mean, variance = arrays["mean"], arrays["variance"]
     try:
         mean, variance = (np.asarray(v, np.float64).ravel() for v in (mean, variance))
     except (TypeError, ValueError):
-        raise settings.refuse("numbers as mean and variance", mean) from None
-    if mean.size != variance.size or mean.size not in (1, C) or chain.first:
-        raise settings.refuse(expected, mean.shape)
+        settings.require(False, "numbers as mean and variance", mean)
+    fits = mean.size == variance.size and mean.size in (1, C) and not chain.first
+    settings.require(fits, expected, mean.shape)
     if mean.size > 1 and len(chain.shape) == 3 and chain.shape[:2] != (1, 1):
-        following = [spec.kind for spec in chain.specs[chain.position + 1 :]]
-        if following[:1] not in (["Conv2D"], ["Dense"]):
-            raise settings.refuse("a kernel right behind a normalisation by channel", following[:1])
-    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-        raise settings.refuse("a finite mean and variance", "infinity or NaN")
+        following = [spec.kind for spec in chain.specs[chain.position + 1 :]][:1]
+        expected = "a kernel right behind a normalisation by channel"
+        settings.require(following in (["Conv2D"], ["Dense"]), expected, following)
+    finite = np.isfinite([mean, variance]).all()
+    settings.require(finite, "a finite mean and variance", "infinity or NaN")
     scale = 1.0 / np.maximum(np.sqrt(np.maximum(variance, 0)), 1e-7)
     if mean.size == 1:
         scale, mean = scale[0], mean[0]
@@ -152,8 +151,8 @@ def _operator(chain: Chain, spec: LayerSpec) -> None:
     if name == "expand_dims" and constants in ([-1], [len(chain.shape) + 1]) and not chain.first:
         chain.emit(spec, "Reshape", target_shape=(*chain.shape, 1))
         return
-    if len(constants) != 1:
-        raise spec.settings.refuse("an operator with one constant", f"{name} {constants}")
-    if name not in _OPERATORS or (name in _DIVIDE and not constants[0]):
-        raise spec.settings.refuse("division, multiplication, subtraction or addition", name)
+    what = f"{name} {constants}"
+    spec.settings.require(len(constants) == 1, "an operator with one constant", what)
+    known = name in _OPERATORS and (constants[0] or name not in _DIVIDE)
+    spec.settings.require(known, "division, multiplication, subtraction or addition", name)
     chain.rescale(spec, *_OPERATORS[name](constants[0]))

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from nn.saving.errors import MAX_JSON_BYTES, MAX_JSON_DEPTH, FormatError
+from nn.saving.errors import MAX_JSON_BYTES, MAX_JSON_DEPTH, FormatError, require
 
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _MAX_EXTENT = 1 << 20
@@ -20,8 +20,8 @@ def parse_json(text: str | bytes, part: str) -> Any:
     FormatError
         When it is larger than `MAX_JSON_BYTES`, nested deeper than `MAX_JSON_DEPTH` or no JSON.
     """
-    if len(text) > MAX_JSON_BYTES:
-        raise FormatError(part, f"at most {MAX_JSON_BYTES} bytes of JSON", f"{len(text)} bytes")
+    expected = f"at most {MAX_JSON_BYTES} bytes of JSON"
+    require(len(text) <= MAX_JSON_BYTES, part, expected, f"{len(text)} bytes")
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     depth = 0
@@ -29,8 +29,9 @@ def parse_json(text: str | bytes, part: str) -> Any:
         first = text[token.start()]
         if first in "[{":
             depth += 1
-            if depth > MAX_JSON_DEPTH:
-                raise FormatError(part, f"JSON of depth {MAX_JSON_DEPTH}", "deeper nesting")
+            require(
+                depth <= MAX_JSON_DEPTH, part, f"JSON of depth {MAX_JSON_DEPTH}", "a deeper one"
+            )
         elif first != '"':
             depth -= 1
     try:
@@ -57,8 +58,7 @@ class Settings:
     """
 
     def __init__(self, part: str, config: Any) -> None:
-        if not isinstance(config, dict):
-            raise FormatError(part, "a configuration with names", config)
+        require(isinstance(config, dict), part, "a configuration with names", config)
         self.part, self.config = part, config
 
     def get(self, *names: str) -> Any:
@@ -68,19 +68,19 @@ class Settings:
                 return self.config[name]
         return None
 
-    def refuse(self, expected: str, received: object, remedy: str = "") -> FormatError:
-        """Give the error that names this layer."""
-        return FormatError(self.part, expected, received, remedy)
+    def require(self, ok: object, expected: str, received: object, remedy: str = "") -> None:
+        """Raise the error that names this layer unless `ok`."""
+        require(ok, self.part, expected, received, remedy)
 
     def whole(self, value: Any, what: str, least: int = 1) -> int:
         """Check an integer in [least, 2**20]; 2.0 is 2, True is not 1."""
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self.refuse(f"{what} as a whole number", value)
-        if not least <= value <= _MAX_EXTENT:
-            raise self.refuse(f"{what} from {least} to {_MAX_EXTENT}", value)
-        return value
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        self.require(whole, f"{what} as a whole number", value)
+        within = least <= value <= _MAX_EXTENT
+        self.require(within, f"{what} from {least} to {_MAX_EXTENT}", value)
+        return int(value)
 
     def count(self, *names: str, default: int | None = None) -> int:
         """Give a positive integer."""
@@ -96,8 +96,7 @@ class Settings:
             return default
         if not isinstance(value, list):
             value = [value, value]
-        if len(value) != 2:
-            raise self.refuse(f"{names[0]} as two numbers", value)
+        self.require(len(value) == 2, f"{names[0]} as two numbers", value)
         return self.whole(value[0], names[0]), self.whole(value[1], names[0])
 
     def number(self, *names: str, default: float) -> float:
@@ -107,8 +106,8 @@ class Settings:
             return default
         if isinstance(value, dict):  # LeakyReLU once wrote {"type": "ndarray", "value": 0.3}
             value = value.get("value")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e30:
-            raise self.refuse(f"{names[0]} as a number", value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        self.require(number and abs(value) < 1e30, f"{names[0]} as a number", value)
         return float(value)
 
     def flag(self, *names: str, default: bool) -> bool:
@@ -116,28 +115,24 @@ class Settings:
         value = self.get(*names)
         if value is None:
             return default
-        if value not in (True, False):
-            raise self.refuse(f"{names[0]} as true or false", value)
+        self.require(value in (True, False), f"{names[0]} as true or false", value)
         return bool(value)
 
-    def word(self, *names: str, default: str, allowed: tuple[str, ...]) -> str:
-        """Give one of a few words."""
-        value = self.get(*names)
-        value = default if value is None else value
-        if not isinstance(value, str) or value.lower() not in allowed:
-            raise self.refuse(f"{names[0]} one of {', '.join(allowed)}", value)
-        return value.lower()
+    def padding(self) -> str:
+        """Give "valid" or "same"."""
+        value = str(self.get("padding", "border_mode") or "valid").lower()
+        self.require(value in ("valid", "same"), "padding one of valid, same", value)
+        return value
 
     def channels_first(self) -> bool | None:
         """Tell the data layout; None where the file does not say."""
         value = self.get("data_format", "dim_ordering")
+        names = {"channels_first": True, "th": True, "channels_last": False, "tf": False}
         if value in (None, "default"):
             return None
-        if value in ("channels_first", "th"):
-            return True
-        if value in ("channels_last", "tf"):
-            return False
-        raise self.refuse("data_format channels_last or channels_first", value)
+        known = isinstance(value, str) and value in names
+        self.require(known, "data_format channels_last or channels_first", value)
+        return names[value]
 
     def shape(self, *names: str) -> tuple[int | None, ...] | None:
         """Give a shape that may have open extents, or None."""
@@ -146,6 +141,6 @@ class Settings:
             return None
         if isinstance(value, int) and not isinstance(value, bool):
             value = [value]
-        if not isinstance(value, list) or len(value) > 8:
-            raise self.refuse(f"{names[0]} as a list of extents", value)
+        short = isinstance(value, list) and len(value) <= 8
+        self.require(short, f"{names[0]} as a list of extents", value)
         return tuple(None if n is None else self.whole(n, names[0]) for n in value)

@@ -39,19 +39,19 @@ def _flatten(chain: Chain, spec: LayerSpec) -> None:
 @handles("Reshape", "ExpandDims")
 def _reshape(chain: Chain, spec: LayerSpec) -> None:
     target = spec.settings.get("target_shape", "dims")
-    if not isinstance(target, list) or not 1 <= len(target) <= 4:
-        raise spec.settings.refuse("a target_shape of 1 to 4 extents", target)
-    extents = [-1 if n in (-1, None) else spec.settings.whole(n, "target_shape") for n in target]
+    settings = spec.settings
+    few = isinstance(target, list) and 1 <= len(target) <= 4
+    settings.require(few, "a target_shape of 1 to 4 extents", target)
+    extents = [-1 if n in (-1, None) else settings.whole(n, "target_shape") for n in target]
     size, known = math.prod(chain.shape), math.prod(n for n in extents if n != -1)
-    if extents.count(-1) > 1 or size % known or (-1 not in extents and size != known):
-        raise spec.settings.refuse(f"a target_shape of {size} values", target)
+    fits = size % known == 0 if extents.count(-1) == 1 else size == known
+    settings.require(fits and extents.count(-1) <= 1, f"a target_shape of {size} values", target)
     shape = tuple(size // known if n == -1 else n for n in extents)
     same_order = not chain.first or 1 in (chain.shape[2], chain.shape[0] * chain.shape[1])
     first = chain.next_layout(chain.position + 1, shape)
-    if not same_order or chain.permutation is not None or (first and shape[0] != 1):
-        raise spec.settings.refuse("values in channels_last order", "channels_first")
-    if len(shape) > 3:
-        raise spec.settings.refuse("at most 3 extents", shape)
+    same_order &= chain.permutation is None and not (first and shape[0] != 1)
+    settings.require(same_order, "values in channels_last order", "channels_first")
+    settings.require(len(shape) <= 3, "at most 3 extents", shape)
     chain.first = first
     ours = (shape[1], shape[2], shape[0]) if first else shape
     if ours != chain.shape:
@@ -63,5 +63,6 @@ def _permute(chain: Chain, spec: LayerSpec) -> None:
     dims, image = spec.settings.get("dims"), len(chain.shape) == 3
     if image and dims == ([2, 3, 1] if chain.first else [3, 1, 2]):
         chain.first = not chain.first
-    elif dims != list(range(1, len(chain.shape) + 1)):
-        raise spec.settings.refuse("a Permute between the two data formats", dims)
+    else:
+        same = dims == list(range(1, len(chain.shape) + 1))
+        spec.settings.require(same, "a Permute between the two data formats", dims)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from nn import activations, initializers
 from nn.layers import LAYERS, InputLayer
 from nn.models import Sequential
-from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError
+from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, LayerSpec
 from nn.saving.foreign.settings import Settings
 from nn.saving.foreign.weights import Dialect, names
@@ -81,8 +81,8 @@ class Chain:
         ]
         if None in shape:
             self.notes.append(f"open input shape {shape} read as {tuple(closed)}")
-        if not closed or len(closed) > 3:
-            raise FormatError("input", "1 to 3 extents for one example", tuple(closed))
+        few = 1 <= len(closed) <= 3
+        require(few, "input", "1 to 3 extents for one example", tuple(closed))
         return tuple(closed)
 
     def _guessed_shape(self) -> tuple[int | None, ...]:
@@ -119,33 +119,28 @@ class Chain:
 
     def image(self, spec: LayerSpec) -> tuple[int, int, int]:
         """Give (H, W, C) after checking that the layer's data layout is that of the tensor."""
-        if len(self.shape) != 3:
-            raise spec.settings.refuse("an image of shape (H, W, C)", self.shape)
+        spec.settings.require(len(self.shape) == 3, "an image of shape (H, W, C)", self.shape)
+        names = {True: "channels_first", False: "channels_last"}
         layout = spec.settings.channels_first()
-        if layout is not None and layout != self.first:
-            layouts = {True: "channels_first", False: "channels_last"}
-            expected = f"{layouts[self.first]} as in the layers before"
-            raise spec.settings.refuse(expected, layouts[layout])
+        layout = self.first if layout is None else layout
+        expected = f"{names[self.first]} as in the layers before"
+        spec.settings.require(layout == self.first, expected, names[layout])
         H, W, C = self.shape
         return H, W, C
 
     def take(self, spec: LayerSpec, **shapes: tuple[int, ...]) -> dict[str, Array]:
         """Read a layer's arrays by name after all their shapes have been found right."""
         part, expected = spec.settings.part, names(spec)
-        if len(spec.stored) != len(expected):
-            what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
-            raise FormatError(part, what, [item.path for item in spec.stored])
+        what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
+        received = [item.path for item in spec.stored]
+        require(len(received) == len(expected), part, what, received)
         for name, item in zip(expected, spec.stored, strict=True):
-            self.count(spec, math.prod(shapes[name]))
-            if item.shape != shapes[name]:
-                raise FormatError(part, f"{name} of shape {shapes[name]}", item.shape)
+            shape = shapes[name]
+            self.parameters += math.prod(shape)
+            few = self.parameters <= MAX_PARAMETERS
+            require(few, part, f"at most {MAX_PARAMETERS} weights in all", "more")
+            require(item.shape == shape, part, f"{name} of shape {shape}", item.shape)
         return {name: _read(item) for name, item in zip(expected, spec.stored, strict=True)}
-
-    def count(self, spec: LayerSpec, weights: int) -> None:
-        """Add to the number of weights; refuse what exceeds `MAX_PARAMETERS`."""
-        self.parameters += weights
-        if self.parameters > MAX_PARAMETERS:
-            raise spec.settings.refuse(f"at most {MAX_PARAMETERS} weights in all", "more")
 
     def emit(
         self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
@@ -162,17 +157,15 @@ class Chain:
             if kept is not None:
                 layer.kernel_initializer = initializers.get(kept)
         except (TypeError, ValueError) as error:
-            raise spec.settings.refuse(f"what {kind} takes", str(error)) from None
+            raise FormatError(spec.settings.part, f"what {kind} takes", str(error)) from None
         _bound(spec.settings.part, self.shape)
 
     def no_affine(self, spec: LayerSpec) -> None:
         """Refuse where a pending rescaling cannot pass."""
-        if self.affine is not None:
-            raise spec.settings.refuse(
-                "a convolution or dense layer behind a normalisation",
-                spec.kind,
-                "Take the normalisation out and apply it to the images.",
-            )
+        spec.settings.require(
+            self.affine is None, "a convolution or dense layer behind a normalisation", spec.kind,
+            "Take the normalisation out and apply it to the images.",
+        )  # fmt: skip
 
     def rescale(self, spec: LayerSpec, scale: Any, offset: Any) -> None:
         """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
@@ -202,16 +195,16 @@ class Chain:
             return
         value = value if isinstance(value, dict) else {}
         kind, config = str(value.get("class_name")), value.get("config")
-        if kind not in ("LeakyReLU", "ReLU", "ELU", "Softmax") or not isinstance(config, dict):
-            expected = f"an activation out of {', '.join(activations.ACTIVATIONS)}"
-            raise spec.settings.refuse(expected, name or kind)
+        known = kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict)
+        expected = f"an activation out of {', '.join(activations.ACTIVATIONS)}"
+        spec.settings.require(known, expected, name or kind)
         settings = Settings(f"activation of {spec.settings.part}", config)
         HANDLERS[kind](self, LayerSpec(kind, f"{spec.name}_activation", settings))
 
 
 def _bound(part: str, shape: Sequence[int]) -> None:
-    if not all(0 < n <= MAX_ACTIVATION for n in shape) or math.prod(shape) > MAX_ACTIVATION:
-        raise FormatError(part, f"1 to {MAX_ACTIVATION} values for one example", tuple(shape))
+    fits = all(n > 0 for n in shape) and math.prod(shape) <= MAX_ACTIVATION
+    require(fits, part, f"1 to {MAX_ACTIVATION} values for one example", tuple(shape))
 
 
 def _read(stored: Dataset) -> Array:
@@ -258,9 +251,9 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
 def check_known(architecture: Architecture) -> None:
     """Refuse layers that have no equal here before weights are looked for."""
     for spec in architecture.layers:
-        if spec.kind not in NEUTRAL and spec.kind not in HANDLERS:
-            part, expected = f"layer {spec.name!r}", "a layer class that nn has or can express"
-            raise FormatError(part, expected, spec.kind, _REMEDIES.get(spec.kind, ""))
+        known = spec.kind in NEUTRAL or spec.kind in HANDLERS
+        part, expected = f"layer {spec.name!r}", "a layer class that nn has or can express"
+        require(known, part, expected, spec.kind, _REMEDIES.get(spec.kind, ""))
 
 
 def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
@@ -278,10 +271,8 @@ def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0)
             chain.notes.append(f"{spec.kind} {spec.name!r} does nothing at prediction: left out")
         else:
             HANDLERS[spec.kind](chain, spec)
-    if chain.affine is not None:
-        raise FormatError("model", "a kernel behind a normalisation", "none")
-    if chain.permutation is not None:
-        raise FormatError("model", "a Dense layer behind a channels_first Flatten", "none")
-    if not chain.model.layers:
-        raise FormatError("model", "at least one layer", "none")
+    require(chain.affine is None, "model", "a kernel behind a normalisation", "none")
+    dense = chain.permutation is None
+    require(dense, "model", "a Dense layer behind a channels_first Flatten", "none")
+    require(chain.model.layers, "model", "at least one layer", "none")
     return chain

@@ -8,9 +8,10 @@ numbered arrays and no names. Either fills ``stored`` of each layer; no array is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nn.saving.errors import MAX_LAYERS, FormatError
+from nn.saving.errors import MAX_LAYERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, Block, LayerSpec
 from nn.saving.hdf5 import Dataset, Group
 
@@ -123,8 +124,7 @@ def _read_groups(group: Group) -> list[Named]:
     listed = group.attribute_list("layer_names")
     if listed is None:
         raise FormatError(group.path, "an attribute layer_names", "none", "It is no Keras file.")
-    if len(listed) > MAX_LAYERS:
-        raise FormatError(group.path, f"at most {MAX_LAYERS} layers", len(listed))
+    require(len(listed) <= MAX_LAYERS, group.path, f"at most {MAX_LAYERS} layers", len(listed))
     found = []
     for name in listed:
         inner = group.group(name)
@@ -200,38 +200,23 @@ def _leaf(name: str) -> str:
 def _bind_tree(architecture: Architecture, root: Group) -> None:
     """Give each layer its arrays out of Keras 3's tree of class names."""
     top = "layers" if "layers" in root else "_layer_checkpoint_dependencies"
-    if top not in root:
-        raise FormatError("weights", "groups model_weights or layers", list(root)[:8])
-    used = 0
-    for spec in architecture.layers:
-        folder = _descend(root, spec.path.replace("layers", top)) if names(spec) else None
-        if folder is not None and "vars" in folder:
-            spec.stored = folder.group("vars").numbered()
-            used += len(spec.stored)
-    found = _count(root.group(top), 0)
-    if found != used:
-        raise FormatError(
-            "weights", f"{used} arrays for these layers", f"{found} arrays",
-            "The file was saved from another architecture.",
-        )  # fmt: skip
+    require(top in root, "weights", "groups model_weights or layers", list(root)[:8])
+    stored = dict(_tree(root.group(top), top, 0))
+    specs = [spec for spec in architecture.layers if names(spec)]
+    for spec in specs:
+        spec.stored = stored.pop(spec.path.replace("layers", top), [])
+    used, left = (sum(map(len, s)) for s in ([s.stored for s in specs], stored.values()))
+    require(
+        not left, "weights", f"{used} arrays for these layers", f"{used + left} arrays",
+        "The file was saved from another architecture.",
+    )  # fmt: skip
 
 
-def _count(folder: Group, depth: int) -> int:
-    """Count the arrays below a folder of layers, but for the states of random generators."""
-    if depth > 16:
-        raise FormatError(folder.path, "at most 16 levels", "more")
-    total = 0
+def _tree(folder: Group, path: str, depth: int) -> Iterator[tuple[str, list[Dataset]]]:
+    """List the arrays of each layer below a folder, but for the states of random generators."""
+    require(depth <= 16, folder.path, "at most 16 levels", "more")
     for name in folder:
         if name == "vars":
-            total += sum(n.isdecimal() for n in folder.group(name))
+            yield path, folder.group(name).numbered()
         elif name != "seed_generator" and folder.is_group(name):
-            total += _count(folder.group(name), depth + 1)
-    return total
-
-
-def _descend(root: Group, path: str) -> Group | None:
-    for name in path.split("/"):
-        if name not in root:
-            return None
-        root = root.group(name)
-    return root
+            yield from _tree(folder.group(name), f"{path}/{name}", depth + 1)
