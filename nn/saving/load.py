@@ -21,12 +21,12 @@ from nn.saving import archive, training
 from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError
 from nn.saving.foreign import convolutions, elementwise, shapes  # noqa: F401 - register handlers
-from nn.saving.foreign.architecture import Architecture, read_architecture
+from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json
 from nn.saving.foreign.translate import Chain, check_known, translate
 from nn.saving.foreign.weights import bind
-from nn.saving.hdf5 import SIGNATURE, Dataset, Group, H5File, read_bytes
+from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
 from nn.saving.save import METADATA_ATTRIBUTE, legacy_config
 
 
@@ -41,10 +41,6 @@ class _Content:
     metadata: Any
     version: str
     backend: str = ""
-
-    def optimizer_arrays(self) -> list[Dataset]:
-        in_tree = self.kind == "Keras archive"
-        return training.stored_in_tree(self.root) if in_tree else training.stored_legacy(self.root)
 
 
 def load_model(
@@ -93,14 +89,13 @@ def load_model(
     if content.config is None:
         hint = "The file holds weights only: make the model and call model.load_weights(path)."
         raise FormatError(Path(path).name, "an attribute model_config", "none", hint)
-    architecture = read_architecture(_parsed(content.config, "model_config"))
-    chains = _translate(architecture, content.root, content.version)
+    chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
     model = _network(chains)
     _describe(model, chains, content)
     if isinstance(model, Sequential):
         settings = _parsed(content.training, "training_config") if compile else None
         if isinstance(settings, dict):
-            training.restore(model, settings, content.optimizer_arrays(), chains[0].reordered)
+            training.restore(model, settings, content.root, chains[0].reordered)
         if probabilities:
             add_softmax(model)
     said = {"transpose": transpose, "invert": invert}
@@ -126,7 +121,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     root = _open(path).root
     model.build()
     config = json.loads(json.dumps(legacy_config(model)))
-    (chain,) = _translate(read_architecture(config), root)
+    (chain,) = _translate(config, root)
     by_name = {layer.name: layer.weights for layer in chain.model.layers}
     found = [(layer, by_name.get(layer.name, [])) for layer in model.layers if layer.weights]
     for layer, weights in found:
@@ -163,16 +158,11 @@ def _open(path: str | os.PathLike[str]) -> _Content:
             "A text file here is often a download page: fetch the file itself.",
         )  # fmt: skip
     root = H5File(data, path.name).root
-    config, settings = root.attribute("model_config"), root.attribute("training_config")
-    return _Content(
-        "Keras HDF5",
-        root,
-        config if isinstance(config, str) else None,
-        settings if isinstance(settings, str) else None,
-        root.attribute(METADATA_ATTRIBUTE),
-        str(root.attribute("keras_version") or "1"),
-        str(root.attribute("backend") or ""),
-    )
+    names = ("model_config", "training_config", METADATA_ATTRIBUTE)
+    texts = (root.attribute(name) for name in names)
+    config, settings, metadata = (text if isinstance(text, str) else None for text in texts)
+    version, backend = (str(root.attribute(name) or "") for name in ("keras_version", "backend"))
+    return _Content("Keras HDF5", root, config, settings, metadata, version or "1", backend)
 
 
 def _from_archive(data: bytes | mmap.mmap, name: str) -> _Content:
@@ -194,8 +184,9 @@ def _parsed(value: Any, part: str) -> Any:
     return parse_json(value, part) if isinstance(value, str) else value
 
 
-def _translate(architecture: Architecture, root: Group, version: str = "3") -> list[Chain]:
-    """Bind the weights under `root` to an architecture and translate it, each member by itself."""
+def _translate(config: Any, root: Group, version: str = "3") -> list[Chain]:
+    """Bind the weights under `root` to a model and translate it, each member by itself."""
+    architecture = read_architecture(config)
     check_known(architecture)
     dialect = bind(architecture, root, version)
     chains: list[Chain] = []

@@ -105,25 +105,7 @@ def legacy_state(model: Sequential) -> Arrays:
 # -- reading -------------------------------------------------------------------------------------
 
 
-def stored_legacy(root: Group) -> list[Dataset]:
-    """List the optimiser's arrays in a legacy file, by the list of their names."""
-    for place in (STATE_GROUP, "optimizer_weights"):
-        if place in root:
-            group = root.group(place)
-            return [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
-    return []
-
-
-def stored_in_tree(root: Group) -> list[Dataset]:
-    """List the optimiser's arrays in Keras 3's tree, by number."""
-    if "optimizer" in root and "vars" in (group := root.group("optimizer")):
-        return group.group("vars").numbered()
-    return []
-
-
-def restore(
-    model: Sequential, settings: dict[str, Any], arrays: Sequence[Dataset], translated: bool
-) -> None:
+def restore(model: Sequential, settings: dict[str, Any], root: Group, translated: bool) -> None:
     """Compile a model as the file says and take up the optimiser's state.
 
     Parameters
@@ -132,8 +114,8 @@ def restore(
         Built.
     settings
         A legacy file's `training_config` or an archive's `compile_config`.
-    arrays
-        The optimiser's.
+    root
+        Of the HDF5 file with the weights.
     translated
         Whether the model's weights differ in order or value from the file's, to which the state
         belongs.
@@ -146,10 +128,22 @@ def restore(
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
         return
+    arrays = _stored(root)
     if arrays and translated:
         _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
     elif arrays and not take_state(model, optimizer, arrays):
         _note(model, "the optimiser starts anew: its state does not fit the weights")
+
+
+def _stored(root: Group) -> list[Dataset]:
+    """List the optimiser's arrays: by their names in a legacy file, by number in Keras 3's tree."""
+    for place in (STATE_GROUP, "optimizer_weights"):
+        if place in root:
+            group = root.group(place)
+            return [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
+    if "optimizer" in root and "vars" in (group := root.group("optimizer")):
+        return group.group("vars").numbered()
+    return []
 
 
 def _note(model: Sequential, text: str) -> None:
