@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import mmap
 import struct
 import zipfile
@@ -28,22 +29,23 @@ _MODULES = {
 }
 
 
-def write_archive(parts: dict[str, bytes]) -> bytes:
-    """Make the zip of some entries, uncompressed as Keras writes it."""
+def write_archive(metadata: Any, config: Any, weights: bytes) -> bytes:
+    """Make an archive, uncompressed as Keras does; Keras 3's module names go into `config`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as bundle:
-        for name, content in parts.items():
-            bundle.writestr(name, content)
+        bundle.writestr(METADATA, json.dumps(metadata))
+        bundle.writestr(CONFIG, json.dumps(_with_modules(config)))
+        bundle.writestr(WEIGHTS, weights)
     return buffer.getvalue()
 
 
-def with_modules(value: Any) -> Any:
-    """Name the Keras module of every serialised object, as Keras 3 does and Keras 2 must not."""
+def _with_modules(value: Any) -> Any:
+    """Name the Keras module of every serialised object."""
     if isinstance(value, list):
-        return [with_modules(item) for item in value]
+        return [_with_modules(item) for item in value]
     if not isinstance(value, dict):
         return value
-    value = {key: with_modules(item) for key, item in value.items()}
+    value = {key: _with_modules(item) for key, item in value.items()}
     if "class_name" not in value:
         return value
     kind, config = value.pop("class_name"), value.pop("config")

@@ -20,7 +20,7 @@ from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError
-from nn.saving.foreign import convolutions, elementwise, shapes  # noqa: F401 - register handlers
+from nn.saving.foreign import convolutions, elementwise  # noqa: F401 - register handlers
 from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json

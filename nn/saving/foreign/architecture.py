@@ -126,11 +126,9 @@ def _model(document: Any, part: str, path: str) -> Architecture:
 
 
 def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int]) -> None:
-    """Add a layer or a nested model; `numbers` counts those of each class, from 0."""
+    """Add a layer or a nested model; `numbers` is what `folder` counts."""
     kind, config, name = _open(entry, f"layer {len(found.blocks)}")
-    snake = snake_case(kind)
-    number = numbers[snake] = numbers.get(snake, -1) + 1
-    path = f"{path}layers/{snake}" + (f"_{number}" if number else "")
+    path = f"{path}layers/{folder(kind, numbers)}"
     first = found.input_shape is None and not found.blocks
     if kind in _MODELS:
         inner = _model(entry, f"{kind} {name!r}", f"{path}/")
@@ -234,11 +232,21 @@ def _open(entry: Any, part: str) -> tuple[str, Any, str]:
     return kind, config, _name(name, kind.lower())
 
 
-def snake_case(name: str) -> str:
-    """Write a class name as Keras 3 names the folders of `.weights.h5`: max_pooling2d."""
-    name = re.sub(r"\W+", "", name)
+def folder(kind: str, numbers: dict[str, int]) -> str:
+    """Name the folder of a layer in `.weights.h5`: max_pooling2d, then max_pooling2d_1.
+
+    Parameters
+    ----------
+    kind
+        Its class.
+    numbers
+        Of the last folder of each class so far; counted up.
+    """
+    name = re.sub(r"\W+", "", kind)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    name = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    number = numbers[name] = numbers.get(name, -1) + 1
+    return f"{name}_{number}" if number else name
 
 
 def _name(value: Any, default: str) -> str:

@@ -101,9 +101,7 @@ def _convolution(chain: Chain, spec: LayerSpec) -> None:
         padding = settings.padding()
         window = (size[0] - 1) * dilation[0] + 1, (size[1] - 1) * dilation[1] + 1
         _fits(chain, spec, window, padding)
-        separate = spec.kind in ("DepthwiseConv2D", "SeparableConv2D")
-        read = _separate_kernel if separate else _plain_kernel
-        kernel, bias = read(chain, spec, size, C)
+        kernel, bias = _kernel(chain, spec, size, C)
         if chain.dialect.flipped:
             kernel = kernel[::-1, ::-1]
         if dilation != (1, 1):
@@ -111,56 +109,47 @@ def _convolution(chain: Chain, spec: LayerSpec) -> None:
             spread = np.zeros((*window, *kernel.shape[2:]), np.float32)
             spread[:: dilation[0], :: dilation[1]] = kernel
             kernel = spread
-        plain = dilation == (1, 1) and not chain.dialect.flipped and spec.kind != "Conv1D"
-        chain.reordered |= not plain
+        chain.reordered |= chain.dialect.flipped or dilation != (1, 1) or spec.kind != "Conv2D"
         _emit_weighted(
             chain, spec, "Conv2D", kernel, bias, padding=padding,
             filters=kernel.shape[3], kernel_size=window, strides=strides,
         )  # fmt: skip
 
 
-def _plain_kernel(chain: Chain, spec: LayerSpec, size: Pair, C: int) -> tuple[Array, Array | None]:
-    """Read a kernel; Keras 1 kept it as (F, C, KH, KW) where channels come first."""
-    F = spec.settings.count("filters", "nb_filter")
-    groups = spec.settings.count("groups", default=1)
+def _kernel(chain: Chain, spec: LayerSpec, size: Pair, C: int) -> tuple[Array, Array | None]:
+    """Read a kernel as (KH, KW, C, F), and the bias.
+
+    Keras 1 kept it as (F, C, KH, KW) where channels come first. A depthwise convolution is one of
+    C groups; a separable one is a depthwise one, and a kernel of one pixel behind it.
+    """
+    settings = spec.settings
+    if spec.kind in ("DepthwiseConv2D", "SeparableConv2D"):
+        groups, F = C, C * settings.count("depth_multiplier", default=1)
+        shape: tuple[int, ...] = (*size, C, F // C)
+    else:
+        groups, F = settings.count("groups", default=1), settings.count("filters", "nb_filter")
+        shape = (*(size[:1] if spec.kind == "Conv1D" else size), C // groups, F)
     fits = C % groups == F % groups == 0
-    spec.settings.require(fits, f"groups that divide {C} and {F}", groups)
-    extents = size[:1] if spec.kind == "Conv1D" else size
-    old = chain.dialect.keras_1 and chain.first
-    shape = (F, C, *size) if old else (*extents, C // groups, F)
-    arrays = chain.take(spec, kernel=shape, bias=(F,))
+    settings.require(fits, f"groups that divide {C} and {F}", groups)
+    _bounded(spec, *size, C, F)
+    old = chain.dialect.keras_1 and chain.first and groups == 1
+    outputs = settings.count("filters", "nb_filter") if spec.kind == "SeparableConv2D" else F
+    arrays = chain.take(
+        spec, kernel=(F, C, *size) if old else shape, pointwise_kernel=(1, 1, F, outputs),
+        bias=(outputs,),
+    )  # fmt: skip
     kernel = arrays["kernel"]
     kernel = kernel.transpose(2, 3, 1, 0) if old else kernel.reshape(*size, C // groups, F)
     if groups > 1:
-        _bounded(spec, *size, C, F)
-        whole = np.zeros((*size, C, F), np.float32)
-        for g in range(groups):
-            rows = slice(g * C // groups, (g + 1) * C // groups)
-            columns = slice(g * F // groups, (g + 1) * F // groups)
-            whole[:, :, rows, columns] = kernel[..., columns]
-        kernel = whole
+        # Output j belongs to group j // (F // groups), and takes the inputs of that group only.
+        parts = kernel.reshape(*size, C // groups, groups, F // groups)
+        whole = np.zeros((*size, groups, C // groups, groups, F // groups), np.float32)
+        each = np.arange(groups)
+        whole[:, :, each, :, each] = parts.transpose(3, 0, 1, 2, 4)
+        kernel = whole.reshape(*size, C, F)
+    if "pointwise_kernel" in arrays:
+        kernel = kernel @ arrays["pointwise_kernel"][0, 0]
     chain.reordered |= old or groups > 1
-    return kernel, arrays.get("bias")
-
-
-def _separate_kernel(
-    chain: Chain, spec: LayerSpec, size: Pair, C: int
-) -> tuple[Array, Array | None]:
-    """Write a depthwise or separable convolution as the ordinary one it is a special case of."""
-    M = spec.settings.count("depth_multiplier", default=1)
-    separable = spec.kind == "SeparableConv2D"
-    F = spec.settings.count("filters", "nb_filter") if separable else C * M
-    _bounded(spec, *size, C, F)
-    arrays = chain.take(spec, kernel=(*size, C, M), pointwise_kernel=(1, 1, C * M, F), bias=(F,))
-    chain.reordered = True
-    if separable:
-        pointwise = arrays["pointwise_kernel"].reshape(C, M, F)
-        kernel = np.einsum("hwcm,cmf->hwcf", arrays["kernel"], pointwise)
-    else:
-        kernel = np.zeros((*size, C, C, M), np.float32)
-        channels = np.arange(C)
-        kernel[:, :, channels, channels] = arrays["kernel"]
-        kernel = kernel.reshape(*size, C, F)
     return kernel, arrays.get("bias")
 
 

@@ -1,4 +1,4 @@
-"""Translation of the layers that change every value alone (see `nn.saving.foreign.translate`)."""
+"""Translation of the layers that change every value alone, or only rearrange them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,25 @@ def _activation(chain: Chain, spec: LayerSpec) -> None:
         chain.activation_layer(spec, value)
 
 
-@handles("Softmax")
-def _softmax(chain: Chain, spec: LayerSpec) -> None:
+@handles("Softmax", "ELU", "ReLU", "LeakyReLU", "ThresholdedReLU")
+def _activation_class(chain: Chain, spec: LayerSpec) -> None:
+    settings = spec.settings
     chain.no_affine(spec)
-    axis = spec.settings.get("axis")
-    _last_axis(chain, spec, axis[0] if isinstance(axis, list) and axis else axis)
-    chain.emit(spec, "Softmax")
+    if spec.kind == "Softmax":
+        axis = settings.get("axis")
+        _last_axis(chain, spec, axis[0] if isinstance(axis, list) and axis else axis)
+        return chain.emit(spec, "Softmax")
+    if spec.kind == "ELU":
+        return chain.emit(spec, "ELU", alpha=settings.number("alpha", default=1.0))
+    default = 0.3 if spec.kind == "LeakyReLU" else 0.0
+    slope = settings.number("negative_slope", "alpha", default=default)
+    threshold = settings.number("threshold", "theta", default=0.0)
+    limit = (
+        settings.number("max_value", default=0.0) if settings.get("max_value") is not None else None
+    )
+    if slope and not threshold and limit is None:
+        return chain.emit(spec, "LeakyReLU", negative_slope=slope)
+    return chain.emit(spec, "ReLU", max_value=limit, negative_slope=slope, threshold=threshold)
 
 
 def _last_axis(chain: Chain, spec: LayerSpec, axis: Any) -> None:
@@ -45,27 +58,6 @@ def _last_axis(chain: Chain, spec: LayerSpec, axis: Any) -> None:
     spec.settings.require(last, "softmax over the last axis", axis)
     last = not chain.first or chain.shape[:2] == (1, 1)
     spec.settings.require(last, "softmax over channels", "channels_first")
-
-
-@handles("ELU")
-def _elu(chain: Chain, spec: LayerSpec) -> None:
-    chain.no_affine(spec)
-    chain.emit(spec, "ELU", alpha=spec.settings.number("alpha", default=1.0))
-
-
-@handles("ReLU", "LeakyReLU", "ThresholdedReLU")
-def _relu(chain: Chain, spec: LayerSpec) -> None:
-    chain.no_affine(spec)
-    settings = spec.settings
-    default = 0.3 if spec.kind == "LeakyReLU" else 0.0
-    slope = settings.number("negative_slope", "alpha", default=default)
-    threshold = settings.number("threshold", "theta", default=0.0)
-    maximum = settings.number("max_value", default=math.inf)
-    if slope and not threshold and maximum == math.inf:
-        chain.emit(spec, "LeakyReLU", negative_slope=slope)
-    else:
-        limit = None if maximum == math.inf else maximum
-        chain.emit(spec, "ReLU", max_value=limit, negative_slope=slope, threshold=threshold)
 
 
 @handles("PReLU")
@@ -156,3 +148,61 @@ def _operator(chain: Chain, spec: LayerSpec) -> None:
     known = name in _OPERATORS and (constants[0] or name not in _DIVIDE)
     spec.settings.require(known, "division, multiplication, subtraction or addition", name)
     chain.rescale(spec, *_OPERATORS[name](constants[0]))
+
+
+@handles("Flatten")
+def _flatten(chain: Chain, spec: LayerSpec) -> None:
+    shape = chain.shape
+    if len(shape) == 1:
+        return
+    order = np.arange(math.prod(shape), dtype=np.intp)
+    permutation = order
+    # Flatten(data_format="channels_first") itself moves the first axis to the end beforehand.
+    moves = spec.settings.channels_first() is True
+    if len(shape) == 3:
+        H, W, C = shape
+        if moves and not chain.first:
+            permutation = order.reshape(W, C, H).transpose(2, 0, 1).ravel()
+        elif chain.first and not moves:
+            permutation = order.reshape(C, H, W).transpose(1, 2, 0).ravel()
+    elif moves:
+        permutation = order.reshape(shape[::-1]).T.ravel()
+    chain.permutation = None if np.array_equal(permutation, order) else permutation
+    chain.reordered |= chain.permutation is not None
+    chain.first = False
+    if chain.affine is not None and chain.affine[0].ndim:
+        scale, offset = (np.broadcast_to(values, shape).ravel() for values in chain.affine)
+        chain.affine = scale, offset
+    chain.emit(spec, "Flatten")
+
+
+@handles("Reshape", "ExpandDims")
+def _reshape(chain: Chain, spec: LayerSpec) -> None:
+    target = spec.settings.get("target_shape", "dims")
+    settings = spec.settings
+    few = isinstance(target, list) and 1 <= len(target) <= 4
+    settings.require(few, "a target_shape of 1 to 4 extents", target)
+    extents = [-1 if n in (-1, None) else settings.whole(n, "target_shape") for n in target]
+    size, known = math.prod(chain.shape), math.prod(n for n in extents if n != -1)
+    fits = size % known == 0 if extents.count(-1) == 1 else size == known
+    settings.require(fits and extents.count(-1) <= 1, f"a target_shape of {size} values", target)
+    shape = tuple(size // known if n == -1 else n for n in extents)
+    same_order = not chain.first or 1 in (chain.shape[2], chain.shape[0] * chain.shape[1])
+    first = chain.next_layout(chain.position + 1, shape)
+    same_order &= chain.permutation is None and not (first and shape[0] != 1)
+    settings.require(same_order, "values in channels_last order", "channels_first")
+    settings.require(len(shape) <= 3, "at most 3 extents", shape)
+    chain.first = first
+    ours = (shape[1], shape[2], shape[0]) if first else shape
+    if ours != chain.shape:
+        chain.emit(spec, "Reshape", target_shape=ours)
+
+
+@handles("Permute")
+def _permute(chain: Chain, spec: LayerSpec) -> None:
+    dims, image = spec.settings.get("dims"), len(chain.shape) == 3
+    if image and dims == ([2, 3, 1] if chain.first else [3, 1, 2]):
+        chain.first = not chain.first
+    else:
+        same = dims == list(range(1, len(chain.shape) + 1))
+        spec.settings.require(same, "a Permute between the two data formats", dims)

@@ -37,6 +37,9 @@ _OLD_LEAVES = {
 _LEAVES = ("moving_mean", "moving_variance", "gamma", "beta", "kernel", "bias", "alpha")
 
 
+Named = list[tuple[str, Dataset]]
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How the program that wrote the file differs from Keras 3.
@@ -54,14 +57,6 @@ class Dialect:
     keras_1: bool = False
     flipped: bool = False
     old_hard_sigmoid: bool = False
-
-
-@dataclass
-class Named:
-    """A group of the legacy layout: the arrays of one entry of the list of layers."""
-
-    name: str
-    weights: list[tuple[str, Dataset]]
 
 
 def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
@@ -115,50 +110,47 @@ def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
     old = stated.startswith("1.")
     theano = backend == "theano"
     if old and not backend and groups:
-        theano = not groups[0].weights[0][0].endswith(":0")  # TensorFlow's names end so
+        theano = not next(iter(groups.values()))[0][0].endswith(":0")  # TensorFlow's names do
     return Dialect(old, theano, stated.startswith(("1.", "2.")))
 
 
-def _read_groups(group: Group) -> list[Named]:
-    """List the groups that hold weights, in the order of `layer_names`."""
+def _read_groups(group: Group) -> dict[str, Named]:
+    """Give the arrays of each group that has any, in the order of `layer_names`."""
     listed = group.attribute_list("layer_names")
     if listed is None:
         raise FormatError(group.path, "an attribute layer_names", "none", "It is no Keras file.")
     require(len(listed) <= MAX_LAYERS, group.path, f"at most {MAX_LAYERS} layers", len(listed))
-    found = []
+    found = {}
     for name in listed:
         inner = group.group(name)
-        weights = inner.attribute_list("weight_names") or []
-        if weights:
-            found.append(Named(name, [(w, inner.dataset(w)) for w in weights]))
-    return found
+        found[name] = [(w, inner.dataset(w)) for w in inner.attribute_list("weight_names") or ()]
+    return {name: weights for name, weights in found.items() if weights}
 
 
-def _bind_groups(architecture: Architecture, groups: list[Named]) -> None:
+def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:
     """Give each layer its arrays: by its name where names agree, else in order."""
     blocks = [b for b in architecture.blocks if any(names(s) for s in b.layers)]
-    by_name = {g.name: g for g in groups}
-    if len(by_name) == len(groups) and all(b.name in by_name for b in blocks):
-        pairs = [(b, by_name[b.name]) for b in blocks]
+    if all(block.name in groups for block in blocks):
+        pairs = [(block, groups[block.name]) for block in blocks]
     elif len(blocks) == len(groups):
-        pairs = list(zip(blocks, groups, strict=True))
+        pairs = list(zip(blocks, groups.values(), strict=True))
     else:
         # Perhaps one side is nested and the other flat: compare them flat.
-        everything = Named("model", [w for g in groups for w in g.weights])
+        everything = [named for group in groups.values() for named in group]
         try:
             return _share(Block("model", architecture.layers, nested=True), everything)
         except FormatError:
             raise FormatError(
                 "weights",
                 f"{len(blocks)} layers with weights ({', '.join(b.name for b in blocks[:8])})",
-                f"{len(groups)} ({', '.join(g.name for g in groups[:8])})",
+                f"{len(groups)} ({', '.join(list(groups)[:8])})",
                 "The file was saved from another architecture.",
             ) from None
     for block, named in pairs:
         if block.nested:
             _share(block, named)
         else:
-            block.layers[0].stored = [dataset for _, dataset in named.weights]
+            block.layers[0].stored = [dataset for _, dataset in named]
     return None
 
 
@@ -169,23 +161,23 @@ def _share(block: Block, named: Named) -> None:
     trained arrays before all others.
     """
     specs = [spec for spec in block.layers if names(spec)]
-    taken = [[d for n, d in named.weights if spec.name in n.split("/")[:-1]] for spec in specs]
+    taken = [[d for n, d in named if spec.name in n.split("/")[:-1]] for spec in specs]
     counts = [len(arrays) for arrays in taken]
-    if sum(counts) == len(named.weights) and counts == [len(names(spec)) for spec in specs]:
+    if sum(counts) == len(named) and counts == [len(names(spec)) for spec in specs]:
         for spec, arrays in zip(specs, taken, strict=True):
             spec.stored = arrays
         return
     first = [(s, n) for s in specs if s.trainable for n in slots(s)[0]]
     last = [(s, n) for s in specs for n in (slots(s)[1] if s.trainable else names(s))]
     by_layer = [(s, n) for s in specs for n in names(s)]
-    leaves = [_leaf(name) for name, _ in named.weights]
+    leaves = [_leaf(name) for name, _ in named]
     for order in (first + last, by_layer):
         if [name for _, name in order] == leaves:
-            for (spec, _), (_, dataset) in zip(order, named.weights, strict=True):
+            for (spec, _), (_, dataset) in zip(order, named, strict=True):
                 spec.stored = [*spec.stored, dataset]
             return
     expected = ", ".join(f"{s.name}/{n}" for s, n in by_layer[:12])
-    raise FormatError(f"layer {named.name!r}", f"weights {expected}", [n for n, _ in named.weights])
+    raise FormatError(f"layer {block.name!r}", f"weights {expected}", [n for n, _ in named])
 
 
 def _leaf(name: str) -> str:
