@@ -190,8 +190,8 @@ def _translate(config: Any, root: Group, version: str = "3") -> list[Chain]:
     check_known(architecture)
     dialect = bind(architecture, root, version)
     chains: list[Chain] = []
-    for part in architecture.members or [architecture]:
-        chains.append(translate(part, dialect, chains[-1].parameters if chains else 0))
+    for member in architecture.members:
+        chains.append(translate(member, dialect, chains[-1].parameters if chains else 0))
     return chains
 
 

@@ -1,10 +1,9 @@
 """From `model_config` to a plain chain of layers, whichever Keras wrote it.
 
 Keras 1 and early 2 write a Sequential as a list, later ones as a dictionary; functional models
-are graphs of names. All become an `Architecture`: the layers in the order data flows through
-them, grouped into the *blocks* under which the file keeps their weights (a nested model is one
-block). Anything with branches is refused by name, but for one pattern: several models that take
-the same input, and the mean of their outputs.
+are graphs of names. All become an `Architecture`: layers and nested models in the order data
+flows through them. Anything with branches is refused by name, but for one pattern: several models
+that take the same input, and the mean of their outputs.
 """
 
 from __future__ import annotations
@@ -54,35 +53,38 @@ class LayerSpec:
     constants: Sequence[float] = ()
     stored: Sequence[Dataset] = ()
 
-
-@dataclass
-class Block:
-    """An entry of the file's list of layers: one layer, or a nested model with several."""
-
-    name: str
-    layers: list[LayerSpec]
-    nested: bool = False
+    @property
+    def layers(self) -> list[LayerSpec]:
+        """The layer itself, as for a nested model."""
+        return [self]
 
 
 @dataclass
 class Architecture:
-    """A chain of layers.
+    """A chain of layers and nested models.
 
     Attributes
     ----------
-    members
-        The models whose outputs are averaged, a block each; empty for a chain.
+    average
+        The parts are models side by side, whose outputs are averaged.
     """
 
     name: str
-    blocks: list[Block] = field(default_factory=list)
+    parts: list[LayerSpec | Architecture] = field(default_factory=list)
     input_shape: Extents | None = None
-    members: list[Architecture] = field(default_factory=list)
+    average: bool = False
 
     @property
     def layers(self) -> list[LayerSpec]:
         """All layers in order."""
-        return [layer for block in self.blocks for layer in block.layers]
+        return [layer for part in self.parts for layer in part.layers]
+
+    @property
+    def members(self) -> list[Architecture]:
+        """The models whose outputs are averaged; of a chain itself."""
+        if not self.average:
+            return [self]
+        return [Architecture(part.name, [part], self.input_shape) for part in self.parts]
 
 
 def read_architecture(document: Any) -> Architecture:
@@ -103,7 +105,6 @@ def _model(document: Any, part: str, path: str) -> Architecture:
         name = _name(config.get("name"), name)
     found, whole = Architecture(name), f"{kind} {name!r}"
     entries: Any
-    average = False
     if kind == "Sequential":
         entries = config.get("layers") if isinstance(config, dict) else config
         require(isinstance(entries, list) and entries, whole, "a list of layers", entries)
@@ -111,13 +112,11 @@ def _model(document: Any, part: str, path: str) -> Architecture:
         expected = "a Sequential or a functional Model"
         known = kind in ("Model", "Functional")
         require(known, part, expected, kind, "Subclassed models are code.")
-        entries, average = _ordered(config, whole, nested=bool(path))
+        entries, found.average = _ordered(config, whole, nested=bool(path))
     require(len(entries) <= MAX_LAYERS, "model_config", f"at most {MAX_LAYERS} layers", "more")
     numbers: dict[str, int] = {}
     for entry in entries:
         _append(found, entry, path, numbers)
-    if average:
-        found.members = [Architecture(b.name, [b], found.input_shape) for b in found.blocks]
     places = (document.get("build_config"), "input_shape"), (config, "build_input_shape")
     for holder, key in places:
         if found.input_shape is None and isinstance(holder, dict):
@@ -127,28 +126,29 @@ def _model(document: Any, part: str, path: str) -> Architecture:
 
 def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int]) -> None:
     """Add a layer or a nested model; `numbers` is what `folder` counts."""
-    kind, config, name = _open(entry, f"layer {len(found.blocks)}")
+    kind, config, name = _open(entry, f"layer {len(found.parts)}")
     path = f"{path}layers/{folder(kind, numbers)}"
-    first = found.input_shape is None and not found.blocks
+    first = found.input_shape is None and not found.parts
     if kind in _MODELS:
         inner = _model(entry, f"{kind} {name!r}", f"{path}/")
+        inner.name = name
         if first:
             found.input_shape = inner.input_shape
         if isinstance(config, dict) and config.get("trainable") is False:
             for layer in inner.layers:
                 layer.trainable = False
-        found.blocks.append(Block(name, inner.layers, nested=True))
+        found.parts.append(inner)
         few = len(found.layers) <= MAX_LAYERS
         return require(few, "model_config", f"at most {MAX_LAYERS} layers", "more")
     settings = Settings(f"{kind} {name!r}", config)
     if first:
         found.input_shape = _given_shape(settings)
     if kind != "InputLayer":
-        layer = LayerSpec(
-            _ALIASES.get(kind, kind), name, settings, config.get("trainable", True) is not False,
-            path, read_call(entry.get("inbound_nodes"))[1],
-        )  # fmt: skip
-        found.blocks.append(Block(name, [layer]))
+        trainable = config.get("trainable", True) is not False
+        constants = read_call(entry.get("inbound_nodes"))[1]
+        found.parts.append(
+            LayerSpec(_ALIASES.get(kind, kind), name, settings, trainable, path, constants)
+        )
     return None
 
 

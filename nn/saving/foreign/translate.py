@@ -32,20 +32,10 @@ Array = NDArray[Any]
 class Chain:
     """The translation in progress: our model so far, and how the file's tensor differs from ours.
 
-    Parameters
-    ----------
-    architecture
-        Its layers bound to their arrays.
-    dialect
-        The writer's conventions.
-    parameters
-        How many weights the file's other models have taken of `MAX_PARAMETERS`.
+    The parameters are those of `translate`.
 
     Attributes
     ----------
-    model : Sequential
-    input_shape
-        The file's.
     reordered : bool
         Whether any weights differ in order or value from the file's.
     first : bool
@@ -257,7 +247,16 @@ def check_known(architecture: Architecture) -> None:
 
 
 def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
-    """Translate a chain of layers; the result's ``model`` is ours. Parameters as for `Chain`.
+    """Translate a chain of layers; the result's ``model`` is ours.
+
+    Parameters
+    ----------
+    architecture
+        Its layers bound to their arrays.
+    dialect
+        The writer's conventions.
+    parameters
+        How many weights the file's other models have taken of `MAX_PARAMETERS`.
 
     Raises
     ------

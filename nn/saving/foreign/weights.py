@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nn.saving.errors import MAX_LAYERS, FormatError, require
-from nn.saving.foreign.architecture import Architecture, Block, LayerSpec
+from nn.saving.foreign.architecture import Architecture, LayerSpec
 from nn.saving.hdf5 import Dataset, Group
 
 _KERNEL = (("kernel", "bias"), ())
@@ -129,38 +129,37 @@ def _read_groups(group: Group) -> dict[str, Named]:
 
 def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:
     """Give each layer its arrays: by its name where names agree, else in order."""
-    blocks = [b for b in architecture.blocks if any(names(s) for s in b.layers)]
-    if all(block.name in groups for block in blocks):
-        pairs = [(block, groups[block.name]) for block in blocks]
-    elif len(blocks) == len(groups):
-        pairs = list(zip(blocks, groups.values(), strict=True))
+    parts = [part for part in architecture.parts if any(names(s) for s in part.layers)]
+    if all(part.name in groups for part in parts):
+        found = [groups[part.name] for part in parts]
+    elif len(parts) == len(groups):
+        found = list(groups.values())
     else:
         # Perhaps one side is nested and the other flat: compare them flat.
-        everything = [named for group in groups.values() for named in group]
         try:
-            return _share(Block("model", architecture.layers, nested=True), everything)
+            return _share(architecture, [named for group in groups.values() for named in group])
         except FormatError:
             raise FormatError(
                 "weights",
-                f"{len(blocks)} layers with weights ({', '.join(b.name for b in blocks[:8])})",
+                f"{len(parts)} layers with weights ({', '.join(p.name for p in parts[:8])})",
                 f"{len(groups)} ({', '.join(list(groups)[:8])})",
                 "The file was saved from another architecture.",
             ) from None
-    for block, named in pairs:
-        if block.nested:
-            _share(block, named)
+    for part, named in zip(parts, found, strict=True):
+        if isinstance(part, Architecture):
+            _share(part, named)
         else:
-            block.layers[0].stored = [dataset for _, dataset in named]
+            part.stored = [dataset for _, dataset in named]
     return None
 
 
-def _share(block: Block, named: Named) -> None:
+def _share(model: Architecture, named: Named) -> None:
     """Share a nested model's arrays among its layers.
 
     Names decide where they contain the layers' names. Else the order does: Keras lists all
     trained arrays before all others.
     """
-    specs = [spec for spec in block.layers if names(spec)]
+    specs = [spec for spec in model.layers if names(spec)]
     taken = [[d for n, d in named if spec.name in n.split("/")[:-1]] for spec in specs]
     counts = [len(arrays) for arrays in taken]
     if sum(counts) == len(named) and counts == [len(names(spec)) for spec in specs]:
@@ -177,7 +176,7 @@ def _share(block: Block, named: Named) -> None:
                 spec.stored = [*spec.stored, dataset]
             return
     expected = ", ".join(f"{s.name}/{n}" for s, n in by_layer[:12])
-    raise FormatError(f"layer {block.name!r}", f"weights {expected}", [n for n, _ in named])
+    raise FormatError(f"layer {model.name!r}", f"weights {expected}", [n for n, _ in named])
 
 
 def _leaf(name: str) -> str:
