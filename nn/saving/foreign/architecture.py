@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nn.saving.errors import MAX_LAYERS, FormatError, require
+from nn.saving.errors import MAX_LAYERS, require
 from nn.saving.foreign.settings import Settings
 from nn.saving.hdf5 import Dataset
 
@@ -159,51 +159,28 @@ def _ordered(config: Any, part: str, nested: bool) -> tuple[list[dict[str, Any]]
     listed = isinstance(entries, list) and len(entries) <= MAX_LAYERS
     require(listed, part, "a list of layers", entries)
     by_name = {_open(entry, part)[2]: entry for entry in entries}
-    outputs = _references(settings.get("output_layers"), part)
-    inputs = _references(settings.get("input_layers"), part)
+    outputs, _ = read_call(settings.get("output_layers"))
+    inputs, _ = read_call(settings.get("input_layers"))
     require(
         len(outputs) == len(inputs) == 1, part, "one input and one output",
         f"inputs {inputs}, outputs {outputs}", "Models with several cannot be a chain of layers.",
     )  # fmt: skip
     if not nested and _is_average(by_name, inputs[0], outputs[0]):
         return [entry for name, entry in by_name.items() if name != outputs[0]], True
-    found = []
-    for key in _chain(by_name, inputs[0], outputs[0], part):
-        inner = by_name[key].get("config")
-        named = {"config": {"name": key, **inner}} if isinstance(inner, dict) else {}
-        found.append({**by_name[key], **named})
-    return found, False
-
-
-def _chain(by_name: dict[str, dict[str, Any]], first: str, last: str, part: str) -> list[str]:
-    """Name the layers of a graph from its input to its output."""
-    chain: list[str] = []
-    while last not in chain:
+    chain = [outputs[0]]
+    while True:
+        last = chain[-1]
         require(last in by_name, part, "layers that are listed", last)
-        chain.append(last)
-        if last == first:
-            return chain[::-1]
-        last = _source(by_name[last], last, part)
-    raise FormatError(part, "a chain of layers", f"a loop at {last!r}")
-
-
-def _source(entry: dict[str, Any], name: str, part: str) -> str:
-    """Name the one layer that feeds `entry`."""
-    nodes = entry.get("inbound_nodes")
-    sources = [read_call(node)[0] for node in nodes] if isinstance(nodes, list) else []
-    sources = [node for node in sources if node]
-    if nodes and isinstance(nodes, list) and isinstance(nodes[0], str):
-        sources = [[nodes[0]]]  # ["name", 0, 0, {}] without the outer lists
-    what = (
-        f"{entry['class_name']} fed by {sources[0]}"
-        if len(sources) == 1
-        else f"{len(sources)} uses"
-    )
-    require(
-        len(sources) == 1 and len(sources[0]) == 1, f"{part}, layer {name!r}", "one source", what,
-        "Branches, merges and shared layers cannot be a chain of layers.",
-    )  # fmt: skip
-    return sources[0][0]
+        if last == inputs[0]:
+            return [by_name[name] for name in reversed(chain)], False
+        sources, _ = read_call(by_name[last].get("inbound_nodes"))
+        require(
+            len(sources) == 1, f"{part}, layer {last!r}", "one source",
+            f"{by_name[last]['class_name']} fed by {sources}",
+            "Branches, merges and shared layers cannot be a chain of layers.",
+        )  # fmt: skip
+        require(sources[0] not in chain, part, "a chain of layers", f"a loop at {sources[0]!r}")
+        chain += sources
 
 
 def _is_average(by_name: dict[str, dict[str, Any]], first: str, output: str) -> bool:
@@ -235,12 +212,7 @@ def _open(entry: Any, part: str) -> tuple[str, Any, str]:
 def folder(kind: str, numbers: dict[str, int]) -> str:
     """Name the folder of a layer in `.weights.h5`: max_pooling2d, then max_pooling2d_1.
 
-    Parameters
-    ----------
-    kind
-        Its class.
-    numbers
-        Of the last folder of each class so far; counted up.
+    `numbers` holds the last number of each class and is counted up.
     """
     name = re.sub(r"\W+", "", kind)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
@@ -264,22 +236,8 @@ def _given_shape(settings: Settings) -> Extents | None:
 
 def _example_shape(settings: Settings, *names: str) -> Extents | None:
     """Read a shape with a batch axis and drop that."""
-    value = settings.get(*names)
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
-        settings = Settings(settings.part, {names[0]: value[0]})
-    shape = settings.shape(*names) if value else None
-    return None if shape is None else shape[1:]
-
-
-def _references(value: Any, part: str) -> list[str]:
-    """List layer names in [["a", 0, 0], …], ["a", 0, 0] or {"x": ["a", 0, 0]}."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    some = isinstance(value, list) and 0 < len(value) <= MAX_LAYERS
-    require(some, part, "input_layers and output_layers", value)
-    if isinstance(value[0], str):
-        return [value[0]]
-    return [str(item[0]) if isinstance(item, list) and item else str(item) for item in value]
+    shape = settings.shape(*names)
+    return shape[1:] if shape else None
 
 
 def read_call(call: Any) -> tuple[list[str], list[float]]:

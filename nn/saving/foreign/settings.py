@@ -61,12 +61,10 @@ class Settings:
         require(isinstance(config, dict), part, "a configuration with names", config)
         self.part, self.config = part, config
 
-    def get(self, *names: str) -> Any:
+    def get(self, *names: str, default: Any = None) -> Any:
         """Give the first of these that is there and not null."""
-        for name in names:
-            if self.config.get(name) is not None:
-                return self.config[name]
-        return None
+        values = (self.config.get(name) for name in names)
+        return next((value for value in values if value is not None), default)
 
     def require(self, ok: object, expected: str, received: object, remedy: str = "") -> None:
         """Raise the error that names this layer unless `ok`."""
@@ -84,26 +82,19 @@ class Settings:
 
     def count(self, *names: str, default: int | None = None) -> int:
         """Give a positive integer."""
-        value = self.get(*names)
-        if value is None and default is not None:
-            return default
-        return self.whole(value, names[0])
+        return self.whole(self.get(*names, default=default), names[0])
 
     def pair(self, *names: str, default: tuple[int, int] | None = None) -> tuple[int, int]:
         """Give two integers, (rows, columns); one number stands for both."""
-        value = self.get(*names)
-        if value is None and default is not None:
-            return default
-        if not isinstance(value, list):
+        value = self.get(*names, default=default)
+        if not isinstance(value, list | tuple):
             value = [value, value]
         self.require(len(value) == 2, f"{names[0]} as two numbers", value)
         return self.whole(value[0], names[0]), self.whole(value[1], names[0])
 
     def number(self, *names: str, default: float) -> float:
         """Give a finite float."""
-        value = self.get(*names)
-        if value is None:
-            return default
+        value = self.get(*names, default=default)
         if isinstance(value, dict):  # LeakyReLU once wrote {"type": "ndarray", "value": 0.3}
             value = value.get("value")
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -112,15 +103,13 @@ class Settings:
 
     def flag(self, *names: str, default: bool) -> bool:
         """Give a boolean."""
-        value = self.get(*names)
-        if value is None:
-            return default
+        value = self.get(*names, default=default)
         self.require(value in (True, False), f"{names[0]} as true or false", value)
         return bool(value)
 
     def padding(self) -> str:
         """Give "valid" or "same"."""
-        value = str(self.get("padding", "border_mode") or "valid").lower()
+        value = str(self.get("padding", "border_mode", default="valid")).lower()
         self.require(value in ("valid", "same"), "padding one of valid, same", value)
         return value
 
@@ -141,6 +130,8 @@ class Settings:
             return None
         if isinstance(value, int) and not isinstance(value, bool):
             value = [value]
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+            value = value[0]
         short = isinstance(value, list) and len(value) <= 8
         self.require(short, f"{names[0]} as a list of extents", value)
         return tuple(None if n is None else self.whole(n, names[0]) for n in value)
