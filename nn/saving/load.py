@@ -90,7 +90,7 @@ def load_model(
         hint = "The file holds weights only: make the model and call model.load_weights(path)."
         raise FormatError(Path(path).name, "an attribute model_config", "none", hint)
     chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
-    model = _network(chains)
+    model = _network([chain.model for chain in chains])
     _describe(model, chains, content)
     if isinstance(model, Sequential):
         settings = _parsed(content.training, "training_config") if compile else None
@@ -195,12 +195,10 @@ def _translate(config: Any, root: Group, version: str = "3") -> list[Chain]:
     return chains
 
 
-def _network(chains: Sequence[Chain]) -> Network:
+def _network(models: list[Sequential]) -> Network:
     """Give the model, or the ensemble of several."""
-    if len(chains) == 1:
-        return chains[0].model
     try:
-        return Ensemble([chain.model for chain in chains])
+        return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
         raise FormatError("Average", "models of one input and output shape", str(error)) from None
 

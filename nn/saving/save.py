@@ -32,7 +32,7 @@ from nn.saving import archive, training
 from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, ensemble_config, member_layers
 from nn.saving.foreign.architecture import folder
 
-# The Keras whose dialect the files speak; readers choose their rules by it.
+# The Keras whose format the files keep to; readers choose their rules by it.
 KERAS_VERSION = "3.3.0"
 METADATA_ATTRIBUTE = "nn_metadata"
 _ATTRIBUTE_BYTES = 64_512

@@ -117,8 +117,7 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
     root
         Of the HDF5 file with the weights.
     translated
-        Whether the model's weights differ in order or value from the file's, to which the state
-        belongs.
+        Whether the model's weights differ from the file's, to which the state belongs.
     """
     metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
@@ -153,13 +152,7 @@ def _note(model: Sequential, text: str) -> None:
 
 
 def make_optimizer(config: Any) -> Optimizer:
-    """Make the optimiser of a file.
-
-    Raises
-    ------
-    TypeError, ValueError
-        When `nn` does not have it, or not with these arguments.
-    """
+    """Make the optimiser of a file; TypeError or ValueError when `nn` does not have it."""
     name, values = _serialised(config)
     kind = {known.lower(): known for known in OPTIMIZERS}.get(name.lower())
     if kind is None:
@@ -178,17 +171,14 @@ def make_optimizer(config: Any) -> Optimizer:
 
 
 def make_loss(config: Any) -> losses.Loss:
-    """Make the loss of a file: a name, a serialised object, or a list or dictionary of one.
+    """Make the loss of a file; ValueError when `nn` does not have it.
 
-    Raises
-    ------
-    ValueError
-        When `nn` does not have it.
+    It stands there by name or serialised, perhaps in a list or dictionary of one.
     """
+    if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
+        config = list(config.values())
     if isinstance(config, list) and len(config) == 1:
         config = config[0]
-    if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
-        config = next(iter(config.values()))
     name, values = _serialised(config)
     kind = type(losses.get(name))
     options: dict[str, Any] = {"from_logits": bool(values.get("from_logits"))}

@@ -13,13 +13,7 @@ _MAX_EXTENT = 1 << 20
 
 
 def parse_json(text: str | bytes, part: str) -> Any:
-    """Parse JSON of bounded size and depth.
-
-    Raises
-    ------
-    FormatError
-        When it is larger than `MAX_JSON_BYTES`, nested deeper than `MAX_JSON_DEPTH` or no JSON.
-    """
+    """Parse JSON; `FormatError` beyond `MAX_JSON_BYTES` or `MAX_JSON_DEPTH`, or if it is none."""
     expected = f"at most {MAX_JSON_BYTES} bytes of JSON"
     require(len(text) <= MAX_JSON_BYTES, part, expected, f"{len(text)} bytes")
     if isinstance(text, bytes):
@@ -49,12 +43,7 @@ def _unwrap(value: dict[str, Any]) -> Any:
 class Settings:
     """One layer's configuration. Each method takes the names a value has had since Keras 1.
 
-    Parameters
-    ----------
-    part
-        How errors name the layer, e.g. ``"Conv2D 'conv2d_3'"``.
-    config
-        The configuration as it stands in the file.
+    Errors name the layer by `part`, e.g. ``"Conv2D 'conv2d_3'"``.
     """
 
     def __init__(self, part: str, config: Any) -> None:

@@ -24,15 +24,12 @@ from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, requir
 from nn.saving.foreign.architecture import Architecture, LayerSpec
 from nn.saving.foreign.settings import Settings
 from nn.saving.foreign.weights import Dialect, names
-from nn.saving.hdf5 import Dataset
 
 Array = NDArray[Any]
 
 
 class Chain:
     """The translation in progress: our model so far, and how the file's tensor differs from ours.
-
-    The parameters are those of `translate`.
 
     Attributes
     ----------
@@ -130,7 +127,10 @@ class Chain:
             few = self.parameters <= MAX_PARAMETERS
             require(few, part, f"at most {MAX_PARAMETERS} weights in all", "more")
             require(item.shape == shape, part, f"{name} of shape {shape}", item.shape)
-        return {name: _read(item) for name, item in zip(expected, spec.stored, strict=True)}
+        return {
+            name: np.asarray(item.read(math.prod(item.shape)), np.float32)
+            for name, item in zip(expected, spec.stored, strict=True)
+        }
 
     def emit(
         self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
@@ -197,10 +197,6 @@ def _bound(part: str, shape: Sequence[int]) -> None:
     require(fits, part, f"1 to {MAX_ACTIVATION} values for one example", tuple(shape))
 
 
-def _read(stored: Dataset) -> Array:
-    return np.asarray(stored.read(math.prod(stored.shape)), dtype=np.float32)
-
-
 def activation_name(value: Any) -> str:
     """Give the plain name of an activation in any of Keras's spellings, "" for an object."""
     if isinstance(value, dict) and isinstance(value.get("config"), str):
@@ -247,21 +243,10 @@ def check_known(architecture: Architecture) -> None:
 
 
 def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
-    """Translate a chain of layers; the result's ``model`` is ours.
+    """Translate a chain of layers that are bound to their arrays; ``model`` of the result is ours.
 
-    Parameters
-    ----------
-    architecture
-        Its layers bound to their arrays.
-    dialect
-        The writer's conventions.
-    parameters
-        How many weights the file's other models have taken of `MAX_PARAMETERS`.
-
-    Raises
-    ------
-    FormatError
-        Naming the layer whose settings have no equal here, or whose weights do not fit.
+    `parameters` is how many weights the file's other models have taken of `MAX_PARAMETERS`. A
+    `FormatError` names the layer whose settings have no equal here, or whose weights do not fit.
     """
     chain = Chain(architecture, dialect, parameters)
     for position, spec in enumerate(chain.specs):

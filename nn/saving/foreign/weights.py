@@ -15,14 +15,10 @@ from nn.saving.errors import MAX_LAYERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, LayerSpec
 from nn.saving.hdf5 import Dataset, Group
 
-_KERNEL = (("kernel", "bias"), ())
+_WITH_KERNEL = ("Conv2D", "Conv1D", "Dense", "DepthwiseConv2D", "AtrousConvolution2D")
 # The arrays Keras keeps for a layer, in its order: the trained ones and the others.
 _ARRAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Conv2D": _KERNEL,
-    "Conv1D": _KERNEL,
-    "Dense": _KERNEL,
-    "DepthwiseConv2D": _KERNEL,
-    "AtrousConvolution2D": _KERNEL,
+    **dict.fromkeys(_WITH_KERNEL, (("kernel", "bias"), ())),
     "SeparableConv2D": (("kernel", "pointwise_kernel", "bias"), ()),
     "BatchNormalization": (("gamma", "beta"), ("moving_mean", "moving_variance")),
     "Normalization": ((), ("mean", "variance", "count")),
@@ -42,21 +38,11 @@ Named = list[tuple[str, Dataset]]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the program that wrote the file differs from Keras 3.
+    """How the program that wrote the file differs from Keras 3."""
 
-    Attributes
-    ----------
-    keras_1
-        Keras 1 had its own kernel layout.
-    flipped
-        Theano convolves where everybody else correlates: its kernels are turned by 180 degrees.
-    old_hard_sigmoid
-        Up to Keras 2 ``hard_sigmoid`` had the slope 1/5, since Keras 3 it has 1/6.
-    """
-
-    keras_1: bool = False
-    flipped: bool = False
-    old_hard_sigmoid: bool = False
+    keras_1: bool = False  # which had its own kernel layout
+    flipped: bool = False  # Theano convolves where others correlate: kernels turned by 180 degrees
+    old_hard_sigmoid: bool = False  # of slope 1/5, up to Keras 2; since Keras 3 it is 1/6
 
 
 def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
@@ -79,21 +65,10 @@ def names(spec: LayerSpec) -> list[str]:
 
 
 def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
-    """Find every layer's arrays in a file, and who wrote it.
+    """Fill ``stored`` of every layer from an HDF5 file with weights; say who wrote that.
 
-    Parameters
-    ----------
-    architecture
-        Its layers' ``stored`` is filled.
-    root
-        Of the HDF5 file with the weights.
-    version
-        Of the Keras that wrote an archive.
-
-    Raises
-    ------
-    FormatError
-        When the file has other layers than the architecture.
+    `version` is that of the Keras that wrote an archive. A `FormatError` says that the file has
+    other layers than the architecture.
     """
     if "model_weights" in root:
         group = root.group("model_weights")

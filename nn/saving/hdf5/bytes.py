@@ -50,7 +50,7 @@ class H5Bytes:
         self._heaps: dict[int, dict[int, tuple[int, int]]] = {}
 
     def step(self) -> None:
-        """Take a step from the file's budget, so that no structure can be followed for ever."""
+        """Take a step from the file's budget, so that following any structure ends."""
         self._steps -= 1
         if self._steps < 0:
             raise FormatError(self.name, f"at most {_STEPS} HDF5 structures", "more")
