@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -171,6 +171,14 @@ def as_input(model: Sequential, x: Any, argument: str = "x") -> Array:
             f"{shape_remedy(batch.shape, model.input_shape)}"
         )
     return np.ascontiguousarray(batch, dtype=model.dtype)
+
+
+def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
+    """Yield all of ``x`` as inputs, in parts where it is converted: so the copy stays small."""
+    images = as_examples("x", x)
+    size = len(images) if images.dtype == model.dtype else 4096
+    for start in range(0, len(images), size):
+        yield as_input(model, images[start : start + size])
 
 
 def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
@@ -42,8 +43,6 @@ class Sequential(Weights):
     ----------
     layers : list of Layer
         Without the ``InputLayer``.
-    optimizer, loss
-        Set by ``compile``.
     metadata : dict
         Provenance that ``save`` writes into the file: numbers, strings, lists and dicts.
     stop_training : bool
@@ -89,7 +88,7 @@ class Sequential(Weights):
     # -- building ----------------------------------------------------------------------------
 
     def add(self, layer: Layer | Sequential) -> None:
-        """Append ``layer``; it is built at once if the input shape is known.
+        """Append ``layer``, or the layers of a model; built at once if the input shape is known.
 
         Raises
         ------
@@ -97,8 +96,7 @@ class Sequential(Weights):
             If ``layer`` is not a Layer.
         """
         if isinstance(layer, Sequential):
-            if layer._input_shape is not None and self._input_shape is None:
-                self._input_shape = layer._input_shape
+            self._input_shape = self._input_shape or layer._input_shape
             for inner in layer.layers:
                 self.add(inner)
             return
@@ -117,18 +115,7 @@ class Sequential(Weights):
         self.layers.append(layer)
         self._flat = self._engine = None
         if self._input_shape is not None:
-            self._build_layer(len(self.layers) - 1)
-
-    def _build_layer(self, index: int) -> None:
-        layer = self.layers[index]
-        shape = self.layers[index - 1].output_shape if index else self.input_shape
-        if not layer.built:
-            layer.build(shape, self._weight_rng, self.dtype)
-        elif layer.input_shape != shape:
-            raise ValueError(
-                f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
-                f"received {shape}."
-            )
+            self.build()
 
     @property
     def built(self) -> bool:
@@ -151,13 +138,21 @@ class Sequential(Weights):
                     f"build: expected input_shape {self._input_shape}, as built, received {given}."
                 )
             self._input_shape = given
-        _ = self.input_shape  # raises if it is not known
-        for index in range(len(self.layers)):
-            self._build_layer(index)
+        shape = self.input_shape
+        for layer in self.layers:
+            if not layer.built:
+                layer.build(shape, self._weight_rng, self.dtype)
+            elif layer.input_shape != shape:
+                raise ValueError(
+                    f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
+                    f"received {shape}."
+                )
+            shape = layer.output_shape
 
     def build_for(self, example_shape: Shape) -> None:
-        """Create the weights, for inputs of ``example_shape`` if no other shape is known."""
-        self.build(example_shape if self._input_shape is None else None)
+        """Create the weights for inputs of ``example_shape``, if no shape is known yet."""
+        if self._input_shape is None:
+            self.build(example_shape)
 
     @property
     def input_shape(self) -> Shape:
@@ -210,21 +205,14 @@ class Sequential(Weights):
         return self.flat.gradients
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return the layer called ``name``, or the one at ``index``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-        """
+        """Return the layer called ``name``, or the one at ``index``; ValueError without one."""
         if index is not None and -len(self.layers) <= index < len(self.layers):
             return self.layers[index]
-        for layer in self.layers:
-            if name is not None and layer.name == name:
-                return layer
-        names = ", ".join(layer.name for layer in self.layers)
+        names = [layer.name for layer in self.layers]
+        if name in names:
+            return self.layers[names.index(name)]
         wanted = index if name is None else name
-        raise ValueError(f"get_layer: expected one of {names}, received {wanted!r}.")
+        raise ValueError(f"get_layer: expected one of {', '.join(names)}, received {wanted!r}.")
 
     # -- the two directions ------------------------------------------------------------------
 
@@ -306,51 +294,37 @@ class Sequential(Weights):
     def engine(self) -> training.EngineLike:
         """What runs this model now: the fast stage where it fits, else the plain layers."""
         setting = runtime.backend(), runtime.engine()
-        if self._engine is None or setting != self._engine_setting or not self._engine.is_current():
+        current = self._engine is not None and self._engine.is_current()
+        if self._engine is None or not current or setting != self._engine_setting:
             self.build()
-            self._engine, self._engine_setting = self._new_engine(), setting
+            self._engine, self._engine_setting = training.engine_for(self), setting
         return self._engine
 
-    def _new_engine(self) -> training.EngineLike:
-        if runtime.backend() == "numba" and runtime.engine() == "auto":
-            from nn.fast.engine.engine import prepare
-
-            return prepare(self) or training.PlainEngine(self)
-        return training.PlainEngine(self)
-
-    def _ready(self) -> None:
-        """Give the optimiser its slots if the model was built after ``compile``."""
+    def prepare_optimizer(self) -> None:
+        """Give the optimiser its slots, if the model was built after ``compile``."""
         if not self.optimizer.fits(self.trainable_weights):
             self.optimizer.build(self.trainable_weights)
-
-    def apply_gradients(self) -> None:
-        """Take one optimiser step along the layers' ``grads``."""
-        gradients = [layer.grads[name] for layer in self.layers for name in layer.params]
-        self.optimizer.step(self.trainable_weights, gradients)
 
     def train_checked(self, x: Any, y: Any) -> tuple[float, int]:
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
         return self.engine.train_step(batches.as_input(self, x), y)
+
+    def train_on_batch(self, x: Any, y: Any) -> Any:
+        """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
+        batch = batches.as_input(self, batches.as_examples("x", x))
+        labels = batches.as_labels(self, y, len(batch))
+        self.prepare_optimizer()
+        loss, correct = self.engine.train_step(batch, labels)
+        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of what ``evaluate`` and ``train_on_batch`` return."""
         return list(self.name_figures(0.0, 0.0))
 
-    def train_on_batch(self, x: Any, y: Any) -> Any:
-        """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
-        batch = batches.as_input(self, batches.as_examples("x", x))
-        labels = batches.as_labels(self, y, len(batch))
-        self._ready()
-        loss, correct = self.engine.train_step(batch, labels)
-        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
-
     def name_figures(self, loss: float, accuracy: float) -> Logs:
         """Return the figures of a step or an epoch under the names asked for in ``compile``."""
-        logs = {"loss": loss}
-        if self.metric is not None:
-            logs[self.metric] = accuracy
-        return logs
+        return {"loss": loss} if self.metric is None else {"loss": loss, self.metric: accuracy}
 
     def fit(
         self,
@@ -373,29 +347,22 @@ class Sequential(Weights):
 
         Parameters
         ----------
-        x : array (N, *input_shape), or a data set of batches
-            A data set has ``__len__``, ``__getitem__(i) -> (x, y)`` and perhaps ``on_epoch_end``.
+        x : array (N, *input_shape), or ``nn.batches.Batches``
         y : array
             (N, K) for categorical, (N,) for sparse categorical cross-entropy.
         batch_size : int
             Default 32.
-        epochs : int
-            Number of the last epoch.
+        epochs, initial_epoch : int
+            Number of the last epoch, and of epochs already done.
         verbose : {"auto", 0, 1, 2}
             0 silent; 1 or "auto" a live bar on a terminal; 2 one line an epoch.
         callbacks : list of Callback, or one
         validation_split : float
             In [0, 1): the fraction cut from the end of x and y, before shuffling.
-        validation_data : (x, y), or a data set of batches
+        validation_data : (x, y), or ``nn.batches.Batches``
         shuffle : bool
             New order every epoch.
-        initial_epoch : int
-            Number of epochs already done.
         validation_batch_size, validation_freq : int
-
-        Returns
-        -------
-        History
 
         Raises
         ------
@@ -405,24 +372,16 @@ class Sequential(Weights):
         for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise TypeError(f"fit: {argument} is not supported. Leave it out.")
-        calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        for call in calls:
-            if not isinstance(call, Callback):
-                raise TypeError(
-                    f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
-                )
+        calls = training.checked_callbacks(callbacks)
         rng = self._order_rng if shuffle else None
         data = batches.for_training(self, x, y, batch_size, validation_split, validation_data, rng)
-        self._ready()
-        logger = [] if not verbose else [ProgressLogger(False if verbose == 2 else None)]
-        self.history = training.fit(
-            self,
-            *data,
-            epochs=batches.as_whole("epochs", epochs, 1),
-            initial_epoch=batches.as_whole("initial_epoch", initial_epoch, 0),
-            callbacks=[*calls, *logger],
-            validation_freq=batches.as_whole("validation_freq", validation_freq, 1),
-        )
+        self.prepare_optimizer()
+        if verbose:
+            calls.append(ProgressLogger(False if verbose == 2 else None))
+        whole = batches.as_whole
+        limits = whole("epochs", epochs, 1), whole("initial_epoch", initial_epoch, 0)
+        freq = whole("validation_freq", validation_freq, 1)
+        self.history = training.fit(self, *data, *limits, calls, freq)
         return self.history
 
     # -- predicting --------------------------------------------------------------------------
@@ -440,14 +399,7 @@ class Sequential(Weights):
         ``batch_size``, ``verbose``, ``steps`` and ``callbacks`` are Keras's and change nothing
         here: batches are cut to fit the caches.
         """
-        images = batches.as_examples("x", x)
-        if images.dtype == self.dtype:
-            return self.engine.predict(batches.as_input(self, images))
-        chunk = 4096  # converting integer images piece by piece keeps the copy small
-        parts = [
-            self.engine.predict(batches.as_input(self, images[start : start + chunk]))
-            for start in range(0, len(images), chunk)
-        ]
+        parts = [self.engine.predict(part) for part in batches.input_parts(self, x)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def evaluate(
@@ -460,39 +412,20 @@ class Sequential(Weights):
     ) -> Any:
         """Return the loss over (x, y), or ``[loss, accuracy]`` if accuracy is a metric.
 
-        Parameters
-        ----------
-        x, y : arrays as for ``fit``, or a data set of batches as x
-        batch_size, verbose
-            Keras's; results do not depend on them.
-        return_dict : bool
-            Return ``{"loss": …, "accuracy": …}`` instead.
+        ``x`` and ``y`` are as for ``fit``; the result does not depend on ``batch_size``. With
+        ``return_dict`` it is ``{"loss": …, "accuracy": …}``.
         """
         if y is None and batches.is_dataset(x):
             x, y = batches.gather(x)
-        logs = self.evaluate_checked(*batches.as_data(self, x, y))
+        logs = training.evaluate(self, *batches.as_data(self, x, y))
         return logs if return_dict else _plain_or_list(logs)
-
-    def evaluate_checked(self, x: Array, y: Array) -> Logs:
-        """Return loss and accuracy over checked data."""
-        outputs = self.predict(x)
-        targets = self.loss.targets(y, outputs.shape[-1], outputs.dtype)
-        plain = self.loss.values(targets, outputs)
-        correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
-        return self.name_figures(float(plain.mean(dtype=np.float64)), float(correct))
 
     # -- describing and keeping --------------------------------------------------------------
 
     def summary(self, print_fn: Callable[[str], Any] = print, plan: bool = False) -> None:
-        """Print the layers, their output shapes and weights; with ``plan`` how they will run.
+        """Print the layers, their output shapes and weights, line by line with ``print_fn``.
 
-        Parameters
-        ----------
-        print_fn : callable
-            Called once a line.
-        plan : bool
-            Add the fast stage's plan: which layers it fused, which kernels it uses, what memory
-            it holds.
+        With ``plan`` also what the fast stage fused, its kernels, and the memory they hold.
         """
         describe = getattr(self.engine, "describe", None) if plan else None
         utils.print_summary(self, print_fn, describe)
@@ -524,42 +457,41 @@ class Sequential(Weights):
     def set_random_state(self, state: dict[str, Any]) -> None:
         """Go back to what ``random_state`` returned."""
         self._order_rng.bit_generator.state = state["order"]
-        for name, inner in state["dropout"].items():
-            layer = self.get_layer(name)
+        for layer in self.layers:
             if isinstance(layer, Dropout):
-                layer.rng.bit_generator.state = inner
+                layer.rng.bit_generator.state = state["dropout"][layer.name]
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
 
         ``.h5`` and ``.keras`` files open in Keras too. The file appears whole or not at all.
         """
-        from nn import saving
-
         if not overwrite and os.path.exists(filepath):
             raise FileExistsError(f"save: {os.fspath(filepath)} exists. Pass overwrite=True.")
-        saving.save_model(self, filepath)
+        _saving().save_model(self, filepath)
 
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Save the weights only."""
-        from nn import saving
-
-        saving.save_weights(self, filepath)
+        _saving().save_weights(self, filepath)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Load weights saved from a model of this architecture."""
-        from nn import saving
+        _saving().load_weights(self, filepath)
 
-        saving.load_weights(self, filepath)
+
+def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
+    """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
+    model: Sequential = _saving().load_model(filepath, **options)
+    return model
+
+
+def _saving() -> ModuleType:
+    """Return ``nn.saving``, imported when it is needed: it takes HDF5 along."""
+    from nn import saving
+
+    return saving
 
 
 def _plain_or_list(logs: Logs) -> Any:
     values = list(logs.values())
     return values if len(values) > 1 else values[0]
-
-
-def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
-    """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
-    from nn import saving
-
-    return saving.load_model(filepath, **options)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from nn import runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
 from nn.reference import Array
 
@@ -50,7 +51,7 @@ class PlainEngine:
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as ``loss_and_gradients``."""
         figures = self.loss_and_gradients(x, y)
-        self.model.apply_gradients()
+        apply_gradients(self.model)
         return figures
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
@@ -100,6 +101,41 @@ class PlainEngine:
         return [(str(number), layer.name, "plain layer", "") for number, layer in layers]
 
 
+def apply_gradients(model: Sequential) -> None:
+    """Take one optimiser step along the ``grads`` of the model's layers."""
+    gradients = [layer.grads[name] for layer in model.layers for name in layer.params]
+    model.optimizer.step(model.trainable_weights, gradients)
+
+
+def engine_for(model: Sequential) -> EngineLike:
+    """Return the engine that ``nn.runtime`` asks for: the fast stage, if it takes the model."""
+    if runtime.backend() == "numba" and runtime.engine() == "auto":
+        from nn.fast.engine.engine import prepare
+
+        return prepare(model) or PlainEngine(model)
+    return PlainEngine(model)
+
+
+def evaluate(model: Sequential, x: Array, y: Array) -> Logs:
+    """Return loss and accuracy over checked data."""
+    outputs = model.predict(x)
+    targets = model.loss.targets(y, outputs.shape[-1], outputs.dtype)
+    losses = model.loss.values(targets, outputs)
+    correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
+    return model.name_figures(float(losses.mean(dtype=np.float64)), float(correct))
+
+
+def checked_callbacks(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """Return the callbacks of ``fit`` as a new list, checked."""
+    calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for call in calls:
+        if not isinstance(call, Callback):
+            raise TypeError(
+                f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
+            )
+    return calls
+
+
 def fit(
     model: Sequential,
     batches: ArrayBatches | CheckedBatches,
@@ -118,19 +154,19 @@ def fit(
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
+            if model.stop_training:
+                break
             batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
             if validation is not None and (epoch + 1) % validation_freq == 0:
                 calls.on_test_begin()
-                measured = model.evaluate_checked(*validation)
+                measured = evaluate(model, *validation)
                 logs.update({f"val_{name}": value for name, value in measured.items()})
                 calls.on_test_end(logs)
             calls.on_epoch_end(epoch, logs)
             if hasattr(batches, "on_epoch_end"):
                 batches.on_epoch_end()
-            if model.stop_training:
-                break
     finally:
         for callback in callbacks:  # give the terminal back, even if training was interrupted
             if hasattr(callback, "close"):

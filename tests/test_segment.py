@@ -13,7 +13,8 @@ from PIL import Image
 import nn
 from nn import drawing
 from nn.drawing.components import connected_components
-from nn.drawing.layout import best_partition, lines_of
+from nn.drawing.layout import lines_of
+from nn.drawing.segment import best_partition
 from nn.recognise import Recogniser
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "mnist.h5"
@@ -161,14 +162,14 @@ def test_a_picture_of_digits(plain):
         assert part.answer.digit == digit
 
 
-def test_dirt_in_a_picture_is_left_out(plain):
+def test_noise_in_an_image_is_left_out(plain):
     ink = drawing.render_ink(write("07"), (300, 160), 11)
     ink[5:8, 280:283] = 1
     assert len(plain.read_number(ink).parts) == 2
 
 
 def test_a_picture_of_the_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r"ink: expected a picture of shape \(H, W\)"):
+    with pytest.raises(ValueError, match=r"ink: expected an image of shape \(H, W\)"):
         drawing.segment_ink(np.zeros((3, 4, 5)))
 
 

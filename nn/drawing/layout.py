@@ -1,18 +1,11 @@
-"""Which pieces of ink belong together: costs of joining and parting, lines, the best partition.
-
-Pieces are strokes, connected components, or parts of either that a cut made. A digit is a set of
-pieces. Geometry says what a set costs; the recogniser says what it is worth; the partition with
-the largest sum of worth minus cost is the reading (Matan et al. 1992 read cheques so).
-"""
+"""The geometry of writing: lines, heights, and what joining or parting pieces of ink costs."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .resample import Floats
 
 SMALL = 0.4  # of the usual size: pieces less tall do not make a line of their own
 SAME_LINE = 0.35  # overlap of two heights, of the smaller one
@@ -137,7 +130,7 @@ def joining_cost(boxes: Floats, together: NDArray[np.bool_], height: float) -> f
     return float(cost)
 
 
-def candidate_sets(boxes: Floats, order: Sequence[int], height: float) -> list[tuple[int, ...]]:
+def candidate_sets(boxes: Floats, height: float) -> list[tuple[int, ...]]:
     """Return the sets of pieces that might be one digit.
 
     Runs of neighbours from left to right, and of neighbours in the order of writing (so that a
@@ -146,12 +139,13 @@ def candidate_sets(boxes: Floats, order: Sequence[int], height: float) -> list[t
     Parameters
     ----------
     boxes : (K, 4)
-    order : sequence of int
-        Rank of each piece in the order of writing.
+        In the order of writing.
+    height : float
+        Of the line, in pixels.
     """
     K = len(boxes)
     middles = boxes[:, 0] + boxes[:, 2]
-    sequences = [np.argsort(middles, kind="stable"), np.argsort(order, kind="stable")]
+    sequences = [np.argsort(middles, kind="stable"), np.arange(K)]
     sequences.append(np.argsort(boxes[:, 0], kind="stable"))
     found: dict[tuple[int, ...], None] = {}
     for sequence in sequences:
@@ -163,38 +157,3 @@ def candidate_sets(boxes: Floats, order: Sequence[int], height: float) -> list[t
                     break
                 found[members] = None
     return list(found)
-
-
-def best_partition(K: int, sets: Sequence[tuple[int, ...]], worth: Sequence[float]) -> list[int]:
-    """Choose sets that cover every piece exactly once with the largest total worth.
-
-    Every single piece must be among the sets. Works from the first uncovered piece on, keeping
-    the best way to each state; neighbours make few states.
-
-    Returns
-    -------
-    list of int
-        Indices into `sets`.
-    """
-    masks = [sum(1 << i for i in members) for members in sets]
-    by_first: list[list[int]] = [[] for _ in range(K)]
-    for index, members in enumerate(sets):
-        for i in members:
-            by_first[i].append(index)
-    everything = (1 << K) - 1
-    states: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
-    # Each state's first gap only moves forward, so states are settled in the order of that gap.
-    for piece in range(K):
-        waiting = [mask for mask in states if mask & ((1 << (piece + 1)) - 1) == (1 << piece) - 1]
-        waiting.sort(key=lambda mask: -states[mask][0])
-        for mask in waiting[:200]:
-            total, chosen = states.pop(mask)
-            for index in by_first[piece]:
-                if masks[index] & mask:
-                    continue
-                reached = mask | masks[index]
-                if reached not in states or states[reached][0] < total + worth[index]:
-                    states[reached] = (total + worth[index], (*chosen, index))
-        for mask in waiting[200:]:
-            states.pop(mask)
-    return list(states[everything][1])

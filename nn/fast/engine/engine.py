@@ -29,6 +29,7 @@ from nn.fast.engine.workspace import Program, Workspace
 from nn.fast.jit import pool
 from nn.fast.jit.pool import SHARDS
 from nn.reference import Array
+from nn.training import apply_gradients
 
 if TYPE_CHECKING:
     from nn.models import Sequential
@@ -163,7 +164,7 @@ class Engine:
         if calls is None:
             pool.run(run, [(sums,) for sums in program.finish])
             if step:
-                model.apply_gradients()
+                apply_gradients(model)
             return
         done = space.done
         done[:] = 0

@@ -1,4 +1,4 @@
-"""Translation of the layers that look at images or hold weights (see `translate` beside this)."""
+"""Translation of the layers that look at images or hold weights (see `translate`)."""
 
 from __future__ import annotations
 

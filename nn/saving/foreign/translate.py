@@ -3,9 +3,9 @@
 `nn` has one data layout, (H, W, C), and few layers; Keras has two layouts and many. Whatever can
 be written *exactly* as one of ours is: channels-first networks become channels-last (their dense
 kernels' rows are reordered behind a `Flatten`), separable, depthwise, grouped and dilated
-convolutions become ordinary ones (see `nn.saving.foreign.convolutions`), a normalisation of the
-inputs is folded into the next kernel, layers that do nothing at prediction are left out with a
-note. The rest is refused by name.
+convolutions become ordinary ones (see `convolutions`), a normalisation of the inputs is folded into
+the next kernel, layers that do nothing at prediction are left out with a note. The rest is refused
+by name.
 """
 
 from __future__ import annotations

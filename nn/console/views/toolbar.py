@@ -8,14 +8,15 @@ from typing import Any
 
 from PIL import ImageTk
 
-from nn.console import dialogs, keys, texts
-from nn.console.desk import TOOLS
-from nn.console.icons import dot, icon
-from nn.console.inside_panel import InsidePanel
-from nn.console.panels import Panel
-from nn.console.steps_panel import StepsPanel
-from nn.console.teach_panel import TeachPanel
-from nn.console.why_panel import WhyPanel
+from nn.console import keys, texts
+from nn.console.document.document import TOOLS
+from nn.console.views import dialogs
+from nn.console.views.icons import dot, icon
+from nn.console.views.inside import InsidePanel
+from nn.console.views.panels import Panel
+from nn.console.views.steps import StepsPanel
+from nn.console.views.teach import TeachPanel
+from nn.console.views.why import WhyPanel
 
 PANELS: tuple[type[Panel], ...] = (StepsPanel, InsidePanel, WhyPanel, TeachPanel)
 
@@ -128,17 +129,21 @@ class ToolbarActions:
             colour = p.accent if self.tool.get() == tool else p.text
             button.configure(image=self.image(tool, colour))
         for plain, action in self._icon_buttons:
-            able = {"undo": self.desk.sketch.can_undo, "redo": self.desk.sketch.can_redo}
+            able = {"undo": self.document.drawing.can_undo, "redo": self.document.drawing.can_redo}
             plain.configure(image=self.image(action, p.text if able.get(action, True) else p.bar))
         self.width_view.configure(image=self._dot())
 
     def _dot(self: Any) -> ImageTk.PhotoImage:
         """Return a picture of the pen's width, half as large as it is."""
-        key = ("dot", f"{self.desk.sketch.width}{self.theme.palette.text}")
+        key = ("dot", f"{self.document.drawing.width}{self.theme.palette.text}")
         if key not in self._icons:
             side = self.theme.px(26)
             self._icons[key] = ImageTk.PhotoImage(
-                dot(side, self.desk.sketch.width * self.theme.scale / 2, self.theme.palette.text),
+                dot(
+                    side,
+                    self.document.drawing.width * self.theme.scale / 2,
+                    self.theme.palette.text,
+                ),
                 master=self.root,
             )
         made: ImageTk.PhotoImage = self._icons[key]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
 
-from nn.console.palette import THEMES, Palette
+from nn.console.views.palette import THEMES, Palette
 
 FAMILIES = {
     "darwin": ("SF Pro Text", ".AppleSystemUIFont", "Helvetica Neue"),

@@ -15,94 +15,95 @@ from console_helpers import ScriptedReader, answer
 from PIL import Image
 
 from nn import runtime
-from nn.console import answers, keys, process, texts, worker
-from nn.console.desk import Desk, Result
-from nn.console.heat import Overlay, diverging
-from nn.console.history import LENGTH, Entry, History
-from nn.console.palette import DARK, LIGHT, contrast
-from nn.console.sketch import Fit, Picture, Sheet, Stroke
-from nn.console.worker import CancelledError, Job, Workshop
+from nn.console import jobs, keys, process, texts
+from nn.console.document import wording as card_words
+from nn.console.document.document import Document, Result
+from nn.console.document.drawing import Fit, Picture, Sheet, Stroke
+from nn.console.document.history import LENGTH, Entry, History
+from nn.console.jobs import CancelledError, Job, JobRunner
+from nn.console.views.heat import Overlay, diverging
+from nn.console.views.palette import DARK, LIGHT, contrast
 from nn.recognise import wording
 
 
-def draw(desk: Desk, x: float = 100, y: float = 100) -> None:
-    desk.press(x, y)
-    desk.move(x + 10, y + 80)
-    desk.release()
+def draw(document: Document, x: float = 100, y: float = 100) -> None:
+    document.press(x, y)
+    document.move(x + 10, y + 80)
+    document.release()
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk(reader=ScriptedReader(), warming=False)
+def document() -> Document:
+    return Document(reader=ScriptedReader(), warming=False)
 
 
-def test_large_sheets_wait_to_be_read_beside_the_window(desk):
-    desk.beside = True
+def test_large_sheets_wait_to_be_read_beside_the_window(document):
+    document.beside = True
     for i in range(14):
-        draw(desk, 20 * i, 50)
-    assert not desk.recognise()
-    (question,) = desk.later
+        draw(document, 20 * i, 50)
+    assert not document.recognise()
+    (question,) = document.later
     result = Result(question.ask(), 0.2)
-    assert desk.keep(question, result)
-    assert desk.history[0].number == "2"
-    draw(desk, 400, 50)  # drawing goes on while a worker reads
-    newer = desk.question()
-    assert desk.take(newer, Result(newer.ask(), 0.2))
-    assert desk.question() is None
-    stale = desk.question(force=True)
-    desk.forget_result()  # a lesson, say
-    assert not desk.take(stale, result)
-    assert desk.question() is not None
+    assert document.keep(question, result)
+    assert document.history[0].number == "2"
+    draw(document, 400, 50)  # drawing goes on while a worker reads
+    newer = document.question()
+    assert document.take(newer, Result(newer.ask(), 0.2))
+    assert document.question() is None
+    stale = document.question(force=True)
+    document.forget_result()  # a lesson, say
+    assert not document.take(stale, result)
+    assert document.question() is not None
 
 
-def test_a_few_strokes_are_read_at_once_unless_that_was_slow(desk):
-    draw(desk)
-    assert not desk.slow(desk.question())
+def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
+    draw(document)
+    assert not document.slow(document.question())
     for i in range(4):
-        draw(desk, 50 * i, 50)
-    assert desk.slow(desk.question())  # five, and none of them was read before
-    desk.read()
-    draw(desk, 300, 50)
-    assert not desk.slow(desk.question())
-    desk.result = Result((), 0.5)
+        draw(document, 50 * i, 50)
+    assert document.slow(document.question())  # five, and none of them was read before
+    document.read()
+    draw(document, 300, 50)
+    assert not document.slow(document.question())
+    document.result = Result((), 0.5)
     for i in range(5):
-        draw(desk, 50 * i, 50)
-    assert desk.slow(desk.question())
-    desk.show_sheet(Sheet((), Picture(np.ones((20, 20), np.float32))))
-    assert desk.slow(desk.question())
+        draw(document, 50 * i, 50)
+    assert document.slow(document.question())
+    document.show_sheet(Sheet((), Picture(np.ones((20, 20), np.float32))))
+    assert document.slow(document.question())
 
 
 # ------------------------------------------------------------------ words
 
 
-def test_an_empty_sheet_names_no_digit(desk):
-    desk.read()
-    shown = desk.shown()
+def test_an_empty_sheet_names_no_digit(document):
+    document.read()
+    shown = document.shown()
     assert shown.headline == wording.EMPTY
     assert shown.number == ""
     assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
 
 
 def test_a_sure_answer():
-    shown = answers.show([answer(7, 0.973)], 0)
+    shown = card_words.show([answer(7, 0.973)], 0)
     assert (shown.large, shown.headline, shown.number) == ("7", "This is a 7", "7")
     assert shown.detail == "97.3 % sure"
     assert [bar.digit for bar in shown.bars if bar.winner] == [7]
 
 
 def test_eight_has_its_article():
-    assert answers.show([answer(8)], 0).headline == "This is an 8"
+    assert card_words.show([answer(8)], 0).headline == "This is an 8"
 
 
 def test_not_sure_names_both():
-    shown = answers.show([answer(4, 0.5, state="unsure", second=9)], 0)
+    shown = card_words.show([answer(4, 0.5, state="unsure", second=9)], 0)
     assert shown.headline == "Not sure: 4 or 9"
     assert shown.large == "4 / 9"
     assert shown.tone == "unsure"
 
 
 def test_a_scribble_is_refused_without_a_winner():
-    shown = answers.show([answer(3, state="not a digit")], 0)
+    shown = card_words.show([answer(3, state="not a digit")], 0)
     assert shown.headline == wording.NOT_A_DIGIT
     assert shown.large == "?"
     assert not any(bar.winner for bar in shown.bars)
@@ -110,7 +111,7 @@ def test_a_scribble_is_refused_without_a_winner():
 
 def test_several_digits_show_the_number_and_the_chosen_one():
     found = [answer(1), answer(9), answer(8, state="not a digit"), answer(4)]
-    shown = answers.show(found, 1)
+    shown = card_words.show(found, 1)
     assert shown.number == "19?4"
     assert shown.large == "19?4"
     assert shown.detail.startswith("Digit 2 of 4")
@@ -118,11 +119,11 @@ def test_several_digits_show_the_number_and_the_chosen_one():
 
 
 def test_bars_can_be_sorted():
-    bars = answers.show([answer(4, 0.6, second=9)], 0, "probability").bars
+    bars = card_words.show([answer(4, 0.6, second=9)], 0, "probability").bars
     assert [bar.digit for bar in bars][:2] == [4, 9]
     values = [bar.value for bar in bars]
     assert values == sorted(values, reverse=True)
-    assert [b.digit for b in answers.show([answer(4)], 0, "digit").bars] == list(range(10))
+    assert [b.digit for b in card_words.show([answer(4)], 0, "digit").bars] == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -133,72 +134,72 @@ def test_percentages_never_claim_certainty(value, text):
     assert wording.percent(value) == text
 
 
-# ------------------------------------------------------------------ the desk
+# ------------------------------------------------------------------ the document
 
 
 def test_states_before_there_is_a_network():
-    desk = Desk()
-    assert desk.shown().headline == texts.WARMING
-    draw(desk)  # one can draw at once
-    assert not desk.read()
-    assert len(desk.sketch.strokes) == 1
-    desk.warming = False
-    assert desk.shown().headline == texts.NO_NETWORK
-    desk.reader = ScriptedReader()
-    assert desk.read()
-    assert desk.shown().number == "2"
+    document = Document()
+    assert document.shown().headline == texts.WARMING
+    draw(document)  # one can draw at once
+    assert not document.read()
+    assert len(document.drawing.strokes) == 1
+    document.warming = False
+    assert document.shown().headline == texts.NO_NETWORK
+    document.reader = ScriptedReader()
+    assert document.read()
+    assert document.shown().number == "2"
 
 
-def test_reading_happens_once_for_each_state_of_the_sheet(desk):
-    draw(desk)
-    assert desk.read()
-    assert not desk.read()
-    desk.undo()
-    assert desk.read()
-    assert desk.shown().headline == wording.EMPTY
+def test_reading_happens_once_for_each_state_of_the_sheet(document):
+    draw(document)
+    assert document.read()
+    assert not document.read()
+    document.undo()
+    assert document.read()
+    assert document.shown().headline == wording.EMPTY
 
 
-def test_live_can_be_switched_off(desk):
-    desk.live = False
-    draw(desk)
-    assert not desk.read()
-    assert desk.shown().headline == texts.PAUSED
-    desk.recognise()
-    assert desk.shown().number == "2"
+def test_live_can_be_switched_off(document):
+    document.live = False
+    draw(document)
+    assert not document.read()
+    assert document.shown().headline == texts.PAUSED
+    document.recognise()
+    assert document.shown().number == "2"
 
 
 def test_the_last_drawn_digit_is_looked_at():
     reader = ScriptedReader([(answer(1), (0, 0, 50, 100)), (answer(9), (200, 0, 260, 100))])
-    desk = Desk(reader=reader, warming=False)
-    draw(desk, 10, 10)
-    draw(desk, 210, 10)
-    desk.read()
-    assert desk.selected == 1
-    desk.undo()
-    desk.undo()
-    draw(desk, 210, 10)
-    draw(desk, 10, 10)
-    desk.read()
-    assert desk.selected == 0
-    desk.select(desk.selected - 1)
-    assert desk.selected == 1  # round at the end
+    document = Document(reader=reader, warming=False)
+    draw(document, 10, 10)
+    draw(document, 210, 10)
+    document.read()
+    assert document.selected == 1
+    document.undo()
+    document.undo()
+    draw(document, 210, 10)
+    draw(document, 10, 10)
+    document.read()
+    assert document.selected == 0
+    document.select(document.selected - 1)
+    assert document.selected == 1  # round at the end
 
 
-def test_clear_and_recognise_fill_the_history_without_doubles(desk):
-    draw(desk)
-    desk.recognise()
-    desk.recognise()
-    assert len(desk.history) == 1
-    desk.clear()
-    assert len(desk.history) == 1
-    draw(desk, 200)
-    desk.clear()
-    assert len(desk.history) == 2
-    assert desk.recall(1)
-    desk.read()
-    assert len(desk.sketch.strokes) == 1
-    assert desk.undo()  # going back is one more step, not a loss
-    assert desk.sketch.empty
+def test_clear_and_recognise_fill_the_history_without_doubles(document):
+    draw(document)
+    document.recognise()
+    document.recognise()
+    assert len(document.history) == 1
+    document.clear()
+    assert len(document.history) == 1
+    draw(document, 200)
+    document.clear()
+    assert len(document.history) == 2
+    assert document.recall(1)
+    document.read()
+    assert len(document.drawing.strokes) == 1
+    assert document.undo()  # going back is one more step, not a loss
+    assert document.drawing.empty
 
 
 def test_history_is_bounded():
@@ -211,65 +212,65 @@ def test_history_is_bounded():
     assert not history.add(Entry(Sheet((stroke,)), "", (9, 9)))
 
 
-def test_drawing_by_keys(desk):
-    start = desk.cursor
-    assert desk.toggle_pen()
-    assert desk.step(1, 0)
-    assert desk.step(0, 1, large=True)
-    assert not desk.toggle_pen()
-    (stroke,) = desk.sketch.strokes
+def test_drawing_by_keys(document):
+    start = document.cursor
+    assert document.toggle_pen()
+    assert document.step(1, 0)
+    assert document.step(0, 1, large=True)
+    assert not document.toggle_pen()
+    (stroke,) = document.drawing.strokes
     np.testing.assert_allclose(stroke.points[0], start)
     np.testing.assert_allclose(stroke.points[-1] - stroke.points[0], [8, 32])
-    assert not desk.step(-1, 0)  # pen up: moves, does not draw
+    assert not document.step(-1, 0)  # pen up: moves, does not draw
     for _ in range(200):
-        desk.step(1, 0, large=True)
-    assert desk.cursor[0] == desk.page[2]  # stays on the sheet
+        document.step(1, 0, large=True)
+    assert document.cursor[0] == document.page[2]  # stays on the sheet
 
 
-def test_the_right_button_erases_whatever_the_tool(desk):
-    draw(desk)
-    desk.press(105, 140, erase=True)
-    assert desk.release()
-    assert desk.sketch.empty
-    desk.undo()
-    assert len(desk.sketch.strokes) == 1
-    assert desk.tool == "pen"
+def test_the_right_button_erases_whatever_the_tool(document):
+    draw(document)
+    document.press(105, 140, erase=True)
+    assert document.release()
+    assert document.drawing.empty
+    document.undo()
+    assert len(document.drawing.strokes) == 1
+    assert document.tool == "pen"
 
 
-def test_pen_widths_have_ends(desk):
+def test_pen_widths_have_ends(document):
     for _ in range(20):
-        thin = desk.change_width(-1)
+        thin = document.change_width(-1)
     for _ in range(20):
-        thick = desk.change_width(1)
+        thick = document.change_width(1)
     assert thin < thick
-    draw(desk)
-    assert desk.sketch.strokes[0].width == thick
+    draw(document)
+    assert document.drawing.strokes[0].width == thick
 
 
-def test_the_sheet_keeps_its_place_when_the_window_changes(desk):
-    desk.resize(500, 500)
-    draw(desk)
-    points = desk.sketch.strokes[0].points
-    before = desk.page
-    desk.resize(900, 400)
-    assert desk.page == before
-    np.testing.assert_array_equal(desk.sketch.strokes[0].points, points)
+def test_the_sheet_keeps_its_place_when_the_window_changes(document):
+    document.resize(500, 500)
+    draw(document)
+    points = document.drawing.strokes[0].points
+    before = document.page
+    document.resize(900, 400)
+    assert document.page == before
+    np.testing.assert_array_equal(document.drawing.strokes[0].points, points)
 
 
-def test_a_picture_is_read_as_a_picture(desk):
-    desk.show_sheet(Sheet((), Picture(np.ones((20, 30), np.float32))), (30.0, 20.0))
-    desk.read()
-    assert desk.reader.pictures == 1
-    assert desk.page == (0, 0, 30, 20)
+def test_a_picture_is_read_as_a_picture(document):
+    document.show_sheet(Sheet((), Picture(np.ones((20, 30), np.float32))), (30.0, 20.0))
+    document.read()
+    assert document.reader.pictures == 1
+    assert document.page == (0, 0, 30, 20)
 
 
-def test_the_film_runs_from_the_sheet_to_28_pixels(desk):
-    from nn.console.animation import journey
+def test_the_film_runs_from_the_sheet_to_28_pixels(document):
+    from nn.console.document.animation import journey
 
-    draw(desk)
-    desk.read()
-    steps = desk.steps()
-    film = journey(steps, desk.page)
+    draw(document)
+    document.read()
+    steps = document.steps()
+    film = journey(steps, document.page)
     sheet = film.camera(0)
     assert sheet[2] - sheet[0] == pytest.approx(560)
     end = film.camera(film.seconds)
@@ -351,14 +352,14 @@ def test_a_heat_map_over_the_sheet_is_the_same_in_pieces_and_as_a_whole():
 # ------------------------------------------------------------------ workers
 
 
-def collected(shop: Workshop) -> None:
+def collected(shop: JobRunner) -> None:
     end = time.monotonic() + 5
     while shop.deliver() and time.monotonic() < end:
         time.sleep(0.002)
 
 
 def test_a_job_reports_progress_and_its_result_on_the_delivering_thread():
-    shop, seen, threads = Workshop(), [], set()
+    shop, seen, threads = JobRunner(), [], set()
 
     def note(value):
         seen.append(value)
@@ -377,7 +378,7 @@ def test_a_job_reports_progress_and_its_result_on_the_delivering_thread():
 
 
 def test_errors_and_cancelling_arrive_as_errors():
-    shop, errors = Workshop(), []
+    shop, errors = JobRunner(), []
 
     def broken(_report):
         raise KeyError("x")
@@ -395,7 +396,7 @@ def test_errors_and_cancelling_arrive_as_errors():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux places single threads")
 def test_workers_leave_a_core_to_the_window():
-    shop, seen, unexpected = Workshop(), [], []
+    shop, seen, unexpected = JobRunner(), [], []
 
     def own(_report=None):
         return os.sched_getaffinity(threading.get_native_id())
@@ -409,8 +410,8 @@ def test_workers_leave_a_core_to_the_window():
 
 
 def test_a_lesson_rests_at_its_next_step_while_a_drawing_is_read(monkeypatch):
-    monkeypatch.setattr(worker, "PATIENCE", 30.0)
-    shop, order, unexpected, go = Workshop(), [], [], threading.Event()
+    monkeypatch.setattr(jobs, "PATIENCE", 30.0)
+    shop, order, unexpected, go = JobRunner(), [], [], threading.Event()
 
     def read(_report):
         go.wait(5)

@@ -11,7 +11,7 @@ import tkinter as tk
 from collections.abc import Callable, Hashable
 
 
-class Turns:
+class IdleQueue:
     """A queue of pieces of work, one for each trip through Tk's loop.
 
     Parameters

@@ -98,7 +98,7 @@ class Sheet:
 
 
 @dataclass
-class Sketch:
+class Drawing:
     """The sheet being edited, with undo and redo without limit.
 
     A gesture (one stroke, one sweep of the eraser) is one step of undo, however many points

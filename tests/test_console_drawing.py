@@ -9,80 +9,80 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nn.console.desk import Desk
-from nn.console.ink import InkSurface, colour_table, smoothed
-from nn.console.sketch import Fit, Picture, Sheet, Sketch, Stroke, fitted, page_around
+from nn.console.document.document import Document
+from nn.console.document.drawing import Drawing, Fit, Picture, Sheet, Stroke, fitted, page_around
+from nn.console.views.raster import InkSurface, colour_table, smoothed
 
 
-def drawn(*lines: list[tuple[float, float]]) -> Sketch:
-    sketch = Sketch()
+def drawn(*lines: list[tuple[float, float]]) -> Drawing:
+    drawing = Drawing()
     for line in lines:
-        sketch.begin(*line[0])
+        drawing.begin(*line[0])
         for time, point in enumerate(line[1:], start=1):
-            sketch.extend(*point, time / 100)
-        sketch.finish()
-    return sketch
+            drawing.extend(*point, time / 100)
+        drawing.finish()
+    return drawing
 
 
 def test_a_stroke_is_one_step_of_undo():
-    sketch = drawn([(0, 0), (10, 0), (20, 5)], [(50, 50), (60, 60)])
-    assert [len(s.points) for s in sketch.strokes] == [3, 2]
-    assert sketch.undo()
-    assert [len(s.points) for s in sketch.strokes] == [3]
-    assert sketch.redo()
-    assert [len(s.points) for s in sketch.strokes] == [3, 2]
+    drawing = drawn([(0, 0), (10, 0), (20, 5)], [(50, 50), (60, 60)])
+    assert [len(s.points) for s in drawing.strokes] == [3, 2]
+    assert drawing.undo()
+    assert [len(s.points) for s in drawing.strokes] == [3]
+    assert drawing.redo()
+    assert [len(s.points) for s in drawing.strokes] == [3, 2]
 
 
 def test_clear_can_be_undone_and_a_new_stroke_ends_redo():
-    sketch = drawn([(0, 0), (10, 0)])
-    assert sketch.clear()
-    assert sketch.empty
-    assert not sketch.clear()  # an empty sheet is not one more step
-    assert sketch.undo()
-    assert len(sketch.strokes) == 1
-    sketch.begin(5, 5)
-    sketch.finish()
-    assert not sketch.can_redo
-    assert not sketch.redo()
+    drawing = drawn([(0, 0), (10, 0)])
+    assert drawing.clear()
+    assert drawing.empty
+    assert not drawing.clear()  # an empty sheet is not one more step
+    assert drawing.undo()
+    assert len(drawing.strokes) == 1
+    drawing.begin(5, 5)
+    drawing.finish()
+    assert not drawing.can_redo
+    assert not drawing.redo()
 
 
 def test_undo_while_drawing_keeps_nothing_half_done():
-    sketch = Sketch()
-    sketch.begin(0, 0)
-    sketch.extend(5, 5)
-    assert sketch.can_undo
-    assert sketch.undo()
-    assert sketch.empty
-    assert not sketch.drawing
+    drawing = Drawing()
+    drawing.begin(0, 0)
+    drawing.extend(5, 5)
+    assert drawing.can_undo
+    assert drawing.undo()
+    assert drawing.empty
+    assert not drawing.drawing
 
 
 def test_points_keep_their_time_and_doubles_are_dropped():
-    sketch = Sketch()
-    sketch.begin(1, 2, 0.5)
-    assert not sketch.extend(1, 2, 0.6)
-    assert sketch.extend(3, 4, 0.7)
-    stroke = sketch.finish()
+    drawing = Drawing()
+    drawing.begin(1, 2, 0.5)
+    assert not drawing.extend(1, 2, 0.6)
+    assert drawing.extend(3, 4, 0.7)
+    stroke = drawing.finish()
     np.testing.assert_allclose(stroke.points, [[1, 2], [3, 4]])
     np.testing.assert_allclose(stroke.times, [0.5, 0.7])
 
 
 def test_the_eraser_takes_whole_strokes_in_one_step():
-    sketch = drawn([(0, 0), (100, 0)], [(0, 100), (100, 100)])
-    sketch.begin_erasing()
-    assert not sketch.erase_strokes(50, 50, 5)
-    assert sketch.erase_strokes(50, 12, 5)  # within half the pen's width and the radius
-    assert sketch.finish_erasing()
-    assert len(sketch.strokes) == 1
-    sketch.undo()
-    assert len(sketch.strokes) == 2
+    drawing = drawn([(0, 0), (100, 0)], [(0, 100), (100, 100)])
+    drawing.begin_erasing()
+    assert not drawing.erase_strokes(50, 50, 5)
+    assert drawing.erase_strokes(50, 12, 5)  # within half the pen's width and the radius
+    assert drawing.finish_erasing()
+    assert len(drawing.strokes) == 1
+    drawing.undo()
+    assert len(drawing.strokes) == 2
 
 
 def test_the_rubber_splits_a_stroke_where_it_passes():
-    sketch = drawn([(0, 0), (200, 0)])
-    sketch.begin_erasing()
-    assert sketch.erase_area(100, 0, 16)
-    sketch.finish_erasing()
-    left, right = sketch.strokes
+    drawing = drawn([(0, 0), (200, 0)])
+    drawing.begin_erasing()
+    assert drawing.erase_area(100, 0, 16)
+    drawing.finish_erasing()
+    left, right = drawing.strokes
     assert left.points[:, 0].max() < 100 - 16 + 1e-3
     assert right.points[:, 0].min() > 100 + 16 - 1e-3
     assert left.points[0, 0] == 0
@@ -100,18 +100,18 @@ def test_the_rubber_splits_a_stroke_where_it_passes():
 @example([(80, 30), (75, 16), (60, 40), (75, 0)], (75, 0))  # touches it
 def test_the_rubber_leaves_exactly_what_lies_outside(path, place):
     path = [p for i, p in enumerate(path) if i == 0 or p != path[i - 1]]
-    sketch = drawn([(float(x), float(y)) for x, y in path])
-    whole = along(sketch.strokes)
-    sketch.begin_erasing()
-    erased = sketch.erase_area(*place, 16)
-    for x, y in along(sketch.strokes):
+    drawing = drawn([(float(x), float(y)) for x, y in path])
+    whole = along(drawing.strokes)
+    drawing.begin_erasing()
+    erased = drawing.erase_area(*place, 16)
+    for x, y in along(drawing.strokes):
         assert np.hypot(x - place[0], y - place[1]) > 16 - 0.01
     outside = whole[np.hypot(*(whole - place).T) > 16.01]
-    left = along(sketch.strokes)
+    left = along(drawing.strokes)
     for point in outside:
         assert np.hypot(*(left - point).T).min() < 1.1
-    assert sketch.finish_erasing() == erased
-    assert sum(len(s.points) for s in sketch.strokes) <= 3 * len(path)
+    assert drawing.finish_erasing() == erased
+    assert sum(len(s.points) for s in drawing.strokes) <= 3 * len(path)
 
 
 def along(strokes: tuple[Stroke, ...]) -> np.ndarray:
@@ -126,75 +126,75 @@ def along(strokes: tuple[Stroke, ...]) -> np.ndarray:
 
 
 def test_lines_along_the_edge_do_not_let_the_sheet_grow():
-    desk = Desk(size=(400, 300))
+    document = Document(size=(400, 300))
     for _ in range(3):
-        desk.press(0, 10)
-        desk.move(0, 290)
-        desk.release()
-    assert desk.page == (0, 0, 400, 300)
-    assert desk.whole_page[0] < 0
+        document.press(0, 10)
+        document.move(0, 290)
+        document.release()
+    assert document.page == (0, 0, 400, 300)
+    assert document.whole_page[0] < 0
 
 
 def test_an_eraser_that_touches_nothing_is_no_step():
-    sketch = drawn([(0, 0), (10, 0)])
-    sketch.begin_erasing()
-    sketch.erase_area(500, 500, 16)
-    assert not sketch.finish_erasing()
-    sketch.undo()
-    assert sketch.empty
+    drawing = drawn([(0, 0), (10, 0)])
+    drawing.begin_erasing()
+    drawing.erase_area(500, 500, 16)
+    assert not drawing.finish_erasing()
+    drawing.undo()
+    assert drawing.empty
 
 
 def test_drawing_replaces_an_opened_picture_and_undo_brings_it_back():
     picture = Picture(np.ones((8, 8), np.float32), "x.png")
-    sketch = Sketch()
-    sketch.replace(Sheet((), picture))
-    sketch.begin(1, 1)
-    sketch.finish()
-    assert sketch.picture is None
-    sketch.undo()
-    sketch.undo()
-    assert sketch.picture is picture
+    drawing = Drawing()
+    drawing.replace(Sheet((), picture))
+    drawing.begin(1, 1)
+    drawing.finish()
+    assert drawing.picture is None
+    drawing.undo()
+    drawing.undo()
+    assert drawing.picture is picture
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from("dcuraez"), max_size=40))
 def test_undo_and_redo_walk_the_same_states(actions):
     """Whatever was done, undoing everything ends empty, redoing everything ends where it was."""
-    sketch = Sketch()
+    drawing = Drawing()
     place = 0.0
     for action in actions:
         place += 7
         if action == "d":
-            sketch.begin(place, 0)
-            sketch.extend(place + 20, 30)
-            sketch.finish()
+            drawing.begin(place, 0)
+            drawing.extend(place + 20, 30)
+            drawing.finish()
         elif action == "c":
-            sketch.clear()
+            drawing.clear()
         elif action == "u":
-            sketch.undo()
+            drawing.undo()
         elif action == "r":
-            sketch.redo()
+            drawing.redo()
         else:
-            sketch.begin_erasing()
-            (sketch.erase_area if action == "a" else sketch.erase_strokes)(place / 2, 3, 9)
-            sketch.finish_erasing()
-    while sketch.redo():
+            drawing.begin_erasing()
+            (drawing.erase_area if action == "a" else drawing.erase_strokes)(place / 2, 3, 9)
+            drawing.finish_erasing()
+    while drawing.redo():
         pass
-    end = sketch.sheet
-    while sketch.undo():
+    end = drawing.sheet
+    while drawing.undo():
         pass
-    assert sketch.empty
-    while sketch.redo():
+    assert drawing.empty
+    while drawing.redo():
         pass
-    assert sketch.sheet is end
+    assert drawing.sheet is end
 
 
 def test_a_thousand_steps_share_their_strokes():
-    sketch = drawn(*[[(i, 0), (i, 10)] for i in range(1000)])
-    first = sketch.strokes[0]
+    drawing = drawn(*[[(i, 0), (i, 10)] for i in range(1000)])
+    first = drawing.strokes[0]
     for _ in range(999):
-        sketch.undo()
-    assert sketch.strokes[0] is first
+        drawing.undo()
+    assert drawing.strokes[0] is first
 
 
 @given(st.floats(0.2, 4), st.floats(-100, 100), st.floats(-100, 100), st.floats(-500, 500))

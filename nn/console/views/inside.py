@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console import texts
-from nn.console.heat import cells, coloured, diverging, legend, mosaic
-from nn.console.panels import WIDTH, Panel
+from nn.console.views.heat import cells, coloured, diverging, legend, mosaic
+from nn.console.views.panels import WIDTH, Panel
 from nn.explain.inside import Explanation, Inside, Stage
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class InsidePanel(Panel):
 
     def refresh(self) -> None:
         """Show the layers' values for the digit looked at."""
-        focus, reader = self.app.desk.focus, self.app.desk.reader
+        focus, reader = self.app.document.focus, self.app.document.reader
         if reader is None:
             return
         self._say(reader.inside_note)

@@ -9,10 +9,10 @@ from typing import Any
 from PIL import ImageTk
 
 from nn.console import texts
-from nn.console.history import Entry, History
-from nn.console.ink import InkSurface, colour_table
-from nn.console.sketch import Fit, page_around
-from nn.console.theme import Theme
+from nn.console.document.drawing import Fit, page_around
+from nn.console.document.history import Entry, History
+from nn.console.views.raster import InkSurface, colour_table
+from nn.console.views.theme import Theme
 
 CELL, LABEL, GAP = 52, 18, 8
 

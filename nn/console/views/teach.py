@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn.console import dialogs, texts
-from nn.console.panels import WIDTH, Panel
-from nn.console.worker import CancelledError
+from nn.console import texts
+from nn.console.jobs import CancelledError
+from nn.console.views import dialogs
+from nn.console.views.panels import WIDTH, Panel
 from nn.recognise.answers import Part
 from nn.teach.personal_network import PersonalNetwork, label_warning
 
@@ -98,13 +99,13 @@ class TeachPanel(Panel):
     def refresh(self) -> None:
         """Enable what can be done now."""
         teacher, busy = self.teacher, self.app.lesson is not None
-        able = teacher is not None and self.app.desk.focus is not None and not busy
+        able = teacher is not None and self.app.document.focus is not None and not busy
         for button in self.buttons:
             button.state(["!disabled" if able else "disabled"])
         if teacher is None:
             for button in (self._undo, self._reset, self._export, self._import):
                 button.state(["disabled"])
-            reader = self.app.desk.reader
+            reader = self.app.document.reader
             self.say(reader.teach_note if reader is not None else "")
             return
         for button, allowed in (
@@ -115,7 +116,7 @@ class TeachPanel(Panel):
         ):
             button.state(["!disabled" if allowed and not busy else "disabled"])
         self._count.configure(text=texts.personal_line(teacher.lessons, len(teacher.personal)))
-        if self.app.desk.focus is None and not busy and not self._line.cget("text"):
+        if self.app.document.focus is None and not busy and not self._line.cget("text"):
             self._line.configure(text=texts.TEACH_EMPTY)
         elif able and self._line.cget("text") == texts.TEACH_EMPTY:
             self._line.configure(text="")
@@ -132,7 +133,7 @@ class TeachPanel(Panel):
 
     def teach(self, digit: int) -> None:
         """Teach the digit looked at, after a question where the label looks wrong."""
-        teacher, focus = self.teacher, self.app.desk.focus
+        teacher, focus = self.teacher, self.app.document.focus
         if self.app.lesson is not None:
             self.say(texts.TEACH_BUSY)
             return
@@ -160,7 +161,7 @@ class TeachPanel(Panel):
         self._bar["value"] = 0
         self._cancel.pack(side="right", padx=(self.theme.px(10), 0))
         self._bar.pack(side="left", fill="x", expand=True)
-        strokes = [s.points for s in self.app.desk.focus_strokes()]
+        strokes = [s.points for s in self.app.document.focus_strokes()]
         image = np.asarray(focus.image, np.float32)
         said = int(np.argmax(focus.answer.probabilities))
         self.app.lesson = self.app.start(

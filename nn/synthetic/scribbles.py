@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .strokes import Stroke
+from nn.drawing.strokes import Points
 
 # Letters and signs no digit is written like, in a unit square, y down.
 _SIGNS: dict[str, list[list[tuple[float, float]]]] = {
@@ -44,7 +44,7 @@ _SIGNS: dict[str, list[list[tuple[float, float]]]] = {
 }  # fmt: skip
 
 
-def _sign(rng: np.random.Generator) -> list[Stroke]:
+def _sign(rng: np.random.Generator) -> list[Points]:
     name = sorted(_SIGNS)[rng.integers(len(_SIGNS))]
     strokes = [np.array(stroke, dtype=np.float64) - 0.5 for stroke in _SIGNS[name]]
     angle, shear = rng.normal(0, 0.08), rng.normal(0, 0.12)
@@ -57,7 +57,7 @@ def _sign(rng: np.random.Generator) -> list[Stroke]:
     return [stroke @ matrix.T + rng.normal(0, 0.03, stroke.shape) for stroke in strokes]
 
 
-def _zigzag(rng: np.random.Generator) -> list[Stroke]:
+def _zigzag(rng: np.random.Generator) -> list[Points]:
     n = int(rng.integers(6, 24))
     along = np.linspace(0, 1, n) + rng.normal(0, 0.03, n)
     across = (np.arange(n) % 2) * rng.uniform(0.5, 1.0) + rng.normal(0, 0.12, n)
@@ -65,14 +65,14 @@ def _zigzag(rng: np.random.Generator) -> list[Stroke]:
     return [points[:, ::-1] if rng.random() < 0.5 else points]
 
 
-def _tangle(rng: np.random.Generator) -> list[Stroke]:
+def _tangle(rng: np.random.Generator) -> list[Points]:
     """Draw a smooth path through many random points: what a bored hand draws."""
     return [
         rng.normal(0, 0.4, (int(rng.integers(9, 30)), 2)) for _ in range(int(rng.integers(1, 3)))
     ]
 
 
-def _spiral(rng: np.random.Generator) -> list[Stroke]:
+def _spiral(rng: np.random.Generator) -> list[Points]:
     turns = rng.uniform(2.2, 5.0)
     angle = np.linspace(0, 2 * np.pi * turns, 120)
     radius = np.linspace(rng.uniform(0.05, 0.6), 1.0, 120)
@@ -81,15 +81,15 @@ def _spiral(rng: np.random.Generator) -> list[Stroke]:
     return [points * (1.0, rng.uniform(0.6, 1.3))]
 
 
-def _hatching(rng: np.random.Generator) -> list[Stroke]:
+def _hatching(rng: np.random.Generator) -> list[Points]:
     return [rng.uniform(-0.5, 0.5, (2, 2)) for _ in range(int(rng.integers(4, 12)))]
 
 
-def _dots(rng: np.random.Generator) -> list[Stroke]:
+def _dots(rng: np.random.Generator) -> list[Points]:
     return [rng.uniform(-0.5, 0.5, (1, 2)) for _ in range(int(rng.integers(2, 14)))]
 
 
-def _loops(rng: np.random.Generator) -> list[Stroke]:
+def _loops(rng: np.random.Generator) -> list[Points]:
     """Handwriting without letters: a row of loops."""
     turns = rng.uniform(3, 7)
     angle = np.linspace(0, 2 * np.pi * turns, 150)
@@ -97,7 +97,7 @@ def _loops(rng: np.random.Generator) -> list[Stroke]:
     return [np.column_stack([x, 0.5 * np.sin(angle)])]
 
 
-KINDS: dict[str, Callable[[np.random.Generator], list[Stroke]]] = {
+KINDS: dict[str, Callable[[np.random.Generator], list[Points]]] = {
     "sign": _sign,
     "zigzag": _zigzag,
     "tangle": _tangle,
@@ -110,7 +110,7 @@ KINDS: dict[str, Callable[[np.random.Generator], list[Stroke]]] = {
 
 def scribbles(
     n: int, rng: np.random.Generator, kinds: list[str] | None = None
-) -> list[list[Stroke]]:
+) -> list[list[Points]]:
     """Draw `n` things that are no digits; the same generator state draws the same.
 
     Parameters

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from nn.console import texts
-from nn.console.animation import Journey, journey
-from nn.console.ink import InkSurface, colour_table
-from nn.console.panels import WIDTH, Panel, Screen
-from nn.console.sketch import Fit
+from nn.console.document.animation import Journey, journey
+from nn.console.document.drawing import Fit
+from nn.console.views.panels import WIDTH, Panel, Screen
+from nn.console.views.raster import InkSurface, colour_table
 
 if TYPE_CHECKING:
     from nn.console.app import App
@@ -65,7 +65,7 @@ class StepsPanel(Panel):
     def refresh(self) -> None:
         """Show the end of the film for the digit looked at; the film itself when new."""
         self._stop()
-        steps = self.app.desk.steps()
+        steps = self.app.document.steps()
         self._steps = steps
         if steps is None or steps.empty:
             self._journey = None
@@ -74,7 +74,7 @@ class StepsPanel(Panel):
             self._numbers.configure(text=texts.PANEL_EMPTY)
             self._mark(-1)
             return
-        self._journey = journey(steps, self.app.desk.page)
+        self._journey = journey(steps, self.app.document.page)
         left, top, right, bottom = self._journey.box
         # How far the mass lies from the middle of the 20 × 20 box, in its pixels.
         dx, dy = steps.mass[0] - 9.5, steps.mass[1] - 9.5
@@ -121,12 +121,12 @@ class StepsPanel(Panel):
         camera = film.camera(now)
         fit = Fit.of(camera, side, side)
         surface = InkSurface(side, side)
-        picture = self.app.desk.sketch.picture
+        picture = self.app.document.drawing.picture
         table = colour_table(p.paper, p.ink)
         if picture is not None:
             surface.image = _seen(picture.ink, camera, side)
         else:
-            surface.redraw(self.app.desk.focus_strokes(), fit)
+            surface.redraw(self.app.document.focus_strokes(), fit)
         image = surface.colours((0, 0, side, side), table)
         turned = film.pixels(now)
         if turned > 0:

@@ -1,6 +1,6 @@
 """The console's decisions: what is on the sheet, what was read, which digit is looked at.
 
-The window calls a `Desk`, then shows what it says. All of it runs without a display.
+The window calls a `Document`, then shows what it says. All of it runs without a display.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.console import answers, keys, texts
-from nn.console.answers import Order, Shown
-from nn.console.history import Entry, History
-from nn.console.sketch import (
+from nn.console import keys, texts
+from nn.console.document import wording as card_words
+from nn.console.document.drawing import (
     PEN_WIDTHS,
     Box,
+    Drawing,
     Fit,
     Picture,
     Points,
     Sheet,
-    Sketch,
     Stroke,
     page_around,
 )
+from nn.console.document.history import Entry, History
+from nn.console.document.wording import Order, Shown
 from nn.recognise import wording
 from nn.recognise.answers import Part
 
@@ -38,7 +39,7 @@ LATE, FEW_STROKES, MANY_STROKES = 0.03, 3, 12
 """Sheets of more strokes than that are read beside the window: of a few, if the last reading
 took so many seconds or saw fewer by more than the few, of many, always. Pictures too."""
 STEP, LARGE_STEP = 8.0, 32.0
-"""Paper units an arrow key moves the pen, and with Shift."""
+"""CanvasView units an arrow key moves the pen, and with Shift."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ class Question:
 
 
 @dataclass
-class Desk:
+class Document:
     """One console without its window.
 
     Parameters
@@ -108,7 +109,7 @@ class Desk:
     """
 
     clock: Callable[[], float] = time.perf_counter
-    sketch: Sketch = field(default_factory=Sketch)
+    drawing: Drawing = field(default_factory=Drawing)
     history: History = field(default_factory=History)
     reader: Reader | None = None
     beside: bool = False
@@ -135,7 +136,7 @@ class Desk:
     def resize(self, width: float, height: float) -> None:
         """Tell the size of the canvas in paper units."""
         self.size = (max(width, 1.0), max(height, 1.0))
-        if self.sketch.empty and not self.sketch.can_undo:
+        if self.drawing.empty and not self.drawing.can_undo:
             self._page = None
             self.cursor = (self.size[0] / 2, self.size[1] / 2)
 
@@ -145,12 +146,12 @@ class Desk:
 
         Not the whole width of the lines: the sheet would grow with every line along its edge.
         """
-        return page_around(self._page or self.size, self.sketch.box(pen=False))
+        return page_around(self._page or self.size, self.drawing.box(pen=False))
 
     @property
     def whole_page(self) -> Box:
         """The page and all ink, to save."""
-        return page_around(self._page or self.size, self.sketch.box())
+        return page_around(self._page or self.size, self.drawing.box())
 
     def fit(self, width: int, height: int) -> Fit:
         """Return how the paper lies on a canvas of width x height pixels."""
@@ -165,18 +166,18 @@ class Desk:
             self._page = self.size
         if self.tool == "pen" and not erase:
             self._erasing = None
-            self.sketch.begin(x, y, self.clock())
+            self.drawing.begin(x, y, self.clock())
         else:
             self._erasing = "eraser" if self.tool == "pen" else self.tool
-            self.sketch.begin_erasing()
+            self.drawing.begin_erasing()
             self._erased_to = (x, y)
             self.move(x, y)
 
     def move(self, x: float, y: float) -> bool:
         """Draw or erase on to (x, y); returns whether the sheet changed."""
         if self._erasing is None:
-            return self.sketch.extend(x, y, self.clock())
-        erase = self.sketch.erase_area if self._erasing == "rubber" else self.sketch.erase_strokes
+            return self.drawing.extend(x, y, self.clock())
+        erase = self.drawing.erase_area if self._erasing == "rubber" else self.drawing.erase_strokes
         # A fast sweep reports few places: the eraser passes over everything between them.
         x0, y0 = self._erased_to
         self._erased_to = (x, y)
@@ -191,13 +192,13 @@ class Desk:
         """Lift the tool; returns whether the sheet changed."""
         if self._erasing is not None:
             self._erasing = None
-            return self.sketch.finish_erasing()
-        return self.sketch.finish() is not None
+            return self.drawing.finish_erasing()
+        return self.drawing.finish() is not None
 
     @property
     def gesture(self) -> bool:
         """Whether a tool is on the paper."""
-        return self.sketch.drawing or self._erasing is not None
+        return self.drawing.drawing or self._erasing is not None
 
     @property
     def eraser_radius(self) -> float:
@@ -214,16 +215,16 @@ class Desk:
             min(max(self.cursor[0] + dx * length, left), right),
             min(max(self.cursor[1] + dy * length, top), bottom),
         )
-        return self._keyboard_pen and self.sketch.extend(*self.cursor, self.clock())
+        return self._keyboard_pen and self.drawing.extend(*self.cursor, self.clock())
 
     def toggle_pen(self) -> bool:
         """Put the keyboard's pen down or lift it; returns whether it is down now."""
-        if self._keyboard_pen and self.sketch.drawing:
+        if self._keyboard_pen and self.drawing.drawing:
             self._keyboard_pen = False
-            self.sketch.finish()
+            self.drawing.finish()
         else:
             self.press(*self.cursor)
-            self._keyboard_pen = self.sketch.drawing
+            self._keyboard_pen = self.drawing.drawing
             if not self._keyboard_pen:
                 self.release()
         return self._keyboard_pen
@@ -239,15 +240,15 @@ class Desk:
     def change_width(self, by: int) -> float:
         """Take the next thinner (-1) or thicker (+1) pen; returns its width."""
         widths = list(PEN_WIDTHS)
-        index = widths.index(min(widths, key=lambda w: abs(w - self.sketch.width)))
-        self.sketch.width = widths[min(max(index + by, 0), len(widths) - 1)]
-        return self.sketch.width
+        index = widths.index(min(widths, key=lambda w: abs(w - self.drawing.width)))
+        self.drawing.width = widths[min(max(index + by, 0), len(widths) - 1)]
+        return self.drawing.width
 
     def clear(self) -> bool:
         """Take a fresh sheet; the old one and its answer join the history."""
         self.remember()
         self._keyboard_pen = False
-        changed = self.sketch.clear()
+        changed = self.drawing.clear()
         if changed:
             self._page = None
         return changed
@@ -255,18 +256,18 @@ class Desk:
     def undo(self) -> bool:
         """Go one step back."""
         self._keyboard_pen = False
-        return self.sketch.undo()
+        return self.drawing.undo()
 
     def redo(self) -> bool:
         """Take one undone step again."""
         self._keyboard_pen = False
-        return self.sketch.redo()
+        return self.drawing.redo()
 
     def show_sheet(self, sheet: Sheet, size: tuple[float, float] | None = None) -> bool:
         """Put another sheet in place; what was there joins the history."""
         self.remember()
         self._page = size or self.size
-        return self.sketch.replace(sheet)
+        return self.drawing.replace(sheet)
 
     # ------------------------------------------------------------------ reading
 
@@ -277,10 +278,10 @@ class Desk:
         state = self.state
         if state == self._read_state and not force:
             return None
-        sketch = self.sketch
+        drawing = self.drawing
         page = self._page or self.size
-        strokes = tuple(sketch.arrays())
-        return Question(self.reader, state, strokes, sketch.picture, page, self._forgotten)
+        strokes = tuple(drawing.arrays())
+        return Question(self.reader, state, strokes, drawing.picture, page, self._forgotten)
 
     def slow(self, question: Question) -> bool:
         """Whether reading may take so long that a hand would notice."""
@@ -318,7 +319,7 @@ class Desk:
 
     def recognise(self) -> bool:
         """Read now, whatever `live` says, and put the answer into the history."""
-        self.sketch.finish()
+        self.drawing.finish()
         self._keyboard_pen = False
         question = self.question(force=True)
         known = question is not None and question.state == self._read_state
@@ -331,7 +332,7 @@ class Desk:
 
     def remember(self) -> bool:
         """Put the sheet and its answer into the history, if there is one."""
-        self.sketch.finish()
+        self.drawing.finish()
         if self._read_state != self.state:
             question = self.question()
             if question is not None and self.beside and self.slow(question):
@@ -341,13 +342,13 @@ class Desk:
         if self._read_state != self.state:
             return False
         page = self._page or self.size
-        return self.history.add(Entry(self.sketch.sheet, self.result.number, page))
+        return self.history.add(Entry(self.drawing.sheet, self.result.number, page))
 
     def recall(self, index: int) -> bool:
         """Bring back a sheet of the history."""
         entry = self.history[index]
         self._page = entry.size
-        return self.sketch.replace(entry.sheet)
+        return self.drawing.replace(entry.sheet)
 
     def select(self, index: int) -> None:
         """Look at one of several digits; counts round at both ends."""
@@ -364,14 +365,14 @@ class Desk:
         """Return the box of a digit's ink: of pen lines the reader gives the middle."""
         if found.box is None or not found.strokes:
             return found.box
-        strokes = self.sketch.strokes
+        strokes = self.drawing.strokes
         half = max((strokes[i].width for i in found.strokes if i < len(strokes)), default=0.0) / 2
         left, top, right, bottom = found.box
         return left - half, top - half, right + half, bottom + half
 
     def focus_strokes(self) -> tuple[Stroke, ...]:
         """Return the strokes of the digit looked at; all of them where it does not say."""
-        focus, strokes = self.focus, self.sketch.strokes
+        focus, strokes = self.focus, self.drawing.strokes
         if focus is None or not focus.strokes:
             return strokes
         return tuple(strokes[i] for i in focus.strokes if i < len(strokes))
@@ -380,8 +381,8 @@ class Desk:
         """Return how the digit looked at became 28 × 28 (`nn.drawing.Steps`), or None."""
         from nn.drawing import image_to_mnist_steps, normalise_width, strokes_to_mnist_steps
 
-        focus, picture = self.focus, self.sketch.picture
-        if focus is None or self.reader is None or self.sketch.empty:
+        focus, picture = self.focus, self.drawing.picture
+        if focus is None or self.reader is None or self.drawing.empty:
             return None
         if picture is None:
             return strokes_to_mnist_steps([s.points for s in self.focus_strokes()])
@@ -396,24 +397,24 @@ class Desk:
     def shown(self) -> Shown:
         """Return what the answer card shows now."""
         if self.problem:
-            return answers.message(texts.NO_NETWORK, self.problem)
+            return card_words.message(texts.NO_NETWORK, self.problem)
         if self.reader is None:
             if self.warming:
-                return answers.message(texts.WARMING, texts.WARMING_DETAIL, "…")
-            return answers.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
-        if not self.live and self._read_state != self.state and not self.sketch.empty:
-            return answers.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
-        found = () if self.sketch.empty else self.result.found
-        return answers.show([f.answer for f in found], self.selected, self.order)
+                return card_words.message(texts.WARMING, texts.WARMING_DETAIL, "…")
+            return card_words.message(texts.NO_NETWORK, texts.no_network(keys.shown("weights")))
+        if not self.live and self._read_state != self.state and not self.drawing.empty:
+            return card_words.message(texts.PAUSED, texts.paused_detail(keys.shown("recognise")))
+        found = () if self.drawing.empty else self.result.found
+        return card_words.show([f.answer for f in found], self.selected, self.order)
 
     @property
     def state(self) -> tuple[Sheet, int]:
         """What the sheet is now: its strokes, and how far the one under way has come."""
-        return self.sketch.sheet, self.sketch.points_under_way
+        return self.drawing.sheet, self.drawing.points_under_way
 
     def _latest(self) -> int:
         """Return the digit the pen touched last; the first one for a picture."""
-        strokes = self.sketch.strokes
+        strokes = self.drawing.strokes
         if not strokes or len(self.result.found) < 2:
             return 0
         x, y = (float(v) for v in strokes[-1].points.mean(axis=0))

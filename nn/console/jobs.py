@@ -48,7 +48,7 @@ class Job:
         return self._stop.is_set()
 
 
-class Workshop:
+class JobRunner:
     """Runs jobs in threads and delivers their messages when `deliver` is called.
 
     Attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nn.console.sketch import Box
+from nn.console.document.drawing import Box
 from nn.drawing import STROKE_WIDTH
 
 SIDE = 28

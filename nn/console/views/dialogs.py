@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from tkinter import ttk
 
 from nn.console import keys, texts
-from nn.console.theme import Theme
+from nn.console.views.theme import Theme
 
 
 class Dialog(tk.Toplevel):

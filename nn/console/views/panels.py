@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageTk
 
-from nn.console import dialogs, keys, texts
-from nn.console.theme import Theme
+from nn.console import keys, texts
+from nn.console.views import dialogs
+from nn.console.views.theme import Theme
 
 if TYPE_CHECKING:
     from nn.console.app import App
@@ -24,7 +25,7 @@ class Panel(ttk.Frame):
     """One panel.
 
     `recolour` is called before it is first shown and when the theme changes, `refresh` soon
-    after either and after every answer, in a turn of its own (see `Turns`).
+    after either and after every answer, in a turn of its own (see `IdleQueue`).
     """
 
     name = ""
@@ -92,8 +93,8 @@ class Holder(ttk.Frame):
 
     def leave(self) -> None:
         """Clean up before the panel closes."""
-        self.app.turns.drop(self)
-        self.app.turns.drop(self.panel)
+        self.app.queue.drop(self)
+        self.app.queue.drop(self.panel)
         self.panel.leave()
 
 
@@ -144,7 +145,7 @@ class PanelActions:
 
     def refresh_soon(self: Any, panel: Panel) -> None:
         """Refresh a panel when the pen has been heard; several requests are one refresh."""
-        self.turns.add(panel, panel.refresh)
+        self.queue.add(panel, panel.refresh)
 
     def toggle_panel(self: Any, kind: type[Panel]) -> None:
         """Open a panel in the drawer, or close it.
@@ -159,14 +160,14 @@ class PanelActions:
         if was != kind.name:
             self.drawer = Holder(self.outer, self, kind, torn=False)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=(self.theme.px(16), 0))
-            self.turns.add("room", self.make_room)
+            self.queue.add("room", self.make_room)
         self.paint_tabs()
 
     def make_room(self: Any) -> None:
         """Let a panel leave the sheet enough to draw on, and the window not leave the screen."""
         self.root.update_idletasks()
         px = self.theme.px
-        least = self.outer.winfo_reqwidth() - self.paper.winfo_reqwidth() + px(LEAST_SHEET)
+        least = self.outer.winfo_reqwidth() - self.canvas.winfo_reqwidth() + px(LEAST_SHEET)
         width = max(min(least, self.root.winfo_screenwidth()), px(820))
         self.root.minsize(width, px(560))
         screen = self.root.winfo_screenwidth()
@@ -180,7 +181,7 @@ class PanelActions:
             last = self.recognise_button
             cut = last.winfo_width() < last.winfo_reqwidth()
             # A button that gets no room at all is unmapped and keeps its last width.
-            if self.drawer is not None and (cut or self.paper.winfo_width() < px(LEAST_SHEET)):
+            if self.drawer is not None and (cut or self.canvas.winfo_width() < px(LEAST_SHEET)):
                 self.do_tear_off()  # no room beside the sheet: a window of its own
         elif self.narrowed and self.outer.winfo_reqwidth() <= screen:
             self.root.geometry("")
@@ -193,13 +194,13 @@ class PanelActions:
             self.drawer.leave()
             self.drawer.destroy()
             self.drawer = None
-            self.turns.add("room", self.make_room)
+            self.queue.add("room", self.make_room)
         self.paint_tabs()
 
     def do_close_panel(self: Any) -> None:
         """Close the panel in the drawer."""
         self.close_drawer()
-        self.paper.focus_set()
+        self.canvas.focus_set()
 
     def do_tear_off(self: Any) -> None:
         """Put the panel of the drawer into a window of its own."""

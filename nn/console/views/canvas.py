@@ -1,4 +1,4 @@
-"""The canvas: shows the sheet, turns pointer and keys into gestures on the desk."""
+"""The canvas: shows the sheet, turns pointer and keys into gestures on the document."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image, ImageTk
 
 from nn.console import texts
-from nn.console.desk import Desk
-from nn.console.heat import Overlay
-from nn.console.ink import InkSurface, PixelBox, colour_table, smoothed
-from nn.console.sketch import Fit, Stroke
-from nn.console.theme import Theme
+from nn.console.document.document import Document
+from nn.console.document.drawing import Fit, Stroke
+from nn.console.views.heat import Overlay
+from nn.console.views.raster import InkSurface, PixelBox, colour_table, smoothed
+from nn.console.views.theme import Theme
 
 PATCH = 64
 """Changed boxes are copied to the screen in patches whose sides are multiples of this."""
@@ -25,13 +25,13 @@ RIGHT_BUTTONS = ("2", "3")
 """Macs number the right button 2."""
 
 
-class Paper(tk.Canvas):
+class CanvasView(tk.Canvas):
     """The drawing area.
 
     Parameters
     ----------
     master : widget
-    desk : Desk
+    document : Document
         Takes the gestures.
     theme : Theme
     changed : callable
@@ -44,7 +44,7 @@ class Paper(tk.Canvas):
     """
 
     def __init__(
-        self, master: tk.Misc, desk: Desk, theme: Theme, changed: Callable[[bool], None]
+        self, master: tk.Misc, document: Document, theme: Theme, changed: Callable[[bool], None]
     ) -> None:
         super().__init__(
             master,
@@ -55,7 +55,7 @@ class Paper(tk.Canvas):
             takefocus=True,
             cursor="crosshair",
         )
-        self.desk, self.theme, self.changed = desk, theme, changed
+        self.document, self.theme, self.changed = document, theme, changed
         self.select: Callable[[int], None] = lambda _index: None
         self.fit = Fit(theme.scale)
         self.surface = InkSurface(1, 1)
@@ -106,16 +106,16 @@ class Paper(tk.Canvas):
     def _press(self, event: Any, *, erase: bool) -> str:
         self.focus_set()
         self.show_cursor(False)
-        if self.desk.gesture:  # a second button while the first is down: one gesture at a time
+        if self.document.gesture:  # a second button while the first is down: one gesture at a time
             return "break"
         label = self._label_at(event.x, event.y)
         if label is not None and not erase:
             self.select(label)
             return "break"
-        self._erasing = erase or self.desk.tool != "pen"
+        self._erasing = erase or self.document.tool != "pen"
         self._hide_hint()
-        before, strokes = self.desk.sketch.picture, self.desk.sketch.strokes
-        self.desk.press(*self._place(event), erase=erase)
+        before, strokes = self.document.drawing.picture, self.document.drawing.strokes
+        self.document.press(*self._place(event), erase=erase)
         if self._erasing:
             self._show_erased(strokes)
         elif before is not None:
@@ -127,10 +127,10 @@ class Paper(tk.Canvas):
         return "break"
 
     def _motion(self, event: Any) -> None:
-        if not self.desk.gesture:
+        if not self.document.gesture:
             return
-        strokes = self.desk.sketch.strokes if self._erasing else ()
-        moved = self.desk.move(*self._place(event))
+        strokes = self.document.drawing.strokes if self._erasing else ()
+        moved = self.document.move(*self._place(event))
         self._show_eraser(event)
         if not moved:
             return
@@ -141,10 +141,10 @@ class Paper(tk.Canvas):
         self.changed(False)
 
     def _release(self, _event: Any) -> None:
-        if not self.desk.gesture:
+        if not self.document.gesture:
             return
-        stroke = self.desk.sketch.current
-        changed = self.desk.release()
+        stroke = self.document.drawing.current
+        changed = self.document.release()
         self.itemconfigure(self._eraser_item, state="hidden")
         if stroke is not None:
             # The provisional straight ends give way to the smoothed line.
@@ -153,7 +153,7 @@ class Paper(tk.Canvas):
             self.changed(True)
 
     def _step(self, dx: int, dy: int, large: bool, _event: Any) -> str:
-        drew = self.desk.step(dx, dy, large=large)
+        drew = self.document.step(dx, dy, large=large)
         if drew:
             self._draw_latest()
             self.changed(False)
@@ -162,7 +162,7 @@ class Paper(tk.Canvas):
 
     def _toggle_pen(self) -> str:
         self._hide_hint()
-        down = self.desk.toggle_pen()
+        down = self.document.toggle_pen()
         self.refresh()
         self.show_cursor(True)
         self.event_generate("<<PenDown>>" if down else "<<PenUp>>")
@@ -183,7 +183,7 @@ class Paper(tk.Canvas):
         width, height = self._size
         if width < 2 or height < 2 or (width, height) == self.surface.size:
             return
-        self.desk.resize(width / self.theme.scale, height / self.theme.scale)
+        self.document.resize(width / self.theme.scale, height / self.theme.scale)
         self.surface = InkSurface(width, height)
         self._screen = ImageTk.PhotoImage("RGB", (width, height), master=self)
         self.refresh()
@@ -207,15 +207,15 @@ class Paper(tk.Canvas):
     def refresh(self, box: PixelBox | None = None) -> None:
         """Draw the sheet anew, inside a box of pixels or everywhere."""
         width, height = self.surface.size
-        fit = self.desk.fit(width, height)
+        fit = self.document.fit(width, height)
         if fit != self.fit:
             self.fit, box = fit, None
-        picture = self.desk.sketch.picture
+        picture = self.document.drawing.picture
         if picture is not None:
             self._draw_picture(picture.ink)
             box = None
         else:
-            drawn = self.surface.redraw(self.desk.sketch.strokes, self.fit, box)
+            drawn = self.surface.redraw(self.document.drawing.strokes, self.fit, box)
             if drawn is None:
                 return
             box = drawn
@@ -247,21 +247,21 @@ class Paper(tk.Canvas):
 
     def _show_erased(self, before: tuple[Stroke, ...]) -> None:
         """Draw anew where strokes have gone or were cut; what is left of them lies within."""
-        left = set(self.desk.sketch.strokes)  # strokes are equal only to themselves
+        left = set(self.document.drawing.strokes)  # strokes are equal only to themselves
         gone = [stroke for stroke in before if stroke not in left]
         if gone:
             self.refresh(self._pixels_of(gone))
 
     def _draw_latest(self) -> None:
         """Draw the last segment of the stroke under way, at once."""
-        points = self.desk.sketch.latest(3)
+        points = self.document.drawing.latest(3)
         if len(points) == 0:
             return
         line = smoothed(points)
         if len(points) == 3:  # the part before the first middle is already there
             line = line[1:]
         pixels = (line * self.fit.scale + (self.fit.dx, self.fit.dy)).astype(np.float32)
-        box = self.surface.add_line(pixels, self.desk.sketch.width * self.fit.scale)
+        box = self.surface.add_line(pixels, self.document.drawing.width * self.fit.scale)
         if box is not None:
             self._copy(box)
 
@@ -346,7 +346,7 @@ class Paper(tk.Canvas):
 
     def show_cursor(self, visible: bool) -> None:
         """Show or hide the crosshair of drawing by keys."""
-        x, y = (v + self._inset for v in self.fit.to_pixels(*self.desk.cursor))
+        x, y = (v + self._inset for v in self.fit.to_pixels(*self.document.cursor))
         arm = self.theme.px(9)
         ends = ((x - arm, y, x + arm, y), (x, y - arm, x, y + arm))
         for item, place in zip(self._cursor_items, ends, strict=True):
@@ -359,7 +359,7 @@ class Paper(tk.Canvas):
     def _show_eraser(self, event: Any) -> None:
         if not self._erasing:
             return
-        radius = self.desk.eraser_radius * self.fit.scale
+        radius = self.document.eraser_radius * self.fit.scale
         self.coords(
             self._eraser_item,
             *(event.x - radius, event.y - radius, event.x + radius, event.y + radius),
@@ -372,7 +372,7 @@ class Paper(tk.Canvas):
 
     def _place_hint(self) -> None:
         width, height = self.surface.size
-        state = "normal" if self.desk.sketch.empty else "hidden"
+        state = "normal" if self.document.drawing.empty else "hidden"
         self.coords(self._hint, width / 2, height / 2 - self.theme.px(10))
         self.coords(self._hint_more, width / 2, height / 2 + self.theme.px(18))
         self.itemconfigure(self._hint, state=state)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console import texts
-from nn.console.answers import Shown
-from nn.console.ink import colour_table
-from nn.console.theme import Theme
+from nn.console.document.wording import Shown
+from nn.console.views.raster import colour_table
+from nn.console.views.theme import Theme
 
 WIDTH = 304
 """Inner width of the card in design units."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nn.console import texts
-from nn.console.heat import Overlay, diverging, legend, over_ink
-from nn.console.panels import WIDTH, Panel, Screen
+from nn.console.views.heat import Overlay, diverging, legend, over_ink
+from nn.console.views.panels import WIDTH, Panel, Screen
 from nn.explain import why
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class WhyPanel(Panel):
 
     def refresh(self) -> None:
         """Compute the view for the digit looked at, once the pen rests."""
-        mode, reader = self.mode.get(), self.app.desk.reader
+        mode, reader = self.mode.get(), self.app.document.reader
         aside = reader.inside_note if reader is not None else ""
         self._note.configure(text=f"{texts.WHY_NOTES[mode]} {aside}".rstrip())
         if mode == "towards":
@@ -99,14 +99,14 @@ class WhyPanel(Panel):
 
     def _begin(self) -> None:
         self._waiting = None
-        focus, reader = self.app.desk.focus, self.app.desk.reader
+        focus, reader = self.app.document.focus, self.app.document.reader
         if reader is None or reader.inside is None or focus is None or not focus.image.any():
             self._heat = None
             side = self.theme.px(VIEW) // 28 * 28
             self.screen.show(Image.new("RGB", (side, side), self.theme.palette.paper))
             closed = reader is not None and reader.inside is None
             self._result.configure(text="" if closed else texts.PANEL_EMPTY)
-            self.app.paper.show_overlay(None)
+            self.app.canvas.show_overlay(None)
             return
         if self._working:
             self._again = True
@@ -183,12 +183,12 @@ class WhyPanel(Panel):
 
     def _lay_over(self) -> None:
         """Lay the heat over the drawing on the sheet, or take it away."""
-        steps = self.app.desk.steps()
+        steps = self.app.document.steps()
         if not self.overlay.get() or self._heat is None or steps is None:
-            self.app.paper.show_overlay(None)
+            self.app.canvas.show_overlay(None)
             return
         box = (*steps.to_drawing(0, 0), *steps.to_drawing(28, 28))
-        self.app.paper.show_overlay(Overlay(self._heat, diverging(self.theme.palette), box))
+        self.app.canvas.show_overlay(Overlay(self._heat, diverging(self.theme.palette), box))
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
@@ -200,4 +200,4 @@ class WhyPanel(Panel):
         if self._waiting is not None:
             self.after_cancel(self._waiting)
             self._waiting = None
-        self.app.paper.show_overlay(None)
+        self.app.canvas.show_overlay(None)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nn.console.ink import PixelBox
-from nn.console.ink import coloured as looked_up
-from nn.console.palette import Palette
-from nn.console.sketch import Box, Fit
+from nn.console.document.drawing import Box, Fit
+from nn.console.views.palette import Palette
+from nn.console.views.raster import PixelBox
+from nn.console.views.raster import coloured as looked_up
 
 LEVELS = 127
 """Colours on either side of zero; with zero and a background they fill a palette of 256."""

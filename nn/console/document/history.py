@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from nn.console.sketch import Sheet
+from nn.console.document.drawing import Sheet
 
 LENGTH = 60
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from nn.console.sketch import Fit, Points, Stroke
+from nn.console.document.drawing import Fit, Points, Stroke
 
 PixelBox = tuple[int, int, int, int]
 OVERSAMPLING = 4
