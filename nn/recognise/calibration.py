@@ -15,6 +15,8 @@ from .rejection import Floats, fit_rejection
 
 BINS = 15
 SCRIBBLES = 4000
+SURE_ERROR = 0.0005  # share of wrong answers tolerated among the sure ones
+MOST_UNSURE = 0.02  # largest share of the digits to be called "not sure"
 FIGURES = 10  # decimals kept in the file
 
 
@@ -67,9 +69,7 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def expected_calibration_error(
-    probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS
-) -> float:
+def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins, in [0, 1].
 
     The bins divide the confidence, the largest of the probabilities (N, K); each weighs as many
@@ -77,8 +77,8 @@ def expected_calibration_error(
     """
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
-    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(index, weights=confidence - right, minlength=bins)
+    index = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    gap = np.bincount(index, weights=confidence - right, minlength=BINS)
     return float(np.abs(gap).sum() / len(y))
 
 
@@ -106,8 +106,6 @@ def calibrate(
     images: ArrayLike,
     labels: ArrayLike,
     seed: int = 0,
-    error: float = 0.0005,
-    most_unsure: float = 0.02,
     accepted: float = 0.995,
 ) -> Calibration:
     """Fit temperature and limits on validation images and write them to `model.metadata`.
@@ -123,10 +121,6 @@ def calibrate(
     labels : (N,) int
     seed : int
         Of the scribbles the rejection classifier is fitted on.
-    error : float
-        Wrong answers tolerated among the sure ones.
-    most_unsure : float
-        Largest share of digits to be called "not sure".
     accepted : float
         Share of the digits that must pass as digits.
 
@@ -154,7 +148,7 @@ def calibrate(
     logits, features = look(model, x)
     temperature = fit_temperature(logits, y)
     probabilities = softmax(logits, temperature)
-    unsure_below = choose_unsure(probabilities, y, error, most_unsure)
+    unsure_below = choose_unsure(probabilities, y, SURE_ERROR, MOST_UNSURE)
     sure = probabilities.max(axis=1) >= unsure_below
     wrong = probabilities.argmax(axis=1) != y
 

@@ -32,8 +32,8 @@ Item = tuple[int, str, Callable[[], Any]]
 """Label, name, and what reads it."""
 
 
-def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (95 % with the default ``z``).
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a share.
 
     Unlike the textbook interval it stays in [0, 1] and is right near 100 %.
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
@@ -48,6 +48,7 @@ def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tup
             f"wilson_interval: expected 0 <= right <= total and total > 0, received "
             f"right = {right}, total = {total}. Count at least one example."
         )
+    z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
     share, scale = right / total, 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale

@@ -127,12 +127,7 @@ class Recogniser:
         self.rejection = Rejection.from_metadata(metadata.get("rejection"))
 
     def answers(self, images: ArrayLike) -> list[Answer]:
-        """Return the answers to normalised images, in their order.
-
-        Parameters
-        ----------
-        images : (N, 28, 28)
-            As `nn.drawing` makes them: float in [0, 1], ink = 1.
+        """Return the answers to normalised images (N, 28, 28), float in [0, 1], ink = 1.
 
         Raises
         ------
@@ -181,10 +176,8 @@ class Recogniser:
     def read_number(self, ink: ArrayLike | Sequence[ArrayLike]) -> Reading:
         """Read everything on the canvas: divide it into digits and read each.
 
-        Parameters
-        ----------
-        ink : list of strokes (P, 2), or ink image (H, W) as a float array in [0, 1]
-            A NumPy array of two dimensions is an image, anything else a list of strokes.
+        A NumPy array of two dimensions is an ink image (H, W) in [0, 1], anything else a list of
+        strokes (P, 2).
         """
         if isinstance(ink, np.ndarray) and ink.ndim == 2:
             segments = segment_ink(ink, self._worth)

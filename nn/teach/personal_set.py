@@ -39,23 +39,14 @@ class Example:
 class PersonalSet:
     """A user's corrections in an HDF5 file of their own.
 
-    Parameters
-    ----------
-    path : path
-        The file; made when the first correction is added. A damaged one is moved aside, never
-        deleted.
-
-    Attributes
-    ----------
-    examples : list of Example
-    kept_aside : Path or None
-        Where a damaged file was moved to when this set was opened.
+    The file is made when the first correction is added. A damaged one is moved aside, never
+    deleted.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.examples: list[Example] = []
-        self.kept_aside: Path | None = None
+        self.kept_aside: Path | None = None  # where a damaged file was moved to
         if self.path.exists():
             try:
                 self.examples = read_set(self.path)
