@@ -21,7 +21,8 @@ from nn.fast.conv.winograd.unpooled import WinogradConv, winograd_pays
 from nn.fast.dense.stage import DenseStage
 from nn.fast.engine.stages import FusedStage, PlainStage, Runner, Stage, pools_by_two
 from nn.fast.norm.stage import NormRelu, norm_relu_length
-from nn.layers import Activation, Conv2D, Dense, Dropout, Flatten, Layer, Reshape
+from nn.layers import Conv2D, Dense, Dropout, Flatten, Layer, Reshape
+from nn.layers.activation import ActivationLayer
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _only_reshapes(pair: Sequence[Layer]) -> bool:
 
 
 def _is_activation(layer: Layer | None, name: str) -> bool:
-    return isinstance(layer, Activation) and layer.activation == name
+    return isinstance(layer, ActivationLayer) and layer.activation == name
 
 
 def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | None:

@@ -21,7 +21,8 @@ from nn.fast.norm.kernels import (
     norm_relu_sums,
 )
 from nn.fast.simd import LANES
-from nn.layers import Activation, BatchNormalization, Layer
+from nn.layers import BatchNormalization, Layer
+from nn.layers.activation import ActivationLayer
 from nn.reference import Array
 
 
@@ -30,7 +31,7 @@ def norm_relu_length(layers: Sequence[Layer]) -> int:
     norm, activation, pooling = [*layers[:3], None, None][:3]
     if type(norm) is not BatchNormalization or norm.input_shape[-1] % LANES:
         return 0
-    if not isinstance(activation, Activation) or activation.activation != "relu":
+    if not isinstance(activation, ActivationLayer) or activation.activation != "relu":
         return 0
     H, W = norm.input_shape[:2] if len(norm.input_shape) == 3 else (1, 1)
     even = H % 2 == 0 and W % 2 == 0
