@@ -1,8 +1,19 @@
 """A convolutional network for handwritten digits, written by hand in NumPy and Numba.
 
-Reading order: ``nn.layers.base`` (the contract), ``nn.layers.weighted``, ``nn.reference`` (the
-arithmetic), ``nn.models`` and ``nn.training`` (the loop), ``nn.gradcheck`` (is it right?), then
-``nn.fast.operations`` and ``nn.fast`` (why it is fast).
+Reading order, the network one studies:
+
+1. ``nn.layers.base``: the contract of a layer
+2. ``nn.layers.dense``, ``nn.layers.conv``, ``nn.layers.pooling``, ``nn.layers.activation``,
+   ``nn.layers.dropout``: forward and backward, one under the other
+3. ``nn.reference``: the arithmetic they call, in plain NumPy, with its derivations
+4. ``nn.losses`` and ``nn.training``: the loss, the training step, the loop
+
+Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and
+``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment`` and
+``nn.synthetic`` give images to learn from, ``nn.train`` is what ``train.py`` does, ``nn.saving``
+reads and writes model files, ``nn.drawing`` brings ink and photographs to 28x28 pixels,
+``nn.recognise``, ``nn.explain`` and ``nn.teach`` use a trained network, and ``nn.console`` is the
+window.
 """
 
 from nn import (

@@ -123,7 +123,7 @@ _BY_NAME: dict[str, Callable[[], Initializer]] = {
 }
 
 
-def get(identifier: str | Initializer) -> Initializer:
+def get(identifier: Any) -> Initializer:
     """Return the initialiser called ``identifier`` (``"glorot_uniform"`` or ``"GlorotUniform"``).
 
     Raises
@@ -135,6 +135,8 @@ def get(identifier: str | Initializer) -> Initializer:
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
+    if isinstance(identifier, dict):  # as ``serialize`` returns it
+        identifier = identifier["class_name"]
     if identifier not in _BY_NAME:
         names = ", ".join(_snake(name) for name in INITIALIZERS)
         raise ValueError(f"initializer: expected one of {names}, received {identifier!r}.")

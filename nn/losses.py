@@ -2,19 +2,23 @@
 
 Cross-entropy is ``-sum over k of t_k * log p_k``, averaged over the batch: the surprise at the true
 class under the predicted probabilities. Where a model ends in a softmax, training computes softmax
-and loss together from the logits (``nn.reference.softmax_crossentropy_forward``), which is stable
-for every input; the class methods here serve the other cases and evaluation.
+and loss together from the logits (``Loss.fuse``), which is stable for every input.
 """
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nn import ops
 from nn.reference import Array
+
+if TYPE_CHECKING:
+    from nn.layers import Layer
 
 EPSILON = 1e-7  # probabilities are kept this far from 0 and 1, as Keras does
 
@@ -97,6 +101,24 @@ class Loss:
         share = np.where(inside, targets, 0)
         dq: Array = (share.sum(axis=-1, keepdims=True) - share / np.maximum(p, EPSILON)) / total / N
         return dq.astype(y_pred.dtype, copy=False)
+
+    def fuse(self, layers: Sequence[Layer]) -> tuple[Sequence[Layer], Loss]:
+        """Return the layers and the loss to train with: without a softmax, from its logits.
+
+        Softmax and cross-entropy have one simple derivative together, and no logarithm of 0 can
+        occur. A loss with formulas of its own, and layers that end in no softmax, stay as they are.
+        """
+        head = layers[-1]
+        own = type(self).values is not Loss.values or type(self).gradient is not Loss.gradient
+        if self.from_logits or own or getattr(head, "activation", None) != "softmax":
+            return layers, self
+        linear = head.without_activation() if hasattr(head, "without_activation") else head
+        body = [*layers[:-1], *([] if linear is None else [linear])]
+        if linear is head or not body:
+            return layers, self
+        loss = copy.copy(self)
+        loss.from_logits = True
+        return body, loss
 
     def __call__(self, y_true: Any, y_pred: Any) -> float:
         """Return the mean loss in nats."""

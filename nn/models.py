@@ -1,37 +1,32 @@
-"""``Sequential``: layers in a row, trained and asked like a Keras model."""
+"""``Sequential``: layers in a row, trained and used like a Keras model."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
-from nn import losses, optimizers, runtime, summary
+from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
-from nn.checks import as_array, as_examples, as_pair, as_whole
-from nn.layers import Layer
-from nn.layers.base import shape_remedy
+from nn.layers import Dropout, InputLayer, Layer, deserialize, serialize
+from nn.layers.arguments import as_shape, unused_name
+from nn.layers.weights import Weights
 from nn.metrics import name_of
-from nn.network import Network
-from nn.reference import Array
-from nn.training import (
-    ArrayBatches,
-    CheckedBatches,
-    EngineLike,
-    PlainEngine,
-    fit,
-    gather,
-    is_dataset,
-)
+from nn.reference import Array, Shape
+
+if TYPE_CHECKING:
+    from nn.fast.flat import FlatWeights
 
 __all__ = ["Sequential", "load_model"]
 
+Value = TypeVar("Value")
 
-class Sequential(Network):
+
+class Sequential(Weights):
     """Layers in a row: the output of each is the input of the next.
 
     Parameters
@@ -48,13 +43,6 @@ class Sequential(Network):
     ----------
     layers : list of Layer
         Without the ``InputLayer``.
-    parameters : array (P,)
-        All trained weights as one flat, 64-byte-aligned vector, layer by layer, kernel before
-        bias. ``layer.params`` are views into it.
-    gradients : array (P,)
-        Their gradients in the same order.
-    optimizer, loss
-        Set by ``compile``.
     metadata : dict
         Provenance that ``save`` writes into the file: numbers, strings, lists and dicts.
     stop_training : bool
@@ -65,49 +53,189 @@ class Sequential(Network):
 
     def __init__(
         self,
-        layers: Iterable[Layer | Network] | None = None,
+        layers: Iterable[Layer | Sequential] | None = None,
         name: str | None = None,
         seed: int | None = None,
         dtype: str = "float32",
     ) -> None:
+        if dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}.")
+        self.name = name or "sequential"
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.layers: list[Layer] = []
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
         self.history: History | None = None
         self.metric: str | None = None
+        weights, order = utils.seed_sequence(seed).spawn(2)
+        self._weight_rng = np.random.default_rng(weights)
+        self._order_rng = np.random.default_rng(order)
+        self._input_shape: Shape | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
-        self._engine: EngineLike | None = None
+        self._flat: FlatWeights | None = None
+        self._engine: training.EngineLike | None = None
         self._engine_setting: tuple[str, str] = ("", "")
-        self._engine_parameters: Array | None = None
-        super().__init__(layers, name, seed, dtype)
+        if isinstance(layers, Layer | Sequential):
+            raise TypeError(f"Sequential: expected a list of layers, received {layers!r}.")
+        for layer in layers or ():
+            self.add(layer)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine out of copies; each model makes its own."""
-        return {**self.__dict__, "_engine": None}
+        """Leave the engine and the vectors it shares out of copies; each model makes its own."""
+        return {**self.__dict__, "_engine": None, "_flat": None}
 
-    # -- the direct call ------------------------------------------------------------------------
+    # -- building ----------------------------------------------------------------------------
+
+    def add(self, layer: Layer | Sequential) -> None:
+        """Append ``layer``, or the layers of a model; built at once if the input shape is known.
+
+        Raises
+        ------
+        TypeError
+            If ``layer`` is not a Layer.
+        """
+        if isinstance(layer, Sequential):
+            self._input_shape = self._input_shape or layer._input_shape
+            for inner in layer.layers:
+                self.add(inner)
+            return
+        if not isinstance(layer, Layer):
+            raise TypeError(f"add: expected a layer, received {layer!r}.")
+        if any(layer is other for other in self.layers):
+            raise ValueError(
+                f"add: expected a layer that is not yet in the model, received {layer.name} again. "
+                "Make a second one."
+            )
+        if not self.layers and layer.given_input_shape is not None:
+            self._input_shape = layer.given_input_shape
+        if isinstance(layer, InputLayer):
+            return
+        layer.name = unused_name(layer.name, {other.name for other in self.layers})
+        self.layers.append(layer)
+        self._flat = self._engine = None
+        if self._input_shape is not None:
+            self.build()
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return bool(self.layers) and all(layer.built for layer in self.layers)
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Create the weights for inputs of ``input_shape``, with or without a leading None.
+
+        Raises
+        ------
+        ValueError
+            If no shape is known, or the model is built for another.
+        """
+        if input_shape is not None:
+            batched = len(input_shape) > 0 and input_shape[0] is None
+            given = as_shape("build", input_shape[1:] if batched else input_shape)
+            if self._input_shape not in (None, given):
+                raise ValueError(
+                    f"build: expected input_shape {self._input_shape}, as built, received {given}."
+                )
+            self._input_shape = given
+        shape = self.input_shape
+        for layer in self.layers:
+            if not layer.built:
+                layer.build(shape, self._weight_rng, self.dtype)
+            elif layer.input_shape != shape:
+                raise ValueError(
+                    f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
+                    f"received {shape}."
+                )
+            shape = layer.output_shape
+
+    def build_for(self, example_shape: Shape) -> None:
+        """Create the weights for inputs of ``example_shape``, if no shape is known yet."""
+        if self._input_shape is None:
+            self.build(example_shape)
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input, without the batch axis."""
+        if self._input_shape is None:
+            raise ValueError(
+                f"{self.name}: the input shape is not known. Start the model with "
+                "Input((28, 28, 1)) or call build((28, 28, 1))."
+            )
+        return self._input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output, without the batch axis."""
+        self.build()
+        return self.layers[-1].output_shape if self.layers else self.input_shape
+
+    # -- weights -----------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights in Keras's order, layer by layer; the arrays themselves."""
+        self.build()
+        return [w for layer in self.layers for w in layer.weights]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that are trained, layer by layer, kernel before bias."""
+        self.build()
+        return [w for layer in self.layers for w in layer.params.values()]
+
+    @property
+    def flat(self) -> FlatWeights:
+        """The trained weights and their gradients as vectors; the layers' arrays are views."""
+        if self._flat is None or not self._flat.holds():
+            from nn.fast.flat import FlatWeights
+
+            self.build()
+            self._flat = FlatWeights(self.layers, self.dtype)
+        return self._flat
+
+    @property
+    def parameters(self) -> Array:
+        """All trained weights as one vector (P,); changing it changes the model."""
+        return self.flat.parameters
+
+    @property
+    def gradients(self) -> Array:
+        """The gradients of ``parameters`` from the last step, in the same order."""
+        return self.flat.gradients
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return the layer called ``name``, or the one at ``index``; ValueError without one."""
+        if index is not None and -len(self.layers) <= index < len(self.layers):
+            return self.layers[index]
+        names = [layer.name for layer in self.layers]
+        if name in names:
+            return self.layers[names.index(name)]
+        wanted = index if name is None else name
+        raise ValueError(f"get_layer: expected one of {', '.join(names)}, received {wanted!r}.")
+
+    # -- the two directions ------------------------------------------------------------------
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """Run the layers over a batch ``x`` of shape (N, *input_shape), one after the other."""
+        self.build_for(x.shape[1:])
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        return x
+
+    def backward(self, dy: Array) -> Array:
+        """Return dLoss/dx for dy = dLoss/dy; assign every layer's ``grads``.
+
+        Needs ``forward(x, training=True)`` before.
+        """
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+        return dy
 
     def __call__(self, x: Any, training: bool = False) -> Array:
         """Return the outputs for a batch ``x``: the quick way for a few images."""
-        batch = self._as_input(x)
+        batch = batches.as_input(self, x)
         return self.forward(batch, training=True) if training else self.engine.predict(batch)
-
-    def _as_input(self, x: Any, argument: str = "x") -> Array:
-        """Return ``x`` as a contiguous array of the model's dtype, its shape checked."""
-        batch = as_array(argument, x)
-        if batch.dtype.kind not in "fiub":
-            raise ValueError(
-                f"{self.name}: expected numbers in {argument}, received {batch.dtype}."
-            )
-        if self._input_shape is None:
-            self.build(batch.shape[1:])
-        if batch.shape[1:] != self.input_shape:
-            expected = ", ".join(["N", *map(str, self.input_shape)])
-            raise ValueError(
-                f"{self.name}: expected {argument} of shape ({expected}), received {batch.shape}."
-                f"{shape_remedy(batch.shape, self.input_shape)}"
-            )
-        return np.ascontiguousarray(batch, dtype=self.dtype)
 
     # -- training ----------------------------------------------------------------------------
 
@@ -140,7 +268,7 @@ class Sequential(Network):
         self._optimizer, self._loss, self.metric = chosen
         self._engine = None
         if self._input_shape is not None and self.layers:
-            self._optimizer.build(self.parameters.size, self.dtype)
+            self._optimizer.build(self.trainable_weights)
 
     @property
     def compiled(self) -> bool:
@@ -150,95 +278,53 @@ class Sequential(Network):
     @property
     def optimizer(self) -> optimizers.Optimizer:
         """The optimiser given to ``compile``."""
-        if self._optimizer is None:
-            raise RuntimeError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
-        return self._optimizer
+        return self._set_by_compile(self._optimizer)
 
     @property
     def loss(self) -> losses.Loss:
         """The loss given to ``compile``."""
-        if self._loss is None:
+        return self._set_by_compile(self._loss)
+
+    def _set_by_compile(self, value: Value | None) -> Value:
+        if value is None:
             raise RuntimeError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
-        return self._loss
+        return value
 
     @property
-    def engine(self) -> EngineLike:
+    def engine(self) -> training.EngineLike:
         """What runs this model now: the fast stage where it fits, else the plain layers."""
-        setting, parameters = (runtime.backend(), runtime.engine()), self.parameters
-        stale = setting != self._engine_setting or parameters is not self._engine_parameters
-        if self._engine is None or stale:
-            self._engine = self._new_engine()
-            self._engine_setting, self._engine_parameters = setting, parameters
+        setting = runtime.backend(), runtime.engine()
+        current = self._engine is not None and self._engine.is_current()
+        if self._engine is None or not current or setting != self._engine_setting:
+            self.build()
+            self._engine, self._engine_setting = training.engine_for(self), setting
         return self._engine
 
-    def _new_engine(self) -> EngineLike:
-        if runtime.backend() == "numba" and runtime.engine() == "auto":
-            from nn.fast.engine.engine import prepare
-
-            return prepare(self) or PlainEngine(self)
-        return PlainEngine(self)
-
-    def _ready(self) -> None:
-        """Give the optimiser its slots if the model was built after ``compile``."""
-        slots = self.optimizer.slots
-        sizes = {slot.size for slot in slots.values()}
-        if len(slots) != len(self.optimizer.slot_names) or sizes - {self.parameters.size}:
-            self.optimizer.build(self.parameters.size, self.dtype)
+    def prepare_optimizer(self) -> None:
+        """Give the optimiser its slots, if the model was built after ``compile``."""
+        if not self.optimizer.fits(self.trainable_weights):
+            self.optimizer.build(self.trainable_weights)
 
     def train_checked(self, x: Any, y: Any) -> tuple[float, int]:
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
-        return self.engine.train_step(self._as_input(x), y)
+        return self.engine.train_step(batches.as_input(self, x), y)
+
+    def train_on_batch(self, x: Any, y: Any) -> Any:
+        """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
+        batch = batches.as_input(self, batches.as_examples("x", x))
+        labels = batches.as_labels(self, y, len(batch))
+        self.prepare_optimizer()
+        loss, correct = self.engine.train_step(batch, labels)
+        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
 
     @property
     def metrics_names(self) -> list[str]:
         """The names of what ``evaluate`` and ``train_on_batch`` return."""
         return list(self.name_figures(0.0, 0.0))
 
-    def train_on_batch(self, x: Any, y: Any) -> Any:
-        """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
-        batch = self._as_input(as_examples("x", x))
-        labels = self.as_labels(y, len(batch))
-        self._ready()
-        loss, correct = self.engine.train_step(batch, labels)
-        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
-
     def name_figures(self, loss: float, accuracy: float) -> Logs:
         """Return the figures of a step or an epoch under the names asked for in ``compile``."""
-        logs = {"loss": loss}
-        if self.metric is not None:
-            logs[self.metric] = accuracy
-        return logs
-
-    def as_labels(self, y: Any, count: int, argument: str = "y") -> Array:
-        """Return labels for ``count`` examples as the loss wants them, checked."""
-        if not self.layers or len(self.output_shape) != 1:
-            shape = ", ".join(["N", *map(str, self.output_shape)])
-            raise ValueError(
-                f"{self.name}: expected a last layer with outputs (N, K), received "
-                f"{len(self.layers)} layers and outputs ({shape}). End with Flatten and Dense."
-            )
-        labels = self.loss.check(y, self.output_shape[-1])
-        if len(labels) != count:
-            raise ValueError(
-                f"{argument}: expected {count} labels, one an example, received {len(labels)}."
-            )
-        return labels
-
-    def _as_data(self, x: Any, y: Any, prefix: str = "") -> tuple[Array, Array]:
-        """Return (x, y) with everything checked that can be checked before training."""
-        images = as_examples(f"{prefix}x", x)
-        if y is None:
-            raise ValueError(f"{prefix}y: expected labels, received None.")
-        if images.dtype.kind == "f":
-            with np.errstate(over="ignore"):  # what is too large becomes infinite
-                extremes = np.array([images.min(), images.max()]).astype(self.dtype)
-            if not np.isfinite(extremes).all():
-                raise ValueError(
-                    f"{prefix}x: expected finite {self.dtype} numbers, received NaN or infinity. "
-                    "Find them with np.isfinite(x)."
-                )
-        self._as_input(images[:1], f"{prefix}x")
-        return images, self.as_labels(y, len(images), f"{prefix}y")
+        return {"loss": loss} if self.metric is None else {"loss": loss, self.metric: accuracy}
 
     def fit(
         self,
@@ -261,29 +347,22 @@ class Sequential(Network):
 
         Parameters
         ----------
-        x : array (N, *input_shape), or a data set of batches
-            A data set has ``__len__``, ``__getitem__(i) -> (x, y)`` and perhaps ``on_epoch_end``.
+        x : array (N, *input_shape), or ``nn.batches.Batches``
         y : array
             (N, K) for categorical, (N,) for sparse categorical cross-entropy.
         batch_size : int
             Default 32.
-        epochs : int
-            Number of the last epoch.
+        epochs, initial_epoch : int
+            Number of the last epoch, and of epochs already done.
         verbose : {"auto", 0, 1, 2}
             0 silent; 1 or "auto" a live bar on a terminal; 2 one line an epoch.
         callbacks : list of Callback, or one
         validation_split : float
             In [0, 1): the fraction cut from the end of x and y, before shuffling.
-        validation_data : (x, y), or a data set of batches
+        validation_data : (x, y), or ``nn.batches.Batches``
         shuffle : bool
             New order every epoch.
-        initial_epoch : int
-            Number of epochs already done.
         validation_batch_size, validation_freq : int
-
-        Returns
-        -------
-        History
 
         Raises
         ------
@@ -293,57 +372,19 @@ class Sequential(Network):
         for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise TypeError(f"fit: {argument} is not supported. Leave it out.")
-        if not isinstance(validation_split, int | float) or not 0 <= validation_split < 1:
-            raise ValueError(
-                f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
-            )
-        calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        for call in calls:
-            if not isinstance(call, Callback):
-                raise TypeError(
-                    f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
-                )
-        size = as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
-        validation = None
-        if y is None and is_dataset(x):
-            if batch_size is not None or validation_split:
-                raise ValueError(
-                    "fit: expected neither batch_size nor validation_split with a data set, which "
-                    f"makes its own batches, received {batch_size!r} and {validation_split!r}."
-                )
-            batches: Any = CheckedBatches(x, self.as_labels)
-        else:
-            images, labels = self._as_data(x, y)
-            if validation_split and validation_data is None:
-                cut = math.floor(len(images) * (1 - validation_split))
-                if not 0 < cut < len(images):
-                    raise ValueError(
-                        "validation_split: expected a fraction that leaves examples on both sides, "
-                        f"received {validation_split!r} of {len(images)} examples."
-                    )
-                validation = images[cut:], labels[cut:]
-                images, labels = images[:cut], labels[:cut]
-            batches = ArrayBatches(images, labels, size, self._order_rng if shuffle else None)
-        if is_dataset(validation_data):
-            validation_data = gather(validation_data)
-        if validation_data is not None:
-            validation_x, validation_y = as_pair("validation_data", validation_data)
-            validation = self._as_data(validation_x, validation_y, "validation_")
-        self._ready()
-        logger = [] if not verbose else [ProgressLogger(False if verbose == 2 else None)]
-        self.history = fit(
-            self,
-            batches,
-            as_whole("epochs", epochs, 1),
-            as_whole("initial_epoch", initial_epoch, 0),
-            [*calls, *logger],
-            validation,
-            validation_batch_size or size,
-            as_whole("validation_freq", validation_freq, 1),
-        )
+        calls = training.checked_callbacks(callbacks)
+        rng = self._order_rng if shuffle else None
+        data = batches.for_training(self, x, y, batch_size, validation_split, validation_data, rng)
+        self.prepare_optimizer()
+        if verbose:
+            calls.append(ProgressLogger(False if verbose == 2 else None))
+        whole = batches.as_whole
+        limits = whole("epochs", epochs, 1), whole("initial_epoch", initial_epoch, 0)
+        freq = whole("validation_freq", validation_freq, 1)
+        self.history = training.fit(self, *data, *limits, calls, freq)
         return self.history
 
-    # -- asking ------------------------------------------------------------------------------
+    # -- predicting --------------------------------------------------------------------------
 
     def predict(
         self,
@@ -358,14 +399,7 @@ class Sequential(Network):
         ``batch_size``, ``verbose``, ``steps`` and ``callbacks`` are Keras's and change nothing
         here: batches are cut to fit the caches.
         """
-        images = as_examples("x", x)
-        if images.dtype == self.dtype:
-            return self.engine.predict(self._as_input(images))
-        chunk = 4096  # converting integer images piece by piece keeps the copy small
-        parts = [
-            self.engine.predict(self._as_input(images[start : start + chunk]))
-            for start in range(0, len(images), chunk)
-        ]
+        parts = [self.engine.predict(part) for part in batches.input_parts(self, x)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def evaluate(
@@ -378,73 +412,86 @@ class Sequential(Network):
     ) -> Any:
         """Return the loss over (x, y), or ``[loss, accuracy]`` if accuracy is a metric.
 
-        Parameters
-        ----------
-        x, y : arrays as for ``fit``, or a data set of batches as x
-        batch_size, verbose
-            Keras's; results do not depend on them.
-        return_dict : bool
-            Return ``{"loss": …, "accuracy": …}`` instead.
+        ``x`` and ``y`` are as for ``fit``; the result does not depend on ``batch_size``. With
+        ``return_dict`` it is ``{"loss": …, "accuracy": …}``.
         """
-        if y is None and is_dataset(x):
-            x, y = gather(x)
-        logs = self.evaluate_checked(*self._as_data(x, y))
+        if y is None and batches.is_dataset(x):
+            x, y = batches.gather(x)
+        logs = training.evaluate(self, *batches.as_data(self, x, y))
         return logs if return_dict else _plain_or_list(logs)
-
-    def evaluate_checked(self, x: Array, y: Array, batch_size: int = 0) -> Logs:
-        """Return loss and accuracy over data that ``_as_data`` has checked."""
-        outputs = self.predict(x)
-        targets = self.loss.targets(y, outputs.shape[-1], outputs.dtype)
-        plain = self.loss.values(targets, outputs)
-        correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
-        return self.name_figures(float(plain.mean(dtype=np.float64)), float(correct))
 
     # -- describing and keeping --------------------------------------------------------------
 
     def summary(self, print_fn: Callable[[str], Any] = print, plan: bool = False) -> None:
-        """Print the layers, their output shapes and weights; with ``plan`` how they will run.
+        """Print the layers, their output shapes and weights, line by line with ``print_fn``.
 
-        Parameters
-        ----------
-        print_fn : callable
-            Called once a line.
-        plan : bool
-            Add the fast stage's plan: which layers it fused, which kernels it uses, what memory
-            it holds.
+        With ``plan`` also what the fast stage fused, its kernels, and the memory they hold.
         """
-        summary.write(self, print_fn, getattr(self.engine, "describe", None) if plan else None)
+        describe = getattr(self.engine, "describe", None) if plan else None
+        utils.print_summary(self, print_fn, describe)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the architecture as plain dicts, with Keras's keys."""
+        shape = None if self._input_shape is None else list(self._input_shape)
+        layers = [serialize(layer) for layer in self.layers]
+        return {"name": self.name, "input_shape": shape, "layers": layers}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], seed: int | None = None) -> Self:
+        """Make the model that ``get_config`` described, with new weights."""
+        model = cls(name=config.get("name"), seed=seed)
+        if config.get("input_shape"):
+            model.add(InputLayer(config["input_shape"]))
+        for entry in config["layers"]:
+            model.add(deserialize(entry))
+        return model
+
+    def random_state(self) -> dict[str, Any]:
+        """Return the state of every generator, so that a training can go on bit for bit."""
+        drops = [layer for layer in self.layers if isinstance(layer, Dropout)]
+        return {
+            "order": self._order_rng.bit_generator.state,
+            "dropout": {layer.name: layer.rng.bit_generator.state for layer in drops},
+        }
+
+    def set_random_state(self, state: dict[str, Any]) -> None:
+        """Go back to what ``random_state`` returned."""
+        self._order_rng.bit_generator.state = state["order"]
+        for layer in self.layers:
+            if isinstance(layer, Dropout):
+                layer.rng.bit_generator.state = state["dropout"][layer.name]
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
 
         ``.h5`` and ``.keras`` files open in Keras too. The file appears whole or not at all.
         """
-        from nn import saving
-
         if not overwrite and os.path.exists(filepath):
             raise FileExistsError(f"save: {os.fspath(filepath)} exists. Pass overwrite=True.")
-        saving.save_model(self, filepath)
+        _saving().save_model(self, filepath)
 
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Save the weights only."""
-        from nn import saving
-
-        saving.save_weights(self, filepath)
+        _saving().save_weights(self, filepath)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Load weights saved from a model of this architecture."""
-        from nn import saving
+        _saving().load_weights(self, filepath)
 
-        saving.load_weights(self, filepath)
+
+def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
+    """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
+    model: Sequential = _saving().load_model(filepath, **options)
+    return model
+
+
+def _saving() -> ModuleType:
+    """Return ``nn.saving``, imported when it is needed: it takes HDF5 along."""
+    from nn import saving
+
+    return saving
 
 
 def _plain_or_list(logs: Logs) -> Any:
     values = list(logs.values())
     return values if len(values) > 1 else values[0]
-
-
-def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
-    """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
-    from nn import saving
-
-    return saving.load_model(filepath, **options)

@@ -1,8 +1,10 @@
 """The operations the layers call: one name each, whichever backend does the work.
 
-On the ``"numba"`` backend a call goes to the function of that name in ``nn.fast.operations``
-(imported at the first call, so that ``import nn`` stays light), or to ``nn.reference`` where no
-kernel earns its place; on the ``"reference"`` backend always to ``nn.reference``, whose docstrings describe them.
+On the ``"numba"`` backend a name stands for the compiled function of ``nn.fast.operations``
+(imported at the first call, so that ``import nn`` stays light), or for that of ``nn.reference``
+where no kernel earns its place; on the ``"reference"`` backend always for the latter, whose
+docstrings describe them. Call them as ``ops.relu_forward(x)``: the names are bound anew when
+``nn.runtime.set_backend`` is called.
 """
 
 from __future__ import annotations
@@ -10,56 +12,37 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import Any
 
 from nn import reference, runtime
-
-Operation = TypeVar("Operation", bound=Callable[..., Any])
-
-
-@functools.cache
-def _kernel(name: str) -> Callable[..., Any] | None:
-    return getattr(importlib.import_module("nn.fast.operations"), name, None)
+from nn.reference import *  # noqa: F403 - the same names, at first the same functions
+from nn.reference import __all__
 
 
-def _dispatched(operation: Operation) -> Operation:
-    """Return ``operation`` with the backend looked up at every call."""
-    name = operation.__name__
+def _bind(module: ModuleType) -> None:
+    """Let every name stand for the function of ``module``, or of the reference without one."""
+    for name in __all__:
+        globals()[name] = getattr(module, name, getattr(reference, name))
 
-    @functools.wraps(operation)
+
+def _importing(name: str) -> Callable[..., Any]:
+    """Return a function that imports the kernels, binds all names to them and calls one."""
+
+    @functools.wraps(getattr(reference, name))
     def call(*args: Any, **kwargs: Any) -> Any:
-        kernel = _kernel(name) if runtime.backend() == "numba" else None
-        return (kernel or operation)(*args, **kwargs)
+        if runtime.backend() == "numba":
+            _bind(importlib.import_module("nn.fast.operations"))
+        return globals()[name](*args, **kwargs)
 
-    return call  # type: ignore[return-value]
+    return call
 
 
-conv2d_forward = _dispatched(reference.conv2d_forward)
-conv2d_backward_input = _dispatched(reference.conv2d_backward_input)
-conv2d_backward_kernel = _dispatched(reference.conv2d_backward_kernel)
-bias_gradient = _dispatched(reference.bias_gradient)
+def _use(backend: str) -> None:
+    if backend == "reference":
+        _bind(reference)
+    else:
+        globals().update({name: _importing(name) for name in __all__})
 
-maxpool2d_forward = _dispatched(reference.maxpool2d_forward)
-maxpool2d_backward = _dispatched(reference.maxpool2d_backward)
-avgpool2d_forward = _dispatched(reference.avgpool2d_forward)
-avgpool2d_backward = _dispatched(reference.avgpool2d_backward)
 
-dense_forward = _dispatched(reference.dense_forward)
-dense_backward_input = _dispatched(reference.dense_backward_input)
-dense_backward_kernel = _dispatched(reference.dense_backward_kernel)
-
-relu_forward = _dispatched(reference.relu_forward)
-relu_backward = _dispatched(reference.relu_backward)
-softmax_forward = _dispatched(reference.softmax_forward)
-softmax_backward = _dispatched(reference.softmax_backward)
-
-softmax_crossentropy_forward = _dispatched(reference.softmax_crossentropy_forward)
-softmax_crossentropy_backward = _dispatched(reference.softmax_crossentropy_backward)
-
-dropout_mask = _dispatched(reference.dropout_mask)
-batchnorm_forward = _dispatched(reference.batchnorm_forward)
-batchnorm_backward = _dispatched(reference.batchnorm_backward)
-
-sgd_step = _dispatched(reference.sgd_step)
-adadelta_step = _dispatched(reference.adadelta_step)
-adam_step = _dispatched(reference.adam_step)
+runtime.on_backend_change(_use)

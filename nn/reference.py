@@ -1,9 +1,9 @@
 """Every operation of the network in plain NumPy, written to be understood.
 
 Nothing here is clever. Convolution is a window view and a sum, pooling is an argmax and a mask,
-and each ``backward`` is its derivation turned into code. The Numba kernels in ``nn.fast.operations``
-carry the same names and signatures, reach the same numbers by other ways, and are tested against this
-module.
+and each ``backward`` is its derivation turned into code. The Numba kernels in
+``nn.fast.operations`` carry the same names and signatures, reach the same numbers by other ways,
+and are tested against this module.
 
 Shapes are NHWC. ``N`` is the number of examples, ``H`` and ``W`` the height and width, ``C`` the
 channels coming in, ``F`` the filters going out, ``KH`` and ``KW`` the kernel, ``PH`` and ``PW``
@@ -18,6 +18,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
+
+__all__ = [
+    "adadelta_step",
+    "adam_step",
+    "avgpool2d_backward",
+    "avgpool2d_forward",
+    "batchnorm_backward",
+    "batchnorm_forward",
+    "bias_gradient",
+    "conv2d_backward_input",
+    "conv2d_backward_kernel",
+    "conv2d_forward",
+    "dense_backward_input",
+    "dense_backward_kernel",
+    "dense_forward",
+    "dropout_mask",
+    "maxpool2d_backward",
+    "maxpool2d_forward",
+    "relu_backward",
+    "relu_forward",
+    "sgd_step",
+    "softmax_backward",
+    "softmax_crossentropy_backward",
+    "softmax_crossentropy_forward",
+    "softmax_forward",
+]
 
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
@@ -132,9 +158,9 @@ def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> t
     Returns
     -------
     y : array (N, OH, OW, C)
-    winner : uint16 array (N, OH, OW, C)
-        Position of the maximum in its window, row by row (i * PW + j). The first one wins a tie;
-        padding never wins; a NaN in the window makes ``y`` NaN.
+    argmax : uint16 array (N, OH, OW, C)
+        Position of the maximum in its window, row by row (i * PW + j); of equal values the first,
+        never padding. A NaN in the window makes ``y`` NaN.
     """
     PH, PW = pool_size
     windows = _windows(_pad(x, pads, -np.inf), pool_size, strides)
@@ -142,16 +168,16 @@ def maxpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> t
     largest = flat.max(axis=-1, keepdims=True)
     inside = _windows(_pad(np.ones((1, *x.shape[1:3], 1), bool), pads), pool_size, strides)
     is_largest = (flat == largest) | np.isnan(flat)
-    winner = (is_largest & inside.reshape(*inside.shape[:4], PH * PW)).argmax(axis=-1)
-    return largest[..., 0], winner.astype(np.uint16)
+    argmax = (is_largest & inside.reshape(*inside.shape[:4], PH * PW)).argmax(axis=-1)
+    return largest[..., 0], argmax.astype(np.uint16)
 
 
 def maxpool2d_backward(
-    dy: Array, winner: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
+    dy: Array, argmax: Array, x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads
 ) -> Array:
-    """Return dLoss/dx of max pooling: the winner of each window gets its gradient, the rest none.
+    """Return dLoss/dx of max pooling: the largest value of a window gets all of dy, the rest none.
 
-    Where windows overlap, one pixel may win several times and the gradients add up.
+    Where windows overlap, one pixel may be the largest of several and the gradients add up.
 
     Returns
     -------
@@ -165,8 +191,8 @@ def maxpool2d_backward(
     dx = np.zeros((N, H + top + bottom, W + left + right, C), dtype=dy.dtype)
     for i in range(PH):
         for j in range(PW):
-            won = winner == i * PW + j
-            dx[:, i : i + SH * OH : SH, j : j + SW * OW : SW] += np.where(won, dy, 0)
+            here = argmax == i * PW + j
+            dx[:, i : i + SH * OH : SH, j : j + SW * OW : SW] += np.where(here, dy, 0)
     return np.ascontiguousarray(dx[:, top : top + H, left : left + W])
 
 
@@ -252,7 +278,8 @@ def softmax_forward(x: Array) -> Array:
 def softmax_backward(dy: Array, y: Array) -> Array:
     """Return dLoss/dx of softmax.
 
-    dy_k/dx_j = y_k * ([k = j] - y_j), hence ``dx_j = y_j * (dy_j - sum over k of dy_k * y_k)``.
+    The Jacobian is y_k * ([k = j] - y_j) in row k, column j; summed over k with the incoming
+    gradient: ``dx_j = y_j * (dy_j - sum over k of dy_k * y_k)``.
     """
     dx: Array = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
     return dx
@@ -374,7 +401,7 @@ def batchnorm_backward(
 
 
 # ----------------------------------------------------------------- optimisers
-# These change p and the slots in place; all are flat vectors of one length.
+# These change p and the slots in place; all are arrays of one shape.
 
 
 def sgd_step(

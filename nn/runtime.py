@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -38,8 +38,9 @@ def _usable_cores() -> int:
 
 _backend: str = _choice("NN_BACKEND", os.environ.get("NN_BACKEND") or "numba", BACKENDS)
 _engine: str = _choice("NN_ENGINE", os.environ.get("NN_ENGINE") or "auto", ENGINES)
+_backend_listeners: list[Callable[[str], None]] = []
 _threads: int | None = None
-_elsewhere = False
+_compile_worker = False
 
 
 def backend() -> str:
@@ -57,6 +58,14 @@ def set_backend(name: str) -> None:
     """
     global _backend
     _backend = _choice("backend", name, BACKENDS)
+    for listener in _backend_listeners:
+        listener(name)
+
+
+def on_backend_change(listener: Callable[[str], None]) -> None:
+    """Call ``listener(backend)`` now and whenever another backend is chosen."""
+    _backend_listeners.append(listener)
+    listener(_backend)
 
 
 @contextmanager
@@ -128,18 +137,18 @@ def set_num_threads(threads: int) -> None:
     _threads = threads
 
 
-def compiles_elsewhere() -> bool:
-    """Return whether kernels that are missing are compiled by another process."""
-    return _elsewhere
+def compile_worker() -> bool:
+    """Return whether missing kernels are compiled by another process."""
+    return _compile_worker
 
 
-def compile_elsewhere(wanted: bool) -> None:
+def set_compile_worker(wanted: bool) -> None:
     """Compile missing kernels in another process, or in this one again.
 
-    Compiling holds Python for most of its time: a window whose process does it stands still.
+    Compiling holds Python for most of its time: a window whose process compiles stands still.
     """
-    global _elsewhere
-    _elsewhere = wanted
+    global _compile_worker
+    _compile_worker = wanted
 
 
 @contextmanager

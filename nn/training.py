@@ -1,25 +1,23 @@
-"""The training loop, and the plain engine that walks through the layers.
+"""The training step, layer by layer, and the loop around it.
 
 An *engine* does the arithmetic of a step for a model. The plain one here is the definition: it
 calls ``forward`` and ``backward`` of one layer after the other. The fast stage (``nn.fast``) gives
-another with the same three methods and the same results.
+another with the same methods and the same results.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nn import ops
+from nn import runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
-from nn.layers.core import Activation
-from nn.layers.weighted import Weighted
 from nn.reference import Array
 
 if TYPE_CHECKING:
+    from nn.batches import ArrayBatches, CheckedBatches
     from nn.models import Sequential
 
 
@@ -31,11 +29,15 @@ class EngineLike(Protocol):
         ...
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
-        """Fill ``model.gradients``; return the same two."""
+        """Compute the gradients of ``model``; return the same two."""
         ...
 
     def predict(self, x: Array) -> Array:
         """Return the model's outputs for ``x``."""
+        ...
+
+    def is_current(self) -> bool:
+        """Return whether the model still is what the engine was made for."""
         ...
 
 
@@ -46,8 +48,14 @@ class PlainEngine:
         self.model = model
         self.batch_size = batch_size
 
+    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+        """Take one optimiser step on a batch; arguments and result as ``loss_and_gradients``."""
+        figures = self.loss_and_gradients(x, y)
+        apply_gradients(self.model)
+        return figures
+
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
-        """Run forward and backward over a batch; fill ``model.gradients``.
+        """Run forward and backward over a batch; assign the ``grads`` of every layer.
 
         Parameters
         ----------
@@ -60,47 +68,17 @@ class PlainEngine:
             Mean over the batch, in nats.
         correct : int
         """
-        model = self.model
-        loss = model.loss
-        targets = loss.targets(y, model.output_shape[-1], x.dtype)
-        *body, head = model.layers
-        fused = not loss.from_logits and getattr(head, "activation", None) == "softmax"
-        for layer in body:
+        layers, loss = self.model.loss.fuse(self.model.layers)
+        for layer in layers:
             x = layer.forward(x, training=True)
-        if not fused:
-            output = head.forward(x, training=True)
-            losses = loss.values(targets, output)
-            self._backward(model.layers, loss.gradient(targets, output))
-        elif isinstance(head, Weighted):
-            logits = head.forward_linear(x, training=True)
-            losses, output = ops.softmax_crossentropy_forward(logits, targets)
-            dz = ops.softmax_crossentropy_backward(output, targets)
-            self._backward(body, head.backward_linear(dz))
-        else:
-            assert_softmax_layer(head)
-            losses, output = ops.softmax_crossentropy_forward(x, targets)
-            self._backward(body, ops.softmax_crossentropy_backward(output, targets))
-        model.collect_gradients()
-        correct = int((output.argmax(axis=-1) == targets.argmax(axis=-1)).sum())
+        targets = loss.targets(y, x.shape[-1], x.dtype)
+        losses = loss.values(targets, x)
+        dy = loss.gradient(targets, x)
+        for layer in layers[:0:-1]:
+            dy = layer.backward(dy)
+        layers[0].backward_parameters(dy)
+        correct = int((x.argmax(axis=-1) == targets.argmax(axis=-1)).sum())
         return float(losses.mean(dtype=np.float64)), correct
-
-    @staticmethod
-    def _backward(layers: Sequence[Any], dy: Array) -> None:
-        for index in range(len(layers) - 1, 0, -1):
-            dy = layers[index].backward(dy)
-        if layers:
-            layers[0].backward_parameters(dy)
-
-    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
-        """Take one optimiser step on a batch; arguments and result as above."""
-        figures = self.loss_and_gradients(x, y)
-        self.model.optimizer.step(self.model.parameters, self.model.gradients)
-        return figures
-
-    def describe(self) -> list[tuple[str, str, str, str]]:
-        """Return the rows of ``model.summary(plan=True)``: every layer by itself."""
-        layers = enumerate(self.model.layers, start=1)
-        return [(str(number), layer.name, "plain layer", "") for number, layer in layers]
 
     def predict(self, x: Array) -> Array:
         """Return the outputs for ``x``, batch by batch."""
@@ -113,172 +91,96 @@ class PlainEngine:
             )
         return y
 
+    def is_current(self) -> bool:
+        """Return True: it reads the layers anew at every call."""
+        return True
 
-def assert_softmax_layer(layer: Any) -> None:
-    """Refuse a head that says softmax but is neither Dense, Conv2D nor an Activation."""
-    if not isinstance(layer, Activation):
-        raise TypeError(f"{layer.name}: a softmax head must be a Dense, Conv2D or Activation.")
-
-
-class Batches(Protocol):
-    """A data set that makes its own batches (Keras's ``PyDataset``)."""
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        ...
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        """Return batch number ``index`` as (x, y)."""
-        ...
+    def describe(self) -> list[tuple[str, str, str, str]]:
+        """Return the rows of ``model.summary(plan=True)``: every layer by itself."""
+        layers = enumerate(self.model.layers, start=1)
+        return [(str(number), layer.name, "plain layer", "") for number, layer in layers]
 
 
-class ArrayBatches:
-    """Batches of two arrays, in a new order every epoch.
-
-    Parameters
-    ----------
-    x, y : arrays (N, …)
-    batch_size : int
-        The last batch may be smaller.
-    rng : numpy.random.Generator, optional
-        Shuffles; without it the order stays.
-    """
-
-    def __init__(
-        self, x: Array, y: Array, batch_size: int, rng: np.random.Generator | None = None
-    ) -> None:
-        self.x, self.y, self.batch_size, self.rng = x, y, batch_size, rng
-        self.order = np.arange(len(x))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.x) / self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.x[chosen], self.y[chosen]
-
-    def on_epoch_begin(self) -> None:
-        """Draw the order of this epoch: now, so that one ``fit`` after another goes on as one."""
-        if self.rng is not None:
-            self.order = self.rng.permutation(len(self.x))
+def apply_gradients(model: Sequential) -> None:
+    """Take one optimiser step along the ``grads`` of the model's layers."""
+    gradients = [layer.grads[name] for layer in model.layers for name in layer.params]
+    model.optimizer.step(model.trainable_weights, gradients)
 
 
-def is_dataset(x: Any) -> bool:
-    """Whether ``x`` makes its own batches."""
-    has_protocol = hasattr(x, "__getitem__") and hasattr(x, "__len__")
-    return has_protocol and not isinstance(x, np.ndarray | list | tuple)
+def engine_for(model: Sequential) -> EngineLike:
+    """Return the engine that ``nn.runtime`` asks for: the fast stage, if it takes the model."""
+    if runtime.backend() == "numba" and runtime.engine() == "auto":
+        from nn.fast.engine.training import prepare
+
+        return prepare(model) or PlainEngine(model)
+    return PlainEngine(model)
 
 
-def gather(batches: Any) -> tuple[Array, Array]:
-    """Return all batches of a data set as one (x, y)."""
-    pairs = [batches[index] for index in range(len(batches))]
-    if not pairs:
-        raise ValueError("x: expected a data set of at least one batch, received none.")
-    x, y = zip(*pairs, strict=True)
-    return np.concatenate(x), np.concatenate(y)
+def evaluate(model: Sequential, x: Array, y: Array) -> Logs:
+    """Return loss and accuracy over checked data."""
+    outputs = model.predict(x)
+    targets = model.loss.targets(y, outputs.shape[-1], outputs.dtype)
+    losses = model.loss.values(targets, outputs)
+    correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
+    return model.name_figures(float(losses.mean(dtype=np.float64)), float(correct))
 
 
-class CheckedBatches:
-    """A stranger's data set, its labels checked batch by batch."""
-
-    def __init__(self, batches: Any, as_labels: Callable[[Any, int], Array]) -> None:
-        self.batches, self.as_labels = batches, as_labels
-        if len(batches) == 0:
-            raise ValueError("x: expected a data set of at least one batch, received none.")
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, index: int) -> tuple[Any, Array]:
-        x, y = self.batches[index]
-        return x, self.as_labels(y, len(x))
-
-    def on_epoch_begin(self) -> None:
-        """Pass it on."""
-        if hasattr(self.batches, "on_epoch_begin"):
-            self.batches.on_epoch_begin()
-
-    def on_epoch_end(self) -> None:
-        """Pass it on."""
-        if hasattr(self.batches, "on_epoch_end"):
-            self.batches.on_epoch_end()
-
-    @property
-    def samples(self) -> int | None:
-        """Examples an epoch, if the data set says so."""
-        known = getattr(self.batches, "samples", None)
-        return None if known is None else int(known)
-
-    @property
-    def batch_size(self) -> int | None:
-        """Its batch size, if it says so."""
-        known = getattr(self.batches, "batch_size", None)
-        return None if known is None else int(known)
+def checked_callbacks(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """Return the callbacks of ``fit`` as a new list, checked."""
+    calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for call in calls:
+        if not isinstance(call, Callback):
+            raise TypeError(
+                f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
+            )
+    return calls
 
 
 def fit(
     model: Sequential,
-    batches: Batches,
+    batches: ArrayBatches | CheckedBatches,
+    validation: tuple[Array, Array] | None,
     epochs: int,
     initial_epoch: int,
     callbacks: Sequence[Callback],
-    validation: tuple[Array, Array] | None,
-    validation_batch_size: int,
     validation_freq: int,
 ) -> History:
     """Train ``model`` on checked data; ``Sequential.fit`` describes the arguments."""
     history = History()
     calls = CallbackList([*callbacks, history], model)
-    steps = len(batches)
-    samples = len(batches.x) if isinstance(batches, ArrayBatches) else _samples(batches)
-    calls.set_params({"epochs": epochs, "steps": steps, "samples": samples})
+    calls.set_params({"epochs": epochs, "steps": len(batches), "samples": batches.samples})
     model.stop_training = False
     logs: Logs = {}
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
-            if hasattr(batches, "on_epoch_begin"):
-                batches.on_epoch_begin()
+            if model.stop_training:
+                break
+            batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
             if validation is not None and (epoch + 1) % validation_freq == 0:
                 calls.on_test_begin()
-                measured = model.evaluate_checked(*validation, validation_batch_size)
+                measured = evaluate(model, *validation)
                 logs.update({f"val_{name}": value for name, value in measured.items()})
                 calls.on_test_end(logs)
             calls.on_epoch_end(epoch, logs)
             if hasattr(batches, "on_epoch_end"):
                 batches.on_epoch_end()
-            if model.stop_training:
-                break
     finally:
-        _close(callbacks)
+        for callback in callbacks:  # give the terminal back, even if training was interrupted
+            if hasattr(callback, "close"):
+                callback.close()
     calls.on_train_end(logs)
     return history
 
 
-def _samples(batches: Batches) -> int:
-    """Return the examples of an epoch; a data set may know better than batches times size."""
-    known = getattr(batches, "samples", None)
-    if known is not None:
-        return int(known)
-    size = getattr(batches, "batch_size", None)
-    return len(batches) * int(size if size is not None else len(batches[0][0]))
-
-
-def _close(callbacks: Sequence[Callback]) -> None:
-    """Give the terminal back even if training was interrupted."""
-    for callback in callbacks:
-        close = getattr(callback, "close", None)
-        if close is not None:
-            close()
-
-
-def _epoch(model: Sequential, batches: Batches, calls: CallbackList) -> Logs:
+def _epoch(model: Sequential, batches: Any, calls: CallbackList) -> Logs:
     """Run one epoch; return the mean loss (and accuracy) over its examples."""
     total_loss, total_correct, seen = 0.0, 0, 0
     logs: Logs = {}
-    for index, (x, y) in enumerate(_each(batches)):
+    for index in range(len(batches)):
+        x, y = batches[index]
         calls.on_train_batch_begin(index)
         loss, correct = model.train_checked(x, y)
         total_loss += loss * len(x)
@@ -289,8 +191,3 @@ def _epoch(model: Sequential, batches: Batches, calls: CallbackList) -> Logs:
         if model.stop_training:
             break
     return logs
-
-
-def _each(batches: Batches) -> Iterator[tuple[Any, Any]]:
-    for index in range(len(batches)):
-        yield batches[index]

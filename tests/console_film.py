@@ -20,8 +20,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 
-from nn.console.ink import smoothed  # noqa: E402
-from nn.console.reader import load  # noqa: E402
+from nn.console.views.raster import smoothed  # noqa: E402
+from nn.recognise.reader import load  # noqa: E402
 
 SIZE = (900, 444)
 STEP_MS, REST_MS = 70, 1500
@@ -50,19 +50,19 @@ def film(path: Path) -> None:
         root.geometry("1502x741+0+0")
         window.settle(0.5)
         box = (0, 0, 1502, 741)
-        paper = window.app.paper
+        canvas = window.app.canvas
         line = smoothed(np.array(TWO, np.float32))
         line = line[:: max(len(line) // 30, 1)]
         points = [(round(x), round(y)) for x, y in (*line, TWO[-1])]
-        window.app.do_inside()
+        window.app.run("inside")
         frames.append((picture(window, shot, box), REST_MS // 2))
-        paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
+        canvas.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
         for x, y in points[1:]:
-            paper.event_generate("<B1-Motion>", x=x, y=y)
+            canvas.event_generate("<B1-Motion>", x=x, y=y)
             frames.append((picture(window, shot, box), STEP_MS))
-        paper.event_generate("<ButtonRelease-1>", x=points[-1][0], y=points[-1][1])
+        canvas.event_generate("<ButtonRelease-1>", x=points[-1][0], y=points[-1][1])
         frames.append((picture(window, shot, box), REST_MS))
-        view = window.app.panel("inside").view
+        view = window.app.panels.get("inside").view
         for _ in range(16):
             view.yview_scroll(2, "units")
             frames.append((picture(window, shot, box), 2 * STEP_MS))

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from nn.console.desk import Found
+from nn.recognise.answers import Reading
 
 ROOT = Path(__file__).resolve().parent.parent
 TWO = [(180, 150), (200, 110), (260, 90), (320, 110), (340, 160), (310, 230), (250, 300)]
@@ -40,7 +41,7 @@ def answer(digit, p=0.96, state="digit", second=None):
 class ScriptedReader:
     """Reads whatever it was told to."""
 
-    title, description, milliseconds = "Digits · scripted", "scripted", 0.1
+    name, milliseconds = "scripted", 0.1
     inside, inside_note, teach_note = None, "", "A script cannot be taught."
     path = Path("scripted.h5")
     model = SimpleNamespace(metadata={}, count_params=lambda: 0)
@@ -49,16 +50,16 @@ class ScriptedReader:
         self.script = found if found is not None else [(answer(2), None)]
         self.pictures = 0
 
-    def _found(self):
-        return tuple(Found(a, a.image, box) for a, box in self.script)
+    def _reading(self):
+        return Reading(tuple(replace(a, box=box) for a, box in self.script))
 
     def read_strokes(self, strokes):
         assert strokes
-        return self._found()
+        return self._reading()
 
-    def read_picture(self, picture):
+    def read_image(self, ink):
         self.pictures += 1
-        return self._found()
+        return self._reading()
 
     def use(self, model, note):
         raise AssertionError("a scripted reader is not taught")
@@ -124,8 +125,19 @@ class Window:
         )
         load = reader if callable(reader) else lambda: reader
         self.root = root
+        root.geometry("")
         self.app = App(root, options, load)
         self.settle()
+        self.fit()
+
+    def fit(self):
+        """Keep the window on the screen, so that real pointer events reach all of it."""
+        root = self.root
+        width = min(root.winfo_width(), max(root.winfo_screenwidth(), root.minsize()[0]))
+        height = min(root.winfo_height(), max(root.winfo_screenheight(), root.minsize()[1]))
+        if (width, height) != (root.winfo_width(), root.winfo_height()):
+            root.geometry(f"{width}x{height}+0+0")
+            self.settle()
 
     def settle(self, seconds=0.05, limit=60.0):
         """Handle events until nothing is under way."""
@@ -140,22 +152,22 @@ class Window:
     def under_way(self):
         """Whether a worker, the warming up, an answer or another size is still due."""
         app = self.app
-        answering = app._answering is not None or app.paper._resizing is not None
-        return app.workshop.busy or app.desk.warming or answering or app.turns.busy
+        answering = app.scheduler.busy or app.canvas._resizing is not None
+        return app.jobs.busy or app.document.loading or answering or app.queue.busy
 
     def draw(self, points=TWO, button=1):
         """Draw with events generated inside Tk."""
-        paper, scale = self.app.paper, self.app.theme.scale
+        canvas, scale = self.app.canvas, self.app.theme.scale
         places = [(round(x * scale), round(y * scale)) for x, y in points]
-        paper.event_generate(f"<ButtonPress-{button}>", x=places[0][0], y=places[0][1])
+        canvas.event_generate(f"<ButtonPress-{button}>", x=places[0][0], y=places[0][1])
         for x, y in places[1:]:
-            paper.event_generate(f"<B{button}-Motion>", x=x, y=y)
-        paper.event_generate(f"<ButtonRelease-{button}>", x=places[-1][0], y=places[-1][1])
+            canvas.event_generate(f"<B{button}-Motion>", x=x, y=y)
+        canvas.event_generate(f"<ButtonRelease-{button}>", x=places[-1][0], y=places[-1][1])
         self.settle()
 
     def key(self, sequence, widget=None):
         """Press a key."""
-        widget = widget or self.app.paper
+        widget = widget or self.app.canvas
         widget.focus_force()
         self.root.update()
         widget.event_generate(sequence)
@@ -188,7 +200,7 @@ class Window:
         """Draw with the real pointer, handling each motion: Tk merges those that must wait."""
         scale = self.app.theme.scale
         for i, (x, y) in enumerate(points):
-            self.point("mousemove", *self.place(self.app.paper, x * scale, y * scale), pause=0.02)
+            self.point("mousemove", *self.place(self.app.canvas, x * scale, y * scale), pause=0.02)
             if i == 0:
                 self.point("mousedown", button, pause=0.02)
         self.point("mouseup", button)
@@ -216,7 +228,7 @@ class Window:
     def close(self):
         """Close the window's contents; the root is kept for the next one."""
         for job_end in range(400):
-            if not self.app.workshop.busy:
+            if not self.app.jobs.busy:
                 break
             self.root.update()
             time.sleep(0.01 + 0 * job_end)

@@ -277,8 +277,8 @@ def test_a_speck_in_a_picture_is_not_blown_up():
 @pytest.mark.parametrize(
     ("ink", "words"),
     [
-        (np.zeros((28, 28, 3)), r"ink: expected a picture of shape \(H, W\), received"),
-        (np.zeros((0, 5)), r"ink: expected a picture of shape \(H, W\), received \(0, 5\)"),
+        (np.zeros((28, 28, 3)), r"ink: expected an image of shape \(H, W\), received"),
+        (np.zeros((0, 5)), r"ink: expected an image of shape \(H, W\), received \(0, 5\)"),
         (np.full((5, 5), np.nan), "ink: expected finite intensities"),
         (np.full((5, 5), 255.0), r"ink: expected intensities in \[0, 1\], received \[255"),
     ],

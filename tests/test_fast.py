@@ -4,6 +4,7 @@ The bound for float32: 5e-6 of the largest entry of a gradient, 2e-6 for probabi
 formed in another order, nothing else differs.
 """
 
+import copy
 import functools
 import itertools
 import threading
@@ -14,10 +15,10 @@ import pytest
 import nn
 from nn import runtime
 from nn.fast.conv.sparse import SparseTile
-from nn.fast.engine import engine as engines
-from nn.fast.engine import workspace
-from nn.fast.engine.buffers import SHARDS, SLACK, Plane, shard_bounds
+from nn.fast.engine import schedule, training
+from nn.fast.engine.buffers import SLACK, Plane
 from nn.fast.engine.plan import make_plan
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.simd import EIGHT, SIXTEEN, WIDE
 from nn.layers import (
     Activation,
@@ -250,7 +251,7 @@ def relative(a, b):
 def test_gradients_and_predictions_are_those_of_the_plain_layers(name):
     layers, N = NETS[name]
     quick, slow = make(layers()), make(layers())
-    assert isinstance(quick.engine, engines.Engine)
+    assert isinstance(quick.engine, training.Engine)
     for size in (N, 1, 3, N):  # a change of shape and back
         x, y = data(quick, size)
         expected = plain("loss_and_gradients", slow, x, y)
@@ -289,8 +290,8 @@ def test_every_optimiser_steps_as_the_plain_one(optimizer):
 
 def test_an_optimiser_of_somebody_else_is_stepped_as_it_is():
     class Sign(SGD):
-        def _update(self, parameters, gradients, lr):
-            parameters -= lr * np.sign(gradients)
+        def _update(self, p, g, slots, lr):
+            p -= lr * np.sign(g)
 
     layers, N = NETS["no convolution"]
     quick, slow = make(layers(), optimizer=Sign(0.5)), make(layers(), optimizer=Sign(0.5))
@@ -342,9 +343,9 @@ def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads(
         np.testing.assert_array_equal(trained(threads), expected)
 
 
-def test_every_shard_is_in_one_team():
+def test_every_shard_is_in_one_group():
     for threads in range(1, 9):
-        groups = workspace.teams(threads)
+        groups = schedule.thread_groups(threads)
         assert [shard for group in groups for shard in group] == list(range(4))
         assert len(groups) == (threads if threads in (1, 2, 4) else 4)
 
@@ -406,24 +407,25 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
     model = make(digits_net())
     x, y = data(model, 12)
     model.engine.train_step(x, y)
-    before, slots = model.get_weights(), {k: v.copy() for k, v in model.optimizer.slots.items()}
-    original, calls = engines._run_team, []
+    before, slots = model.get_weights(), copy.deepcopy(model.optimizer.slots)
+    original, calls = training.run, []
 
     def fails(*arguments):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == 3:  # the first lays the weights out, the others take a shard each
             raise error
         original(*arguments)
 
     monkeypatch.setattr(runtime, "num_threads", lambda: 4)
-    monkeypatch.setattr(engines, "_run_team", fails)
+    monkeypatch.setattr(training, "run", fails)
     with pytest.raises(type(error)):
         model.engine.train_step(x, y)
     monkeypatch.undo()
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    for name, slot in slots.items():
-        np.testing.assert_array_equal(slot, model.optimizer.slots[name])
+    for name, arrays in slots.items():
+        for before, after in zip(arrays, model.optimizer.slots[name], strict=True):
+            np.testing.assert_array_equal(before, after)
     assert model.optimizer.iterations == 1
     model.engine.train_step(x, y)
     assert model.optimizer.iterations == 2
@@ -433,15 +435,15 @@ def test_ctrl_c_during_the_update_finishes_it_first(monkeypatch):
     model, twin = make(digits_net()), make(digits_net())
     x, y = data(model, 12)
     twin.engine.train_step(x, y)
-    original, calls = engines._run_one, []
+    original, calls = training._step_part, []
 
-    def interrupted(call):
-        original(call)
+    def interrupted(update):
+        original(update)
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "_run_one", interrupted)
+    monkeypatch.setattr(training, "_step_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.engine.train_step(x, y)
     np.testing.assert_array_equal(model.parameters, twin.parameters)
@@ -454,7 +456,7 @@ def test_what_fades_away_ends_at_zero(optimizer):
     model = make([Input((4,)), Dense(20, activation="softmax")], optimizer=optimizer)
     x, y = data(model, 6)
     model.engine.train_step(x, y)
-    slots = model.optimizer.slots.values()
+    slots = model.flat.slots(model.optimizer)
     assert all(np.abs(slot).max() > 0 for slot in slots)
     x[:, 1:3] = 0
     for _ in range(1000):
@@ -490,7 +492,8 @@ def test_buffers_are_never_written_behind_their_end():
         model.engine.loss_and_gradients(x, y)
         space = model.engine._training
         canary = np.float32(-7.25)
-        ends = [b.data[-SLACK // 2 :] for b in (*space.y, *space.dy) if b is not None]
+        gradients = [stage.buffers.dy for stage in space.stages]
+        ends = [b.data[-SLACK // 2 :] for b in (*space.y, *gradients)]
         for end in ends:
             end[:] = canary
         gradients = model.gradients.copy()
@@ -509,16 +512,16 @@ def test_scratch_space_is_never_written_behind_its_end(name):
     x, y = data(model, N)
     twin.engine.loss_and_gradients(x, y)
     engine = model.engine
-    space = engines.Workspace(model, engine.plan, N)
+    space = schedule.TrainingBuffers(model, engine.plan, N)
     fences = []
-    for bench in space.benches:
-        for kind in ("entries", "table", "v", "m", "turn", "columns", "panels"):
-            held = getattr(bench, kind, None)
+    for stage in space.stages:
+        for kind in ("entries", "table", "v", "m", "columns"):
+            held = getattr(stage, kind, None)
             if held is not None:
                 whole = np.full((*held.shape[:-1], held.shape[-1] + 16), 7, held.dtype)
                 whole[..., :-16] = held
                 fences.append((kind, whole))
-                setattr(bench, kind, whole[..., :-16])
+                setattr(stage, kind, whole[..., :-16])
     engine._training = space
     engine.loss_and_gradients(x, y)
     for kind, whole in fences:

@@ -327,54 +327,59 @@ def test_batch_normalization_predicts_with_the_moving_averages(backend):
 class WrongFactor(Dense):
     """Forgets that the gradient of ``2 z`` is twice dz."""
 
-    def _linear(self, x):
-        return 2 * super()._linear(x)
+    def _forward(self, x, training):
+        return 2 * super()._forward(x, training)
 
 
 class Transposed(Dense):
     """Multiplies by the kernel instead of its transpose; only the values tell, it is square."""
 
-    def _input_gradient(self, x, dz):
-        return dz @ self.params["kernel"]
+    def _backward(self, dy):
+        return self._backward_parameters(dy) @ self.params["kernel"]
 
 
 class KernelTransposed(Dense):
     """Returns the kernel's gradient as (F, D)."""
 
-    def _kernel_gradient(self, x, dz):
-        return super()._kernel_gradient(x, dz).T
+    def _backward_parameters(self, dy):
+        dz = super()._backward_parameters(dy)
+        self.grads["kernel"] = self.grads["kernel"].T
+        return dz
 
 
 class Accumulates(Dense):
     """Adds to the gradient of the step before."""
 
-    def _kernel_gradient(self, x, dz):
-        return self.grads.get("kernel", 0) + super()._kernel_gradient(x, dz)
+    def _backward_parameters(self, dy):
+        before = self.grads.get("kernel", 0)
+        dz = super()._backward_parameters(dy)
+        self.grads["kernel"] = before + self.grads["kernel"]
+        return dz
 
 
 class NoBias(Dense):
     """Never assigns the gradient of its bias."""
 
-    def backward_linear(self, dz):
-        dx = super().backward_linear(dz)
+    def _backward_parameters(self, dy):
+        dz = super()._backward_parameters(dy)
         del self.grads["bias"]
-        return dx
+        return dz
 
 
 class MeanBias(Dense):
     """Averages the bias's gradient over the batch; the loss has done that already."""
 
-    def backward_linear(self, dz):
-        dx = super().backward_linear(dz)
+    def _backward_parameters(self, dy):
+        dz = super()._backward_parameters(dy)
         self.grads["bias"] = self.grads["bias"] / len(dz)
-        return dx
+        return dz
 
 
 class NoActivation(Dense):
     """Skips the derivative of its activation."""
 
-    def backward(self, dy):
-        return self.backward_linear(dy)
+    def _backward(self, dy):
+        return Dense._backward(self.without_activation(), dy)
 
 
 class ChangesDy(Dense):
@@ -406,9 +411,11 @@ class BothPooled(MaxPooling2D):
 class NotFlipped(Conv2D):
     """Correlates dy with the kernel, where a full convolution is needed."""
 
-    def _input_gradient(self, x, dz):
+    def _backward(self, dy):
+        dz = self._backward_parameters(dy)
         flipped = np.ascontiguousarray(self.params["kernel"][::-1, ::-1])
-        return nn.ops.conv2d_backward_input(dz, flipped, x.shape, self.strides, self.pads)
+        x_shape = (len(dz), *self.input_shape)
+        return nn.ops.conv2d_backward_input(dz, flipped, x_shape, self.strides, self.pads)
 
 
 class Pixelwise(BatchNormalization):
@@ -416,7 +423,7 @@ class Pixelwise(BatchNormalization):
 
     def backward(self, dy):
         super().backward(dy)
-        return dy * self.params["gamma"] * self._saved[1]
+        return dy * self.params["gamma"] * self.kept[1]
 
 
 class NoMask(Dropout):
@@ -430,7 +437,7 @@ class Softmaxed(Softmax):
     """Keeps the diagonal of the softmax's Jacobian only."""
 
     def backward(self, dy):
-        y = self._take(dy)
+        y = self.kept
         return dy * y * (1 - y)
 
 

@@ -36,13 +36,6 @@ every_layer = pytest.mark.parametrize(
     [case[1:] for case in gradcheck.CASES],
     ids=[case[0] for case in gradcheck.CASES],
 )
-# Rescaling has a constant for a derivative and so keeps nothing.
-remembering = [case for case in gradcheck.CASES if case[0] != "Rescaling"]
-every_layer_with_memory = pytest.mark.parametrize(
-    ("make", "input_shape"),
-    [case[1:] for case in remembering],
-    ids=[case[0] for case in remembering],
-)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -100,12 +93,12 @@ def test_gradients_are_assigned_not_added(make, input_shape, rng):
         assert_array_equal(layer.grads[name], values)
 
 
-@every_layer_with_memory
+@every_layer
 def test_backward_needs_a_training_forward(make, input_shape, rng):
     layer = built(make(), input_shape)
     x, dy = batch_for(layer, rng)
     layer.forward(x)  # inference stores nothing
-    assert layer._saved is None
+    assert layer.kept == ()
     with pytest.raises(RuntimeError, match=r"backward without forward\(x, training=True\)\. Call"):
         layer.backward(dy)
 
@@ -131,7 +124,7 @@ def test_inference_is_repeatable_and_changes_no_state(make, input_shape, rng):
         assert_array_equal(old, new)
 
 
-@every_layer_with_memory
+@every_layer
 def test_dy_of_another_shape_is_refused(make, input_shape, rng):
     layer = built(make(), input_shape)
     x, dy = batch_for(layer, rng)
@@ -219,8 +212,8 @@ def test_what_a_layer_of_ones_own_must_define():
     layer = built(Half(), (2,))
     with pytest.raises(TypeError, match=r"Half must define _forward\(x, training\)"):
         layer.forward(np.zeros((1, 2)))
-    with pytest.raises(TypeError, match=r"Half must define backward\(dy\)"):
-        layer.backward(np.zeros((1, 2)))
+    with pytest.raises(TypeError, match=r"Half must define _backward\(dy\)"):
+        layer._backward(np.zeros((1, 2)))
 
 
 # --- output shapes --------------------------------------------------------------------------------
@@ -384,7 +377,9 @@ def test_inputs_a_layer_cannot_take(layer, input_shape, sentence):
 def test_set_weights_changes_all_or_nothing():
     layer = built(Dense(2), (3,))
     before = layer.get_weights()
-    with pytest.raises(ValueError, match=r"dense: expected weights of shapes \[\(3, 2\), \(2,\)\]"):
+    with pytest.raises(
+        ValueError, match=r"set_weights: expected array 1 of shape \(2,\), received"
+    ):
         layer.set_weights([np.ones((3, 2)), np.ones(3)])
     for old, new in zip(before, layer.get_weights(), strict=True):
         assert_array_equal(old, new)
@@ -413,7 +408,7 @@ def test_names():
 def test_input_layer_passes_on():
     layer = built(InputLayer((2,)), (2,))
     x = np.ones((1, 2))
-    assert layer.forward(x) is x
+    assert layer.forward(x, training=True) is x
     assert layer.backward(x) is x
     assert Input(batch_shape=(None, 28, 28, 1)).given_input_shape == (28, 28, 1)
     assert Input(7).given_input_shape == (7,)

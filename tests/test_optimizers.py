@@ -21,11 +21,11 @@ GRADIENTS = [[0.1, -0.2, 3.0], [0.2, 0.0, -1.0], [-0.3, 0.5, 0.01], [0.0, 0.0, 0
 def five_steps(optimizer, dtype=np.float64):
     """Return the parameters after each of five steps, (5, 3)."""
     p = np.array(START, dtype)
-    optimizer.build(p.size, dtype)
+    optimizer.build([p])
     path = []
     for g in GRADIENTS:
         gradients = np.array(g, dtype)
-        optimizer.step(p, gradients)
+        optimizer.step([p], [gradients])
         assert_array_equal(gradients, np.array(g, dtype))  # the gradients are only read
         path.append(p.copy())
     assert optimizer.iterations == 5
@@ -131,25 +131,25 @@ def test_golden_last_step(make, name):
 def test_sgd_by_hand(backend):
     # With momentum 0.5: v = -1, then v = -0.5 - 1 = -1.5; p = 10 - 1 - 1.5.
     p, optimizer = np.array([10.0]), SGD(1.0, momentum=0.5)
-    optimizer.build(1, np.float64)
+    optimizer.build([np.zeros(1)])
     for _ in range(2):
-        optimizer.step(p, np.array([1.0]))
+        optimizer.step([p], [np.array([1.0])])
     assert p.tolist() == [7.5]
-    assert optimizer.slots["momentum"].tolist() == [-1.5]
+    assert optimizer.slots["momentum"][0].tolist() == [-1.5]
 
 
 def test_adams_first_step_has_the_length_of_the_learning_rate(backend):
     for gradient in (1e-3, 5.0, -40.0):
         p, optimizer = np.array([0.0]), Adam(0.01)
-        optimizer.build(1, np.float64)
-        optimizer.step(p, np.array([gradient]))
+        optimizer.build([np.zeros(1)])
+        optimizer.step([p], [np.array([gradient])])
         assert p[0] == pytest.approx(-0.01 * np.sign(gradient), rel=1e-2)
 
 
 def test_weight_decay_shrinks_without_a_gradient(backend):
     p, optimizer = np.array([2.0]), AdamW(0.1, weight_decay=0.5)
-    optimizer.build(1, np.float64)
-    optimizer.step(p, np.zeros(1))
+    optimizer.build([np.zeros(1)])
+    optimizer.step([p], [np.zeros(1)])
     assert p.tolist() == [2.0 * (1 - 0.1 * 0.5)]
 
 
@@ -158,21 +158,40 @@ def test_weight_decay_shrinks_without_a_gradient(backend):
 )
 def test_each_finds_the_bottom_of_a_bowl(backend, make):
     optimizer, p = make(), np.array([3.0, -2.0])
-    optimizer.build(2, np.float64)
+    optimizer.build([p])
     before = (p**2).sum()
     for _ in range(300):
-        optimizer.step(p, 2 * p)
+        optimizer.step([p], [2 * p])
     assert (p**2).sum() < before / 2
 
 
-def test_slots_are_flat_aligned_and_named_as_in_keras():
-    optimizer = Adam()
-    optimizer.build(10)
-    assert {name: slot.shape for name, slot in optimizer.slots.items()} == {
-        "momentum": (10,),
-        "velocity": (10,),
+def test_slots_have_the_shapes_of_the_parameters_and_are_named_as_in_keras():
+    optimizer, parameters = Adam(), [np.ones((3, 2), np.float32), np.ones(2, np.float32)]
+    optimizer.build(parameters)
+    assert {name: [s.shape for s in slots] for name, slots in optimizer.slots.items()} == {
+        "momentum": [(3, 2), (2,)],
+        "velocity": [(3, 2), (2,)],
     }
-    assert all(slot.ctypes.data % 64 == 0 for slot in optimizer.slots.values())
+    assert optimizer.fits(parameters)
+    assert not optimizer.fits(parameters[:1])
+    assert not Adam().fits(parameters)
+
+
+def test_the_fast_stage_lays_the_slots_out_flat_and_aligned():
+    model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(3, activation="softmax")], seed=0)
+    model.compile("adam")
+    before = [slot for slots in model.optimizer.slots.values() for slot in slots]
+    before[0][...] = 5
+    flat = model.flat.slots(model.optimizer)
+    assert [vector.shape for vector in flat] == [(15,), (15,)]
+    assert all(vector.ctypes.data % 64 == 0 for vector in flat)
+    assert_array_equal(flat[0], [5.0] * 12 + [0.0] * 3)
+    assert model.flat.slots(model.optimizer)[0] is flat[0]
+    model.optimizer.slots["momentum"][1][...] = 7
+    assert_array_equal(flat[0][12:], [7.0] * 3)
+
+
+def test_names_of_slots():
     assert Adadelta.slot_names == ("accumulated_grad", "accumulated_delta_var")
     assert SGD().slot_names == ()
 
@@ -199,11 +218,11 @@ def test_old_signatures_run():
 
 def test_a_schedule_is_asked_at_every_step():
     optimizer = SGD(schedules.PiecewiseConstantDecay([0, 1], [1.0, 0.5, 0.25]))
-    optimizer.build(1, np.float64)
+    optimizer.build([np.zeros(1)])
     p, seen = np.zeros(1), []
     for _ in range(4):
         seen.append(optimizer.learning_rate)
-        optimizer.step(p, np.ones(1))
+        optimizer.step([p], [np.ones(1)])
     assert seen == [1.0, 0.5, 0.25, 0.25]
     assert p.tolist() == [-2.0]
     optimizer.learning_rate = 0.125  # a number replaces the schedule
@@ -263,10 +282,10 @@ def test_compiling_gives_fresh_slots():
     model.compile("adam", "sparse_categorical_crossentropy")
     model.train_on_batch(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
     assert model.optimizer.iterations == 1
-    assert model.optimizer.slots["velocity"].any()
+    assert model.optimizer.slots["velocity"][0].any()
     model.compile(model.optimizer, "sparse_categorical_crossentropy")
     assert model.optimizer.iterations == 0
-    assert not model.optimizer.slots["velocity"].any()
+    assert not any(slot.any() for slot in model.optimizer.slots["velocity"])
 
 
 # --- what fades away ------------------------------------------------------------------------------
@@ -278,15 +297,17 @@ def test_the_kernels_end_at_zero_where_numpy_fades(dtype, make):
     """And change no weight by it: 1.2e-38 beside an epsilon of 1e-7 is nothing."""
     optimizers_, paths = (make(), make()), []
     for optimizer, name in zip(optimizers_, ("numba", "reference"), strict=True):
-        optimizer.build(4, dtype)
-        for index, slot in enumerate(optimizer.slots.values()):
+        optimizer.build([np.ones(4, dtype)])
+        for index, (slot,) in enumerate(optimizer.slots.values()):
             slot[:] = np.array([3e-38, 1e-20, np.nan, 0.25 + index], dtype)
         p = np.ones(4, dtype)
         with nn.use_backend(name):
             for _ in range(20):
-                optimizer.step(p, np.zeros(4, dtype))
+                optimizer.step([p], [np.zeros(4, dtype)])
         paths.append(p)
-    kernel, numpy_ = (optimizer.slots for optimizer in optimizers_)
+    kernel, numpy_ = (
+        {name: slot for name, (slot,) in optimizer.slots.items()} for optimizer in optimizers_
+    )
     for name, slot in kernel.items():
         assert_allclose(slot[1:], numpy_[name][1:], rtol=1e-5)
         assert np.isnan(slot[2])

@@ -12,11 +12,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import nn
 from nn import drawing
-from nn.drawing.scribbles import KINDS, scribbles
 from nn.recognise import Recogniser, calibrate, expected_calibration_error
 from nn.recognise.calibration import choose_unsure, fit_temperature, negative_log_likelihood
 from nn.recognise.recogniser import logits_of, softmax
 from nn.recognise.rejection import Rejection, shape_of
+from nn.synthetic.scribbles import KINDS, scribbles
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "mnist.h5"
 

@@ -17,7 +17,8 @@ def restored():
     """Put the settings back after a test that changes them."""
     before = runtime._backend, runtime._engine, runtime._threads
     yield
-    runtime._backend, runtime._engine, runtime._threads = before
+    runtime.set_backend(before[0])
+    _, runtime._engine, runtime._threads = before
 
 
 def python(code, **environment):

@@ -80,7 +80,7 @@ def test_the_training_state_comes_along(name, kind, steps):
     model = saving.load_model(FILES / name)
     assert type(model.optimizer).__name__ == kind
     assert model.optimizer.iterations == steps
-    assert all(slot.any() for slot in model.optimizer.slots.values())
+    assert all(slot.any() for slots in model.optimizer.slots.values() for slot in slots)
 
 
 def test_logits_become_probabilities_when_asked(tmp_path):

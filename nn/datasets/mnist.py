@@ -16,6 +16,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ from nn.datasets._files import (
     cache_folder,
     download,
     env_data_dir,
+    first_existing,
     mirrors,
-    read_bytes,
+    with_fallback,
 )
-from nn.datasets._idx import Bytes, IdxFile, parse_idx, read_idx, verify
+from nn.datasets._idx import Bytes, IdxFile, read_idx
 
 __all__ = ["Source", "find", "load_data", "load_test", "load_train", "places", "read_idx"]
 
@@ -73,54 +75,27 @@ FILES: dict[str, tuple[IdxFile, IdxFile]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One place that holds MNIST: four IDX files, or one mnist.npz.
+    """One place that holds MNIST: four IDX files, or one mnist.npz."""
 
-    Attributes
-    ----------
-    place : str
-        What kind of place it is, for people: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
-    paths : dict
-        For "train" and "test" the files of images and of labels (for an npz all the same file).
-    """
-
-    place: str
-    paths: dict[str, tuple[Path, Path]]
+    place: str  # how it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", …
+    paths: dict[str, tuple[Path, Path]]  # files of images and labels; of an npz the same one
 
     def read(self, part: str) -> tuple[Bytes, Bytes]:
-        """Read and check one part; the files of the other part are not opened.
+        """Read and check one part, "train" or "test"; the files of the other are not opened.
 
-        Parameters
-        ----------
-        part : {"train", "test"}
-            Which part.
-
-        Returns
-        -------
-        images : (N, 28, 28) uint8
-            Ink is 255, paper 0.
-        labels : (N,) uint8
-            0 to 9.
-
-        Raises
-        ------
-        DataError
-            If a file is not, byte for byte, what was published.
+        Returns images (N, 28, 28) uint8, ink 255, and labels (N,) uint8; a DataError if a file is
+        not, byte for byte, what was published.
         """
-        arrays = []
-        for file, path, key in zip(FILES[part], self.paths[part], "xy", strict=True):
-            if path.suffix == ".npz":
-                array = _read_npz_member(path, f"{key}_{part}")
-            else:
-                size = len(file.header) + int(np.prod(file.shape))
-                array = parse_idx(path.name, read_bytes(path, size))
-            arrays.append(verify(file, array, path.name))
-        return arrays[0], arrays[1]
+        images, labels = (
+            file.verify(_read_npz_member(path, f"{key}_{part}"), path.name)
+            if path.suffix == ".npz"
+            else file.read(path)
+            for file, path, key in zip(FILES[part], self.paths[part], "xy", strict=True)
+        )
+        return images, labels
 
     def describe(self) -> dict[str, Any]:
-        """Return what a run record states of the data, JSON-able.
-
-        The hashes are those of the unpacked content, which `read` has made sure of.
-        """
+        """Return the data's entry in a run record, JSON-able; hashes are of the unpacked files."""
         return {
             "name": "MNIST",
             "place": self.place,
@@ -134,7 +109,8 @@ class Source:
 
 def _read_npz_member(path: Path, key: str) -> Bytes:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: np.load leaves its own file open when the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             array: Bytes = archive[key]
     except KeyError as error:
         raise DataError(
@@ -156,29 +132,31 @@ def _in_folder(place: str, folder: Path) -> Source | None:
         paths = {part: _pair(here, part) for part in FILES}
         if all(paths.values()):
             return Source(place, {part: pair for part, pair in paths.items() if pair})
-        npz = here / NPZ_NAME
-        if os.path.exists(npz):
-            return Source(place, dict.fromkeys(FILES, (npz, npz)))
+        if os.path.exists(here / NPZ_NAME):
+            return _in_npz(place, here / NPZ_NAME)
     return None
+
+
+def _in_npz(place: str, path: Path) -> Source:
+    return Source(place, dict.fromkeys(FILES, (path, path)))
 
 
 def _pair(folder: Path, part: str) -> tuple[Path, Path] | None:
-    images, labels = (_existing(folder, file.name) for file in FILES[part])
+    """Return the files of images and of labels; None unless both are there."""
+    images, labels = (
+        first_existing(
+            folder / (stem + suffix)
+            # Some copies of the data set have a dot before "idx".
+            for stem in (file.name, file.name.replace("-idx", ".idx"))
+            for suffix in ("", ".gz")
+        )
+        for file in FILES[part]
+    )
     return None if images is None or labels is None else (images, labels)
 
 
-def _existing(folder: Path, name: str) -> Path | None:
-    # some copies of the data set have a dot before "idx"
-    for stem in (name, name.replace("-idx", ".idx")):
-        for suffix in ("", ".gz"):
-            path = folder / (stem + suffix)
-            if os.path.exists(path):  # False, not an error, where it may not be looked at
-                return path
-    return None
-
-
 def places() -> Iterator[tuple[str, Path]]:
-    """Yield the (name, folder) pairs looked at where no folder is given, in order."""
+    """Yield the (name, folder) pairs searched where no folder is given, in order."""
     env = env_data_dir()
     if env is not None:
         yield "NN_DATA_DIR", env
@@ -194,51 +172,27 @@ def find(
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Source:
-    """Find MNIST, downloading it if it is nowhere.
+    """Return the first place that holds MNIST, downloading it if there is none.
 
-    Parameters
-    ----------
-    path : path, optional
-        An ``mnist.npz`` or a folder, as for `load_data`.
-    data_dir : path, optional
-        A folder that must hold the data, itself or in ``mnist/``; no other place is looked at.
-    download : bool
-        Whether the mirrors may be asked.
-
-    Returns
-    -------
-    Source
-        The first place, in the order of `places`, that holds all files.
-
-    Raises
-    ------
-    DataError
-        If `path` or `data_dir` is given and does not hold MNIST, or is not there.
-    MissingDataError
-        If MNIST is in no place and could not be downloaded.
+    Parameters and errors are those of `load_data`; a file's content is checked when it is read.
     """
-    # Keras's own default argument names a file in its cache, which is looked at anyway
+    # Keras's own default argument names a file in its cache, which is searched anyway
     if path is not None and not (str(path) == NPZ_NAME and not Path(path).exists()):
         given = Path(path).expanduser()
-        if given.is_file():
-            return Source("path", dict.fromkeys(FILES, (given, given)))
-        return _required("path", given)
+        return _in_npz("path", given) if given.is_file() else _required("path", given)
     if data_dir is not None:
         return _required("data_dir", Path(data_dir).expanduser())
-    looked = []
     for place, folder in places():
         source = _in_folder(place, folder)
-        looked.append(f"{folder} ({place})")
         if source is None:
             continue
-        if place == "NN_DATA_DIR":  # asked for by name: an error in it must be seen
-            return source
         try:
-            source.read("train")
+            if place != "NN_DATA_DIR":  # named by the user: an error in it must not be skipped
+                source.read("train")
+            return source
         except DataError as error:
             warnings.warn(f"Skipped {place} ({folder}): {error}", stacklevel=2)
-            continue
-        return source
+    looked = ", ".join(f"{folder} ({place})" for place, folder in places())
     why = "downloading was switched off."
     if download:
         try:
@@ -248,7 +202,7 @@ def find(
     raise MissingDataError(
         "MNIST: expected its four files (train-images-idx3-ubyte.gz, "
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz) or "
-        f"mnist.npz, received none of them from {', '.join(looked)}, nor from a mirror: {why} "
+        f"mnist.npz, received none of them from {looked}, nor from a mirror: {why} "
         "Put the files into a folder and give it with --data-dir FOLDER or NN_DATA_DIR=FOLDER; "
         "or train on the built-in digits with --data synthetic."
     )
@@ -274,39 +228,27 @@ def _required(argument: str, folder: Path) -> Source:
 
 def _download() -> Source:
     folder = cache_folder() / "mnist"
-    files = [file for part in FILES.values() for file in part]
 
-    def check_npz(part: Path) -> None:
-        Source("download", dict.fromkeys(FILES, (part, part))).read("train")
-
-    try:
-        for file in files:
+    def idx_files() -> Path:
+        for file in (file for part in FILES.values() for file in part):
             name = file.name + ".gz"
+            with suppress(DataError):  # not there, or damaged
+                file.read(folder / name)
+                continue
+            download(name, [f"{base}/{name}" for base in mirrors(MIRRORS)], folder, file.read)
+        return folder
 
-            def check(part: Path, file: IdxFile = file) -> None:
-                size = len(file.header) + int(np.prod(file.shape))
-                verify(file, parse_idx(part.name, read_bytes(part, size)), part.name)
-
-            if not (folder / name).exists() or not _passes(check, folder / name):
-                download(name, [f"{base}/{name}" for base in mirrors(MIRRORS)], folder, check)
-    except MissingDataError as first:
+    def npz_file() -> Path:
         urls = [f"{base}/{NPZ_NAME}" for base in mirrors(NPZ_MIRRORS)]
-        try:
-            download(NPZ_NAME, urls, folder, check_npz)
-        except MissingDataError as second:
-            raise MissingDataError(f"{first} {second}") from second
+        return download(
+            NPZ_NAME, urls, folder, lambda part: _in_npz("download", part).read("train")
+        )
+
+    with_fallback(idx_files, npz_file)
     source = _in_folder("download", folder)
-    if source is None:  # another process removed what we have just put there
+    if source is None:  # another process removed what was just put there
         raise MissingDataError(f"{folder}: expected the files just downloaded, received none.")
     return source
-
-
-def _passes(check: Any, path: Path) -> bool:
-    try:
-        check(path)
-    except DataError:
-        return False
-    return True
 
 
 def load_data(
@@ -321,10 +263,10 @@ def load_data(
     path : path, optional
         An ``mnist.npz``, or a folder that holds MNIST.
     data_dir : path, optional
-        A folder that holds MNIST (itself or in ``mnist/``). Without it the places of `places`
-        are looked at in order, then the mirrors are asked.
+        A folder that holds MNIST (itself or in ``mnist/``). Without it the folders of `places`
+        are searched in order, then the mirrors.
     download : bool
-        Whether the mirrors may be asked.
+        Whether the mirrors may be used.
 
     Returns
     -------
@@ -345,18 +287,12 @@ def load_data(
 def load_train(
     data_dir: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Bytes, Bytes]:
-    """Return the 60,000 training images and labels; the test files stay closed.
-
-    Parameters, values and errors are those of `load_data`.
-    """
+    """Return the 60,000 training images and labels, as `load_data`; the test files stay closed."""
     return find(None, data_dir, download).read("train")
 
 
 def load_test(
     data_dir: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Bytes, Bytes]:
-    """Return the 10,000 test images and labels, which are for the very end of a study.
-
-    Parameters, values and errors are those of `load_data`.
-    """
+    """Return the 10,000 test images and labels, as `load_data`; for the very end of a study."""
     return find(None, data_dir, download).read("test")

@@ -1,8 +1,8 @@
 """Pen strokes of digits: UCI "Pen-Based Recognition of Handwritten Digits", and files like it.
 
 E. Alpaydin and F. Alimoglu, 1998, licence CC BY 4.0: 7,494 digits by 30 writers on a tablet of
-500 × 500 units, as UNIPEN text. Split them *by writer*: the digits of one hand resemble each
-other, so a random split tells too good a figure.
+500 × 500 units, as UNIPEN text. Split them *by writer*: the digits of one writer resemble
+each other, so the accuracy on a random split is too high.
 
 >>> from nn.datasets import pendigits
 >>> strokes = pendigits.load()  # doctest: +SKIP
@@ -26,9 +26,11 @@ from nn.datasets._files import (
     cache_folder,
     download,
     env_data_dir,
+    first_existing,
     mirrors,
     read_bytes,
     sha256,
+    with_fallback,
 )
 from nn.datasets._unipen import StrokeFile, StrokeRecord, read_unipen
 
@@ -57,21 +59,16 @@ VALIDATION_WRITERS = ("3", "8", "13", "18", "23", "28")
 
 
 def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> StrokeFile:
-    """Return the 7,494 pen digits of UCI's training file.
+    """Return the 7,494 pen digits of UCI's training file, y downwards.
 
     Parameters
     ----------
     data_dir : path, optional
         A folder that must hold ``pendigits-orig.tra`` (or .gz, .Z), itself or in ``strokes/`` or
-        ``pendigits/``. Without it $NN_DATA_DIR and the user's cache are looked at, then UCI is
-        asked.
+        ``pendigits/``. Without it $NN_DATA_DIR and the user's cache are searched, then UCI's
+        server.
     download : bool
-        Whether UCI may be asked.
-
-    Returns
-    -------
-    StrokeFile
-        The digits, y downwards.
+        Whether UCI's server may be used.
 
     Raises
     ------
@@ -105,8 +102,8 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
                 "strokes/, received a place without it. Put it there, or leave data_dir out."
             )
         return path
-    looked = [folder for folder in (env_data_dir(), cache_folder()) if folder is not None]
-    for folder in looked:
+    folders = [folder for folder in (env_data_dir(), cache_folder()) if folder is not None]
+    for folder in folders:
         path = _in_folder(folder)
         if path is not None:
             return path
@@ -118,31 +115,27 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
             why = str(error)
     raise MissingDataError(
         f"Pen digits: expected {NAME}.gz, .Z or unpacked, received none from "
-        f"{', '.join(map(str, looked))}, nor from UCI: {why} Put the file into a folder and give "
+        f"{', '.join(map(str, folders))}, nor from UCI: {why} Put the file into a folder and give "
         "it with --data-dir FOLDER or NN_DATA_DIR=FOLDER."
     )
 
 
 def _in_folder(folder: Path) -> Path | None:
-    for sub in ("", "strokes", "pendigits"):
-        for suffix in ("", ".gz", ".Z"):
-            path = folder / sub / (NAME + suffix)
-            if os.path.exists(path):
-                return path
-    return None
+    return first_existing(
+        folder / sub / (NAME + suffix)
+        for sub in ("", "strokes", "pendigits")
+        for suffix in ("", ".gz", ".Z")
+    )
 
 
 def _download(folder: Path) -> Path:
     name = NAME + ".Z"
-    try:
-        urls = [f"{base}/{name}" for base in mirrors(MIRRORS)]
-        return download(name, urls, folder, _verify)
-    except MissingDataError as first:
-        try:
-            urls = [f"{base}/{ZIP_NAME}" for base in mirrors(ZIP_MIRRORS)]
-            return download(name, urls, folder, _verify_zip)
-        except MissingDataError as second:
-            raise MissingDataError(f"{first} {second}") from second
+    urls = [f"{base}/{name}" for base in mirrors(MIRRORS)]
+    zip_urls = [f"{base}/{ZIP_NAME}" for base in mirrors(ZIP_MIRRORS)]
+    return with_fallback(
+        lambda: download(name, urls, folder, _verify),
+        lambda: download(name, zip_urls, folder, _verify_zip),
+    )
 
 
 def _verify_zip(path: Path) -> None:
@@ -163,7 +156,7 @@ def _verify_zip(path: Path) -> None:
 
 
 def describe(strokes: StrokeFile) -> dict[str, Any]:
-    """Return what a run record states of a stroke file, JSON-able."""
+    """Return the entry of a stroke file in a run record, JSON-able."""
     return {
         "name": "UCI pen digits" if strokes.sha256 == SHA256 else "pen strokes",
         "path": strokes.path,
@@ -179,18 +172,6 @@ def split_by_writer(
     validation_writers: Iterable[str | int] = VALIDATION_WRITERS,
 ) -> tuple[list[StrokeRecord], list[StrokeRecord]]:
     """Split digits into those of other writers (training) and of the named ones (validation).
-
-    Parameters
-    ----------
-    records : sequence of StrokeRecord
-        The digits.
-    validation_writers : iterable of str or int
-        The writers held out.
-
-    Returns
-    -------
-    training, validation : lists of StrokeRecord
-        No writer is in both.
 
     Raises
     ------
@@ -214,17 +195,7 @@ def to_images(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Render digits as the console does.
 
-    Parameters
-    ----------
-    records : sequence of StrokeRecord
-        The digits.
-
-    Returns
-    -------
-    images : (N, 28, 28) float32
-        In [0, 1], ink 1.
-    labels : (N,) uint8
-        0 to 9.
+    Returns images (N, 28, 28) float32 in [0, 1], ink 1, and labels (N,) uint8.
     """
     from nn.drawing import render_batch
 

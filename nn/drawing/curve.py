@@ -1,8 +1,8 @@
-"""From pen points to a smooth line and to ink, in NumPy: the version to be understood.
+"""From pen points to a smooth line and to ink, in NumPy.
 
 Pens report points at very different rates: a mouse merged by the window system leaves gaps of a
-third of the digit, a tablet 200 points a second with a pixel of jitter. Both must become the same
-line. Lengths here are in pixels of MNIST's 20x20 box, so the constants below hold for any canvas.
+third of the digit, a tablet gives 200 points a second with a pixel of jitter. Both must become the
+same line. Lengths here are in pixels of MNIST's 20x20 box, so the constants hold for any canvas.
 
 `nn.drawing._kernels` does the same with loops compiled by Numba.
 """
@@ -10,25 +10,33 @@ line. Lengths here are in pixels of MNIST's 20x20 box, so the constants below ho
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .strokes import Stroke, as_strokes
-
-SPACING = 0.5  # points nearer than this to the last kept one are dropped
-RELAX_REACH = 1.25  # a point is smoothed if both its neighbours are at most this far away
-RELAX_PASSES = 2
-CORNER_COSINE = 0.2  # turning by more than acos(0.2) = 78 degrees at a point is a corner
-STEP = 1.0  # the curve between two points is drawn as straight pieces of at most this length
-LARGEST_STEPS = 64  # of one segment
+from .strokes import Points, as_strokes
 
 
-def thin_out(points: Stroke, spacing: float = SPACING) -> Stroke:
-    """Drop points nearer than `spacing` to the last kept one; the last point always stays."""
+class Smoothing(NamedTuple):
+    """The constants of the smooth line, in pixels of the 20x20 box; the kernel takes them too."""
+
+    spacing: float = 0.5  # points nearer than this to the last kept one are dropped
+    reach: float = 1.25  # a point is smoothed if both its neighbours are at most this far away
+    passes: int = 2
+    corner: float = 0.2  # turning by more than acos(0.2) = 78 degrees at a point is a corner
+    step: float = 1.0  # longest straight piece that the curve is drawn with
+    most_steps: int = 64  # of one segment
+
+
+SMOOTHING = Smoothing()
+
+
+def thin_out(points: Points) -> Points:
+    """Drop points nearer than the spacing to the last kept one; the last point always stays."""
     kept = [0]
     for i in range(1, len(points)):
-        if np.hypot(*(points[i] - points[kept[-1]])) >= spacing:
+        if np.hypot(*(points[i] - points[kept[-1]])) >= SMOOTHING.spacing:
             kept.append(i)
     if kept[-1] != len(points) - 1:
         if len(kept) > 1:  # the end takes the place of the neighbour too near to it
@@ -37,45 +45,37 @@ def thin_out(points: Stroke, spacing: float = SPACING) -> Stroke:
     return points[kept]
 
 
-def relax(points: Stroke) -> Stroke:
+def relax(points: Points) -> Points:
     """Smooth densely sampled places by (1, 2, 1) / 4; ends and sparse places stay."""
     points = points.copy()
-    for _ in range(RELAX_PASSES):
+    for _ in range(SMOOTHING.passes):
         gaps = np.hypot(*np.diff(points, axis=0).T)
-        dense = np.flatnonzero((gaps[:-1] <= RELAX_REACH) & (gaps[1:] <= RELAX_REACH)) + 1
+        near = gaps <= SMOOTHING.reach
+        dense = np.flatnonzero(near[:-1] & near[1:]) + 1
         points[dense] = (points[dense - 1] + 2 * points[dense] + points[dense + 1]) / 4
     return points
 
 
-def flatten(points: Stroke, step: float = STEP) -> Stroke:
+def flatten(points: Points, step: float = SMOOTHING.step) -> Points:
     """Return a polyline along the smooth curve through the pen points.
 
     The curve is a centripetal Catmull-Rom spline (Yuksel, Schaefer and Keyser 2011), which makes
     no loops of its own between points at uneven distances. At corners and ends the tangent is
     one-sided, so corners stay.
 
-    Parameters
-    ----------
-    points : (P, 2) float64
-        In pixels of the 20x20 box, P >= 1.
-    step : float
-        The curve is drawn as straight pieces of at most this length.
-
-    Returns
-    -------
-    (Q, 2) float64, Q >= 1
+    Takes points (P, 2) in pixels of the 20x20 box, P >= 1, and the length of the longest straight
+    piece; returns (Q, 2), Q >= 1.
     """
     points = relax(thin_out(points)) if len(points) > 1 else points
     P = len(points)
     if P <= 2:
         return points
     chords = np.diff(points, axis=0)  # (P - 1, 2)
-    lengths = np.hypot(*chords.T)
-    lengths = np.maximum(lengths, 1e-9)
+    lengths = np.maximum(np.hypot(*chords.T), 1e-9)
     knots = np.sqrt(lengths)[:, None]
     cosine = (chords[:-1] * chords[1:]).sum(axis=1) / (lengths[:-1] * lengths[1:])
     smooth = np.zeros(P, dtype=bool)
-    smooth[1:-1] = cosine >= CORNER_COSINE
+    smooth[1:-1] = cosine >= SMOOTHING.corner
     speed = np.zeros((P, 2))  # the curve's derivative at each point, by knot parameter
     before, after = knots[:-1], knots[1:]
     speed[1:-1] = (
@@ -83,7 +83,7 @@ def flatten(points: Stroke, step: float = STEP) -> Stroke:
     )
     pieces = [points[:1]]
     for i in range(P - 1):
-        steps = min(int(np.ceil(lengths[i] / step)), LARGEST_STEPS)
+        steps = min(int(np.ceil(lengths[i] / step)), SMOOTHING.most_steps)
         start, end, chord = points[i], points[i + 1], chords[i]
         m0, m1 = speed[i] * knots[i], speed[i + 1] * knots[i]
         if steps <= 1 or not (smooth[i] or smooth[i + 1]):
@@ -100,14 +100,14 @@ def flatten(points: Stroke, step: float = STEP) -> Stroke:
     return np.concatenate(pieces)
 
 
-def smooth(strokes: Iterable[ArrayLike], step: float = 0.2) -> list[Stroke]:
-    """Return the strokes as the recogniser sees them: smooth polylines in the drawing's pixels.
+def smooth(strokes: Iterable[ArrayLike], step: float = 0.2) -> list[Points]:
+    """Return the strokes as the recogniser reads them: smooth polylines in the drawing's pixels.
 
     Parameters
     ----------
     strokes : iterable of array_like (P, 2)
     step : float
-        Length of the straight pieces, in twentieths of the drawing's longest side.
+        Longest straight piece, in twentieths of the drawing's longest side.
     """
     clean = as_strokes(strokes)
     if not clean:
@@ -119,7 +119,7 @@ def smooth(strokes: Iterable[ArrayLike], step: float = 0.2) -> list[Stroke]:
     return [flatten((stroke - low) * scale, step) / scale + low for stroke in clean]
 
 
-def coverage(polylines: list[Stroke], width: float, shape: tuple[int, int]) -> NDArray[np.float64]:
+def coverage(polylines: list[Points], width: float, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Return how much of each pixel the round-capped pen of `width` covers, in [0, 1].
 
     The value is clip(width / 2 + 1/2 - d, 0, 1) with d the exact distance from the pixel's centre

@@ -1,18 +1,11 @@
-"""Which pieces of ink belong together: costs of joining and parting, lines, the best partition.
-
-Pieces are strokes, connected components, or parts of either that a cut made. A digit is a set of
-pieces. Geometry says what a set costs; the recogniser says what it is worth; the partition with
-the largest sum of worth minus cost is the reading (Matan et al. 1992 read cheques so).
-"""
+"""The geometry of writing: lines, heights, and what joining or parting pieces of ink costs."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .resample import Floats
 
 SMALL = 0.4  # of the usual size: pieces less tall do not make a line of their own
 SAME_LINE = 0.35  # overlap of two heights, of the smaller one
@@ -21,15 +14,9 @@ WIDEST = 1.9  # of one digit, in heights of its line
 
 
 def gaps(boxes: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return, for each pair of boxes, gap and overlap along x, and gap along y, in pixels.
+    """Return, for each pair of boxes (K, 4), gap and overlap along x, and gap along y, in pixels.
 
-    Parameters
-    ----------
-    boxes : (K, 4): left, top, right, bottom
-
-    Returns
-    -------
-    three (K, K) arrays, none negative
+    Three arrays (K, K), none negative; a box is left, top, right, bottom.
     """
     left, top, right, bottom = boxes.T
     across = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
@@ -41,18 +28,8 @@ def lines_of(boxes: Floats, touching: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Assign each piece to a line of writing.
 
     Tall pieces that share much of their height are on one line, and so are touching ones; small
-    pieces (bars, dots) go with the nearest tall one.
-
-    Parameters
-    ----------
-    boxes : (K, 4)
-    touching : (K, K) bool
-        Pairs whose ink meets.
-
-    Returns
-    -------
-    (K,) int64
-        Numbered from the top.
+    pieces (bars, dots) go with the nearest tall one. Takes boxes (K, 4) and which pairs touch
+    (K, K); returns (K,), numbered from the top.
     """
     K = len(boxes)
     left, top, right, bottom = boxes.T
@@ -108,12 +85,9 @@ def parting_costs(boxes: Floats, touching: NDArray[np.bool_], height: float) -> 
 
 
 def joining_cost(boxes: Floats, together: NDArray[np.bool_], height: float) -> float:
-    """Return what it costs to make one digit of these pieces (K, 4), in nats.
+    """Return what it costs to make one digit of pieces with these boxes (K, 4), in nats.
 
-    Parameters
-    ----------
-    together : (K, K) bool
-        Pairs that meet, or were one before a cut: no gap is seen between them.
+    `together` (K, K) are pairs that meet, or were one before a cut: there is no gap between them.
     """
     left, top, right, bottom = boxes.T
     width, tall = right.max() - left.min(), bottom.max() - top.min()
@@ -137,24 +111,18 @@ def joining_cost(boxes: Floats, together: NDArray[np.bool_], height: float) -> f
     return float(cost)
 
 
-def candidate_sets(boxes: Floats, order: Sequence[int], height: float) -> list[tuple[int, ...]]:
+def candidate_sets(boxes: Floats, height: float) -> list[tuple[int, ...]]:
     """Return the sets of pieces that might be one digit.
 
     Runs of neighbours from left to right, and of neighbours in the order of writing (so that a
-    long bar reaching over the next digit still finds its own), none wider than a digit.
-
-    Parameters
-    ----------
-    boxes : (K, 4)
-    order : sequence of int
-        Rank of each piece in the order of writing.
+    long bar reaching over the next digit still finds its own), none wider than a digit. Takes
+    boxes (K, 4) in the order of writing and the height of the line, in pixels.
     """
     K = len(boxes)
     middles = boxes[:, 0] + boxes[:, 2]
-    sequences = [np.argsort(middles, kind="stable"), np.argsort(order, kind="stable")]
-    sequences.append(np.argsort(boxes[:, 0], kind="stable"))
+    by_middle, by_left = (np.argsort(x, kind="stable") for x in (middles, boxes[:, 0]))
     found: dict[tuple[int, ...], None] = {}
-    for sequence in sequences:
+    for sequence in (by_middle, np.arange(K), by_left):
         for start in range(K):
             for end in range(start + 1, min(start + MOST_PIECES, K) + 1):
                 members = tuple(sorted(int(i) for i in sequence[start:end]))
@@ -163,38 +131,3 @@ def candidate_sets(boxes: Floats, order: Sequence[int], height: float) -> list[t
                     break
                 found[members] = None
     return list(found)
-
-
-def best_partition(K: int, sets: Sequence[tuple[int, ...]], worth: Sequence[float]) -> list[int]:
-    """Choose sets that cover every piece exactly once with the largest total worth.
-
-    Every single piece must be among the sets. Works from the first uncovered piece on, keeping
-    the best way to each state; neighbours make few states.
-
-    Returns
-    -------
-    list of int
-        Indices into `sets`.
-    """
-    masks = [sum(1 << i for i in members) for members in sets]
-    by_first: list[list[int]] = [[] for _ in range(K)]
-    for index, members in enumerate(sets):
-        for i in members:
-            by_first[i].append(index)
-    everything = (1 << K) - 1
-    states: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
-    # Each state's first gap only moves forward, so states are settled in the order of that gap.
-    for piece in range(K):
-        waiting = [mask for mask in states if mask & ((1 << (piece + 1)) - 1) == (1 << piece) - 1]
-        waiting.sort(key=lambda mask: -states[mask][0])
-        for mask in waiting[:200]:
-            total, chosen = states.pop(mask)
-            for index in by_first[piece]:
-                if masks[index] & mask:
-                    continue
-                reached = mask | masks[index]
-                if reached not in states or states[reached][0] < total + worth[index]:
-                    states[reached] = (total + worth[index], (*chosen, index))
-        for mask in waiting[200:]:
-            states.pop(mask)
-    return list(states[everything][1])

@@ -1,33 +1,25 @@
-"""Ruled and squared paper: lines from edge to edge, taken out without cutting the digits."""
+"""Removal of ruled and squared lines from a photograph, without cutting the digits."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .resample import Floats
 
 STEEPEST = 0.045  # of a rule, rise over run: 2.6 degrees
 SLOPES = 25
 BLOCKS = 96  # columns are averaged to this many samples along a rule
-COVERED = 0.62  # of its length, a rule must show
-SMALLEST = 24  # pixels: smaller pictures have no rules
+COVERED = 0.62  # of its length, a rule must be visible
+SMALLEST = 24  # pixels: smaller images have no rules
 FAINTEST = 0.02  # of the pen's strength
 
 
 def remove_ruling(mark: Floats, level: float) -> Floats:
-    """Take ruled lines out of a picture of marks.
+    """Remove lines from edge to edge, level ones and upright ones.
 
-    Parameters
-    ----------
-    mark : (H, W) float64
-        Strength of the marks, paper about 0.
-    level : float
-        Strength of the pen's ink.
-
-    Returns
-    -------
-    (H, W) float64
+    Takes and returns the strength of the marks (H, W) float64, background about 0; `level` is the
+    strength of the pen's ink, in the same unit.
     """
     if min(mark.shape) < SMALLEST:
         return mark
@@ -36,7 +28,7 @@ def remove_ruling(mark: Floats, level: float) -> Floats:
 
 
 def _remove_level(mark: Floats, level: float) -> Floats:
-    """Take out the lines that are level or nearly so."""
+    """Remove the lines that are level or nearly so."""
     H, W = mark.shape
     reach = max(3, round(0.012 * max(H, W))) + 1  # beyond a rule's edge, within its spacing
     blocks = min(BLOCKS, W // 4)
@@ -49,21 +41,21 @@ def _remove_level(mark: Floats, level: float) -> Floats:
     threshold = 0.25 * noise + FAINTEST * level
     centres = (edges[:-1] + edges[1:]) / 2 - W / 2
     rows = np.arange(H)[:, None]
-    best_score, best_shown, best_slope = 0.0, np.zeros(H), 0.0
+    best_score, best_visible, best_slope = 0.0, np.zeros(H), 0.0
     rank = int((1 - COVERED) * blocks)
     for slope in np.linspace(-STEEPEST, STEEPEST, SLOPES):
         source = rows + np.round(slope * centres).astype(np.int64)
         inside = (source >= 0) & (source < H)
         along = np.where(inside, ridge[np.clip(source, 0, H - 1), np.arange(blocks)], -np.inf)
-        shown = np.partition(along, rank, axis=1)[:, rank]
-        score = float(np.maximum(shown - threshold, 0).sum())
+        visible = np.partition(along, rank, axis=1)[:, rank]
+        score = float(np.maximum(visible - threshold, 0).sum())
         if score > best_score:
-            best_score, best_shown, best_slope = score, shown, float(slope)
+            best_score, best_visible, best_slope = score, visible, float(slope)
     if best_score == 0:
         return mark
     shift = np.round(best_slope * (np.arange(W) - W / 2)).astype(np.int64)
     cleaned = mark.copy()
-    ruled = np.flatnonzero(best_shown > threshold)
+    ruled = np.flatnonzero(best_visible > threshold)
     for band in np.split(ruled, np.flatnonzero(np.diff(ruled) > 1) + 1):
         if len(band) <= 2 * reach:
             _erase(cleaned, mark, int(band[0]), int(band[-1]) + 1, shift, level)

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import curve
-from .layout import line_height, lines_of
 from .normalise import Image, render_batch
-from .segment import (
-    CUT_COST,
-    CUT_SLOPES,
-    MOST_CUTS,
-    MOST_PIECES,
-    Box,
-    Floats,
-    Pieces,
-    Score,
-    Segment,
-    in_reading_order,
-    solve,
-)
-from .strokes import Stroke, as_strokes
+from .resample import Floats
+from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Group, Score, Segment, divide
+from .strokes import Points, pack_strokes
 
 TOUCH = 0.04  # of a digit's size: pen lines nearer than twice this meet
-STROKE_CUT_FROM = 0.9  # strokes wider than this share of the line's height may be two digits
+CUT_FROM = 0.9  # strokes wider than this share of the line's height may be two digits
+MOST_PIECES = 400  # on a line; beyond, no cuts are tried
 
 
 def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) -> list[Segment]:
@@ -49,70 +37,85 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     list of Segment
         In reading order; empty if nothing was drawn.
     """
-    owners, clean = _usable(strokes)
-    if not clean:
+    packed = pack_strokes([[stroke] for stroke in strokes])
+    owners = np.flatnonzero(np.diff(packed.drawing_starts))  # strokes with a usable point
+    if len(owners) == 0:
         return []
+    clean = [packed[owner][0] for owner in owners.tolist()]
     lines = curve.smooth(clean, step=0.25)
-    boxes = np.array([_box_of(line) for line in lines])
-    reach = TOUCH * _typical_size(boxes)
-    rows = lines_of(_padded(boxes, reach), _touching(lines, reach))
-    segments = []
-    for row in range(int(rows.max()) + 1):
-        members = np.flatnonzero(rows == row)
-        height = line_height(_padded(boxes[members], reach))
-        pieces: list[Stroke] = []
-        parts: list[tuple[int, int]] = []  # (stroke, number of the part)
-        for member in members:
-            fragments = (
-                _cut_stroke(lines[member], height)
-                if score is not None and len(members) <= MOST_PIECES
-                else [lines[member]]
-            )
-            pieces += fragments
-            parts += [(int(member), number) for number in range(len(fragments))]
-        ink = _Ink(clean, pieces, parts)
-        for group in _solve_strokes(ink, height, reach, score):
-            segments.append(
-                Segment(
-                    image=render_batch([ink.strokes_of(group)])[0],
-                    box=_box_of(np.concatenate([pieces[i] for i in group])),
-                    line=row,
-                    strokes=tuple(sorted({owners[parts[i][0]] for i in group})),
-                )
-            )
-    return in_reading_order(segments)
-
-
-def _usable(strokes: Iterable[ArrayLike]) -> tuple[list[int], list[Stroke]]:
-    owners, clean = [], []
-    for index, stroke in enumerate(strokes):
-        for points in as_strokes([stroke]):
-            owners.append(index)
-            clean.append(points)
-    return owners, clean
-
-
-def _typical_size(boxes: Floats) -> float:
+    boxes = _boxes(lines)
     size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return max(float(np.quantile(size, 0.75)), 1e-9)
+    reach = TOUCH * max(float(np.quantile(size, 0.75)), 1e-9)
+
+    def pieces_of(members: NDArray[np.int64], height: float) -> _StrokePieces:
+        cuts = score is not None and len(members) <= MOST_PIECES
+        parted = [_cut(lines[member], height if cuts else np.inf) for member in members]
+        return _StrokePieces([clean[i] for i in members], parted, owners[members], reach)
+
+    return divide(boxes, _touching(lines, reach), reach, pieces_of, score)
 
 
-def _box_of(points: Stroke) -> Box:
-    left, top = points.min(axis=0)
-    right, bottom = points.max(axis=0)
-    return float(left), float(top), float(right), float(bottom)
+class _StrokePieces:
+    """The strokes of one line, cut between digits; see `nn.drawing.segment.Pieces`.
+
+    `parted` is the smooth line of each stroke, in one part or more; `owners` their numbers in the
+    drawing. Pen lines nearer than twice `reach` meet, in pixels.
+    """
+
+    def __init__(
+        self,
+        strokes: list[Points],
+        parted: list[list[Points]],
+        owners: NDArray[np.int64],
+        reach: float,
+    ) -> None:
+        self._strokes, self._owners = strokes, owners
+        self._counts = [len(parts) for parts in parted]
+        self._pieces = [part for parts in parted for part in parts]
+        # Of each piece: (stroke, number of the part).
+        self._parts = [(s, number) for s, n in enumerate(self._counts) for number in range(n)]
+        self.boxes = _boxes(self._pieces)
+        of_stroke, number = np.array(self._parts).T
+        same = of_stroke[:, None] == of_stroke
+        neighbours = same & (np.abs(number[:, None] - number) == 1)
+        self.touching = _touching(self._pieces, reach) & ~same
+        self.cut = 2 * CUT_COST * neighbours
+
+    def images(self, groups: Sequence[Group]) -> Image:
+        return render_batch([self._drawn(group) for group in groups])
+
+    def strokes(self, group: Group) -> tuple[int, ...]:
+        return tuple(sorted({int(self._owners[self._parts[i][0]]) for i in group}))
+
+    def _drawn(self, group: Group) -> list[Points]:
+        """Return what the pen drew for some pieces; a stroke with all its parts is whole again."""
+        inside = [self._parts[i][0] for i in group]
+        drawn: list[Points] = []
+        before = (-1, -1)
+        for i in group:
+            stroke, number = self._parts[i]
+            if inside.count(stroke) == self._counts[stroke]:
+                if number == 0:
+                    drawn.append(self._strokes[stroke])
+            elif before == (stroke, number - 1):
+                drawn[-1] = np.concatenate([drawn[-1], self._pieces[i]])
+            else:
+                drawn.append(self._pieces[i])
+            before = (stroke, number)
+        return drawn
 
 
-def _padded(boxes: Floats, reach: float) -> Floats:
-    return np.asarray(boxes + np.array([-reach, -reach, reach, reach]))
+def _boxes(lines: Sequence[Points]) -> Floats:
+    """Return (K, 4): left, top, right, bottom of each pen line."""
+    return np.array([[*line.min(axis=0), *line.max(axis=0)] for line in lines])
 
 
-def _touching(lines: Sequence[Stroke], reach: float) -> NDArray[np.bool_]:
+def _touching(lines: Sequence[Points], reach: float) -> NDArray[np.bool_]:
     """Return (K, K): whether two pen lines come within 2 * reach of each other."""
     K = len(lines)
     touching = np.zeros((K, K), dtype=bool)
     dense = [_dense(line, reach) for line in lines]
-    boxes = [_box_of(line) for line in lines]
+    boxes = _boxes(lines).tolist()
     for i in range(K):
         for j in range(i):
             apart = max(
@@ -128,7 +131,7 @@ def _touching(lines: Sequence[Stroke], reach: float) -> NDArray[np.bool_]:
     return touching
 
 
-def _dense(line: Stroke, spacing: float) -> Stroke:
+def _dense(line: Points, spacing: float) -> Points:
     """Return points along the line at most about `spacing` apart, at most 400."""
     if len(line) < 2:
         return line
@@ -139,11 +142,11 @@ def _dense(line: Stroke, spacing: float) -> Stroke:
     return np.column_stack([np.interp(at, along, line[:, k]) for k in (0, 1)])
 
 
-def _cut_stroke(line: Stroke, height: float) -> list[Stroke]:
+def _cut(line: Points, height: float) -> list[Points]:
     """Cut a wide stroke, left to right, where a slanted line meets it only once."""
-    if float(np.ptp(line[:, 0])) < STROKE_CUT_FROM * height or len(line) < 4:
+    if float(np.ptp(line[:, 0])) < CUT_FROM * height or len(line) < 4:
         return [line]
-    best_score, best = 0.0, [line]
+    most, best = 0, [line]
     for slope in CUT_SLOPES:
         sheared = line[:, 0] + slope * (line[:, 1] - line[:, 1].mean())
         low, high = float(sheared.min()), float(sheared.max())
@@ -154,7 +157,7 @@ def _cut_stroke(line: Stroke, height: float) -> list[Stroke]:
             (places > low + margin) & (places < high - margin)
         )
         at = np.flatnonzero(once)
-        if len(at) <= best_score:
+        if len(at) <= most:
             continue
         runs = np.split(at, np.flatnonzero(np.diff(at) > 1) + 1)
         runs = sorted(runs, key=len, reverse=True)[:MOST_CUTS]
@@ -162,53 +165,5 @@ def _cut_stroke(line: Stroke, height: float) -> list[Stroke]:
         side = np.searchsorted(chosen, sheared)
         fragments = np.split(line, np.flatnonzero(np.diff(side)) + 1)
         if len(fragments) == len(chosen) + 1:
-            best_score, best = len(at), fragments if side[0] < side[-1] else fragments[::-1]
+            most, best = len(at), fragments if side[0] < side[-1] else fragments[::-1]
     return best
-
-
-@dataclass(frozen=True)
-class _Ink:
-    """Strokes, and the smooth pieces some of them were cut into."""
-
-    strokes: list[Stroke]
-    pieces: list[Stroke]
-    parts: list[tuple[int, int]]  # of each piece: (stroke, number of the part)
-
-    def strokes_of(self, members: Sequence[int]) -> list[Stroke]:
-        """Return what the pen drew for some pieces; what was not parted is one stroke again."""
-        inside = [self.parts[i] for i in members]
-        drawn: list[Stroke] = []
-        before = (-1, -1)
-        for i, (stroke, number) in zip(members, inside, strict=True):
-            of_stroke = sum(owner == stroke for owner, _ in self.parts)
-            if sum(owner == stroke for owner, _ in inside) == of_stroke:  # whole again
-                if number == 0:
-                    drawn.append(self.strokes[stroke])
-            elif before == (stroke, number - 1):
-                drawn[-1] = np.concatenate([drawn[-1], self.pieces[i]])
-            else:
-                drawn.append(self.pieces[i])
-            before = (stroke, number)
-        return drawn
-
-
-def _solve_strokes(
-    ink: _Ink, height: float, reach: float, score: Score | None
-) -> list[tuple[int, ...]]:
-    pieces, parts = ink.pieces, ink.parts
-    boxes = _padded(np.array([_box_of(piece) for piece in pieces]), reach)
-    touching = _touching(pieces, reach)
-    cut = np.zeros(touching.shape)
-    for i, (stroke, number) in enumerate(parts):
-        for j, (other, other_number) in enumerate(parts):
-            if stroke == other:
-                touching[i, j] = False
-                if abs(number - other_number) == 1:
-                    cut[i, j] = 2 * CUT_COST
-    order = list(range(len(parts)))  # strokes come in the order of writing
-
-    def images(sets: list[tuple[int, ...]]) -> Image:
-        drawn: Image = render_batch([ink.strokes_of(members) for members in sets])
-        return drawn
-
-    return solve(Pieces(boxes, touching, cut, order), height, images, score)

@@ -1,11 +1,12 @@
-"""How wide the pen was, and bringing a picture's lines to the width the network knows."""
+"""The width of the lines in an ink image, and changing it to MNIST's."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .normalise import BOX, area_resample
+from .normalise import BOX, ink_box
+from .resample import area_resample
 
 # In pixels of the 20x20 box; 98 % of MNIST's digits lie within.
 NARROWEST, WIDEST = 1.6, 4.6
@@ -13,7 +14,7 @@ WORK = 120  # pixels of the longest side while lines are widened
 
 
 def pen_width(ink: ArrayLike) -> float:
-    """Estimate the width of the lines in an ink picture, in its pixels; 0 without ink.
+    """Estimate the width of the lines in an ink image (H, W), in pixels; 0 without ink.
 
     A line of length L and width w has area L * w and an outline of 2 * L, so w is twice the
     area over the outline (the total variation, which blur does not change).
@@ -25,52 +26,42 @@ def pen_width(ink: ArrayLike) -> float:
     return float(2 * image.sum() / outline) if outline > 0 else 0.0
 
 
-def normalise_width(
-    ink: ArrayLike, narrowest: float = NARROWEST, widest: float = WIDEST
-) -> NDArray[np.float64]:
-    """Widen hairlines and thin markers, so that the scaled digit looks written by MNIST's pen.
+def normalise_width(ink: ArrayLike) -> NDArray[np.float64]:
+    """Widen thin lines and narrow wide ones, so that the scaled digit has MNIST's width of line.
 
-    Pictures whose lines would be `narrowest` to `widest` pixels wide in the 20x20 box come back
-    as they are (MNIST's own among them).
-
-    Parameters
-    ----------
-    ink : array_like (H, W)
-        In [0, 1], ink = 1, background 0.
-
-    Returns
-    -------
-    (H', W') float64 in [0, 1]
-        Cropped and of another resolution where it was changed.
+    Takes an ink image (H, W) in [0, 1], background 0. It comes back as it is where its lines would
+    be NARROWEST to WIDEST pixels wide in the 20x20 box (MNIST's own do), else cropped and at
+    another resolution.
     """
     image = np.asarray(ink, dtype=np.float64)
-    if image.ndim != 2 or not image.any():
+    box = ink_box(image) if image.ndim == 2 else None
+    if box is None:
         return image
-    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
-    crop = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top, right, bottom = box
+    crop = image[top:bottom, left:right]
     side = max(crop.shape)
     peak = crop.max()
     width = pen_width(crop / peak)
     relative = width * BOX / side
-    if narrowest <= relative <= widest or side <= 2 * width:  # usual, or a blob without lines
+    if NARROWEST <= relative <= WIDEST or side <= 2 * width:  # usual, or a blob without lines
         return image
     factor = WORK / side
     height, breadth = (max(round(extent * factor), 1) for extent in crop.shape)
     crop = area_resample(crop / peak, (height, breadth))
     # The line grows at both sides by `radius`, which also makes the box larger; solve for both.
-    target = narrowest + 0.4 if relative < narrowest else widest - 0.4
+    target = NARROWEST + 0.4 if relative < NARROWEST else WIDEST - 0.4
     target *= WORK / BOX
     width *= factor
     radius = (target - width) / (2 * (1 - target / WORK))
     grown = np.pad(crop, int(np.ceil(max(radius, 0))) + 1)
-    # Resampling has greyed thin lines: their middle counts as ink before they are widened.
+    # Resampling has made thin lines paler: their middle counts as ink before they are widened.
     grown = np.clip(grown / min(1.0, max(0.5 * width, 0.15)), 0, 1) if radius > 0 else grown
-    grown = _dilate(grown, radius) if radius > 0 else 1 - _dilate(1 - grown, -radius)
+    grown = _dilate_disk(grown, radius) if radius > 0 else 1 - _dilate_disk(1 - grown, -radius)
     return np.clip(grown, 0.0, 1.0) if grown.any() else image
 
 
-def _dilate(image: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
-    """Return the largest value within `radius` pixels; the disk's edge is anti-aliased."""
+def _dilate_disk(image: NDArray[np.float64], radius: float) -> NDArray[np.float64]:
+    """Return the largest value within `radius` pixels; the disk's edge is antialiased."""
     reach = int(np.ceil(radius))
     H, W = image.shape
     padded = np.pad(image, reach, mode="edge")

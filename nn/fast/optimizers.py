@@ -1,90 +1,161 @@
-"""Optimiser steps over one flat vector: one pass over memory instead of one an operation.
+"""Optimiser steps, one pass over memory each: for a whole parameter or a part of the flat vector.
 
-Slices and `np.sqrt` are on purpose: so written the compiler vectorises the loops. Scalars are
-brought to the vectors' dtype first, or float32 would be computed in float64.
+``sgd_step``, ``adadelta_step`` and ``adam_step`` are operations of ``nn.reference``; the engine
+calls the same kernels part by part, with what ``sgd``, ``adadelta`` and ``adam`` return.
 
-What an optimiser remembers of a weight that gets no gradient any more fades away, and would stay at
-the smallest number there is. Numbers under 1.2e-38 have no normal form, and the processor takes a
-hundred cycles for each: one such weight in a hundred makes a step three times as long, one in ten
-fifteen times. So they are set to zero.
+The kernels change ``p`` and the slots in place and share their arguments:
+
+p, g : arrays (P,) of one dtype
+    Parameters, and the gradient of the loss with respect to them.
+velocity, acc_grad, acc_delta, m, v : arrays (P,) of that dtype
+    The slots, named as in ``nn.reference``.
+rates : tuple of scalars of that dtype
+    The constants of the step. Of another dtype, float32 would be computed in float64.
+done : int64 array (parts,)
+    ``done[part] = 1`` is the last thing a kernel does. After Ctrl-C the engine knows exactly which
+    parts have been stepped, because no Python runs between the last number and the mark.
+part : int
+
+A slot of a weight that gets no gradient any more decays, and would stay at the smallest number
+there is. Numbers under 1.2e-38 have no normal form, and the processor takes a hundred cycles for
+each: one such weight in a hundred makes a step three times as long, one in ten fifteen times. So
+they are set to zero.
+
+On 233,162 parameters Adadelta takes 0.1 ms where NumPy takes 0.5 and PyTorch 0.7.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nn.fast.jit.cache import jit
+from nn.fast.memory import prepare
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    from nn.reference import Array
+
+Update = tuple[Callable[..., Any], tuple[Any, ...]]  # a kernel and its ``rates``
 
 SMALLEST = np.finfo(np.float32).smallest_normal
 NOTHING = np.float32(0.0)
 
 
 @jit
-def normal(value: Any) -> Any:
+def normal(value):
     """Return ``value``, or 0 for one without a normal form in float32; NaN stays NaN."""
     return NOTHING if abs(value) < SMALLEST else value
 
 
 @jit
-def _sgd(p: Any, g: Any, lr: Any) -> None:
+def sgd_kernel(p, g, rates, done, part):
+    """Step ``p -= lr * g``; ``rates`` = (lr,)."""
+    lr = rates[0]
     for i in range(len(p)):
         p[i] -= lr * g[i]
+    done[part] = 1
 
 
 @jit
-def _momentum(p: Any, g: Any, velocity: Any, lr: Any, momentum: Any, nesterov: Any) -> None:
+def momentum_kernel(p, g, velocity, rates, done, part):
+    """Step with momentum: ``v = momentum * v - lr * g``, then p += v, or Nesterov's look ahead.
+
+    ``rates`` = (lr, momentum, nesterov), the last a bool.
+    """
+    lr, momentum, nesterov = rates
     for i in range(len(p)):
         v = momentum * velocity[i] - lr * g[i]
         velocity[i] = normal(v)
         p[i] += momentum * v - lr * g[i] if nesterov else v
+    done[part] = 1
 
 
 @jit
-def _adadelta(
-    p: Any, g: Any, acc_grad: Any, acc_delta: Any, lr: Any, rho: Any, rest: Any, epsilon: Any
-) -> None:
+def adadelta_kernel(p, g, acc_grad, acc_delta, rates, done, part):
+    """Step with Adadelta (Zeiler 2012, algorithm 1); ``rates`` = (lr, rho, 1 - rho, epsilon)."""
+    lr, rho, rest, epsilon = rates
     for i in range(len(p)):
         squares = rho * acc_grad[i] + rest * g[i] * g[i]
+        # One root of the quotient: two roots and a division cost half as much again.
         delta = g[i] * np.sqrt((acc_delta[i] + epsilon) / (squares + epsilon))
         acc_grad[i] = normal(squares)
         acc_delta[i] = normal(rho * acc_delta[i] + rest * delta * delta)
         p[i] -= lr * delta
+    done[part] = 1
 
 
 @jit
-def _adam(
-    p: Any, g: Any, m: Any, v: Any, rate: Any, rest_1: Any, rest_2: Any, epsilon: Any, shrink: Any
-) -> None:
+def adam_kernel(p, g, m, v, rates, done, part):
+    """Step with Adam or AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019).
+
+    ``rates`` = (lr with both bias corrections, 1 - beta_1, 1 - beta_2, epsilon, lr * weight decay).
+    """
+    rate, rest_1, rest_2, epsilon, shrink = rates
     for i in range(len(p)):
         first = m[i] + rest_1 * (g[i] - m[i])
         second = v[i] + rest_2 * (g[i] * g[i] - v[i])
         m[i] = normal(first)
         v[i] = normal(second)
         p[i] = p[i] - shrink * p[i] - rate * first / (np.sqrt(second) + epsilon)
+    done[part] = 1
+
+
+def sgd(dtype: npt.DTypeLike, lr: float, momentum: float, nesterov: bool) -> Update:
+    """Return the kernel and the constants of a step of gradient descent."""
+    scalar: Any = np.dtype(dtype).type
+    if momentum == 0:
+        return sgd_kernel, (scalar(lr),)
+    return momentum_kernel, (scalar(lr), scalar(momentum), nesterov)
+
+
+def adadelta(dtype: npt.DTypeLike, lr: float, rho: float, epsilon: float) -> Update:
+    """Return the kernel and the constants of a step of Adadelta."""
+    scalar: Any = np.dtype(dtype).type
+    return adadelta_kernel, tuple(map(scalar, (lr, rho, 1 - rho, epsilon)))
+
+
+def adam(
+    dtype: npt.DTypeLike,
+    lr: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    step: int,
+    weight_decay: float,
+) -> Update:
+    """Return the kernel and the constants of step number ``step``, from 1, of Adam."""
+    scalar: Any = np.dtype(dtype).type
+    rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    rates = rate, 1 - beta_1, 1 - beta_2, epsilon, lr * weight_decay
+    return adam_kernel, tuple(map(scalar, rates))
+
+
+def _step(update: Update, g: Array, *changed: Array) -> None:
+    """Run the kernel of ``update`` over whole arrays of any shape; ``changed`` is p and slots."""
+    kernel, rates = update
+    used = [prepare(array) for array in changed]
+    p, *slots = (array.reshape(-1) for array in used)
+    kernel(p, prepare(g).reshape(-1), *slots, rates, np.zeros(1, np.int64), 0)
+    for array, copy in zip(changed, used, strict=True):
+        if copy is not array:
+            array[...] = copy
 
 
 def sgd_step(
     p: Array, g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool
 ) -> None:
-    """Take one step of gradient descent in place; see `nn.reference.sgd_step`."""
-    scalar = p.dtype.type
-    if momentum == 0:
-        _sgd(p, g, scalar(lr))
-    else:
-        _momentum(p, g, velocity, scalar(lr), scalar(momentum), nesterov)
+    """Take one step of gradient descent in place; see ``nn.reference.sgd_step``."""
+    _step(sgd(p.dtype, lr, momentum, nesterov), g, p, *((velocity,) if momentum else ()))
 
 
 def adadelta_step(
     p: Array, g: Array, acc_grad: Array, acc_delta: Array, lr: float, rho: float, epsilon: float
 ) -> None:
-    """Take one step of Adadelta in place; see `nn.reference.adadelta_step`."""
-    scalar = p.dtype.type
-    _adadelta(p, g, acc_grad, acc_delta, scalar(lr), scalar(rho), scalar(1 - rho), scalar(epsilon))
+    """Take one step of Adadelta in place; see ``nn.reference.adadelta_step``."""
+    _step(adadelta(p.dtype, lr, rho, epsilon), g, p, acc_grad, acc_delta)
 
 
 def adam_step(
@@ -99,17 +170,5 @@ def adam_step(
     step: int,
     weight_decay: float,
 ) -> None:
-    """Take step number `step` of Adam in place; see `nn.reference.adam_step`."""
-    scalar = p.dtype.type
-    rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
-    _adam(
-        p,
-        g,
-        m,
-        v,
-        scalar(rate),
-        scalar(1 - beta_1),
-        scalar(1 - beta_2),
-        scalar(epsilon),
-        scalar(lr * weight_decay),
-    )
+    """Take step number ``step`` of Adam in place; see ``nn.reference.adam_step``."""
+    _step(adam(p.dtype, lr, beta_1, beta_2, epsilon, step, weight_decay), g, p, m, v)

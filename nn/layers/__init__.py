@@ -1,33 +1,22 @@
 """The layers, each with a hand-written forward and backward pass.
 
-Read ``base.Layer`` first: it states the contract. Then ``weighted`` (convolution and dense),
-``pooling``, ``core`` (reshaping, activations, dropout) and ``normalization``. The arithmetic they
-call is explained in ``nn.reference``.
+Read ``base.Layer`` first: it states the contract. Then ``dense``, ``conv`` and ``pooling``;
+``activation``, ``dropout``, ``normalization`` and ``shape``. ``extra`` has layers that no digit
+network needs, ``arguments`` the checks of what layers are given. The arithmetic they call is
+explained in ``nn.reference``.
 """
 
+from typing import Any
+
+from nn.layers.activation import Activation, ReLU, Softmax
 from nn.layers.base import Layer
-from nn.layers.core import (
-    ELU,
-    Activation,
-    Dropout,
-    Flatten,
-    Input,
-    InputLayer,
-    LeakyReLU,
-    PReLU,
-    ReLU,
-    Rescaling,
-    Reshape,
-    Softmax,
-)
+from nn.layers.conv import Conv2D
+from nn.layers.dense import Dense
+from nn.layers.dropout import Dropout
+from nn.layers.extra import ELU, LeakyReLU, PReLU, Rescaling, Reshape, ZeroPadding2D
 from nn.layers.normalization import BatchNormalization
-from nn.layers.pooling import (
-    AveragePooling2D,
-    GlobalAveragePooling2D,
-    MaxPooling2D,
-    ZeroPadding2D,
-)
-from nn.layers.weighted import Conv2D, Dense
+from nn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
+from nn.layers.shape import Flatten, Input, InputLayer
 
 Convolution2D = Conv2D
 MaxPool2D = MaxPooling2D
@@ -58,6 +47,26 @@ LAYERS: dict[str, type[Layer]] = {
     )
 }
 
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Return the class name of ``layer`` and the arguments that make it again."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(config: dict[str, Any]) -> Layer:
+    """Make the layer that ``serialize`` described.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer of that class.
+    """
+    kind = config["class_name"]
+    if kind not in LAYERS:
+        raise ValueError(f"from_config: expected layers of {', '.join(LAYERS)}, received {kind!r}.")
+    return LAYERS[kind].from_config(config["config"])
+
+
 __all__ = [
     "ELU",
     "LAYERS",
@@ -83,4 +92,6 @@ __all__ = [
     "Reshape",
     "Softmax",
     "ZeroPadding2D",
+    "deserialize",
+    "serialize",
 ]

@@ -1,37 +1,19 @@
-"""The contract every layer keeps, and the checks they share."""
+"""The contract every layer keeps."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nn.reference import Array, Pads, Pair, Shape
-
-# What Keras also accepts and what we accept only at the value that changes nothing.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "activity_regularizer": (None,),
-    "autocast": (True,),
-    "bias_constraint": (None,),
-    "bias_regularizer": (None,),
-    "data_format": (None, "channels_last"),
-    "dilation_rate": (1, (1, 1), [1, 1]),
-    "dtype": (None, "float32"),
-    "groups": (1,),
-    "kernel_constraint": (None,),
-    "kernel_regularizer": (None,),
-    "lora_alpha": (None,),
-    "lora_rank": (None,),
-    "noise_shape": (None,),
-    "quantization_config": (None,),
-    "seed": (None,),
-    "trainable": (True,),
-}
+from nn.layers import arguments
+from nn.layers.weights import Weights
+from nn.reference import Array, Shape
+from nn.utils import config_of
 
 
-class Layer:
+class Layer(Weights):
     """One step of the network: a function of an array, and its derivative.
 
     The contract, for readers and for layers of your own:
@@ -41,14 +23,17 @@ class Layer:
        shape of x. It never changes dy.
     3. ``backward`` *assigns* ``grads[name]``, in the shape of ``params[name]``. Nothing
        accumulates, so nothing has to be set to zero.
-    4. ``forward(training=True)`` keeps exactly what ``backward`` needs; ``training=False`` keeps
-       nothing. ``backward`` without it raises ``RuntimeError``.
+    4. ``forward(training=True)`` keeps exactly what ``backward`` needs, with ``self.keep(...)``,
+       and ``backward`` reads it as ``self.kept``; ``training=False`` keeps nothing. ``backward``
+       without ``forward(training=True)`` raises ``RuntimeError``.
     5. The dtype follows the input: float32 to train, float64 to check gradients.
     6. A layer holds state and validates; the arithmetic is a pure function in ``nn.ops``. Random
        numbers come from the ``numpy.random.Generator`` handed to ``build``, and nowhere else.
 
-    A subclass defines ``compute_output_shape``, ``_forward`` and ``backward``; with weights also
-    ``_create``, and with settings ``get_config``.
+    ``forward`` and ``backward`` check shapes and call the layer's own arithmetic. A subclass
+    defines that, ``_forward(x, training)`` and ``_backward(dy)``, and ``compute_output_shape`` if
+    the shape changes; with weights also ``create_weights``. What its ``__init__`` is given it keeps
+    in attributes of the same names: ``get_config`` reads them.
 
     Parameters
     ----------
@@ -78,21 +63,9 @@ class Layer:
         self, *, name: str | None = None, input_shape: Shape | None = None, **neutral: Any
     ) -> None:
         kind = type(self).__name__
-        width = neutral.pop("input_dim", None)  # of a first layer that takes rows
-        input_shape = (width,) if width is not None else input_shape
-        batch_shape = neutral.pop("batch_input_shape", None) or neutral.pop("batch_shape", None)
-        if batch_shape is not None:
-            input_shape = tuple(batch_shape[1:])
-        for argument, value in neutral.items():
-            if argument not in _NEUTRAL:
-                raise TypeError(f"{kind}: there is no argument {argument!r} here. Leave it out.")
-            if value not in _NEUTRAL[argument]:
-                raise TypeError(
-                    f"{kind}: {argument} is not supported: expected {_NEUTRAL[argument][-1]!r}, "
-                    f"received {value!r}. Leave it out."
-                )
-        self.name = name or snake_case(kind)
-        self.given_input_shape = None if input_shape is None else as_shape(kind, input_shape)
+        self.given_input_shape = arguments.given_input_shape(kind, input_shape, neutral)
+        arguments.check_neutral(kind, arguments.NEUTRAL, neutral)
+        self.name = name or arguments.snake_case(kind)
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
@@ -100,28 +73,27 @@ class Layer:
         self.output_shape: Shape = ()
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self.built = False
-        self._saved: Any = None
-        self._batch = 0
+        self._kept: tuple[Any, ...] = ()
+        self._batch: int | None = None  # examples of the last forward(training=True)
 
-    # -- to be defined by subclasses ---------------------------------------------------------
+    # -- defined by subclasses ---------------------------------------------------------------
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the output shape for ``input_shape``, both without the batch axis."""
         return input_shape
 
-    def _create(self, rng: np.random.Generator) -> None:
+    def create_weights(self, rng: np.random.Generator) -> None:
         """Fill ``params`` and ``state``; ``input_shape`` and ``dtype`` are set."""
 
     def _forward(self, x: Array, training: bool) -> Array:
         raise TypeError(f"{type(self).__name__} must define _forward(x, training).")
 
-    def backward(self, dy: Array) -> Array:
-        """Return dLoss/dx for dy = dLoss/dy and assign ``grads``."""
-        raise TypeError(f"{type(self).__name__} must define backward(dy).")
+    def _backward(self, dy: Array) -> Array:
+        raise TypeError(f"{type(self).__name__} must define _backward(dy).")
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, with Keras's keys."""
-        return {"name": self.name}
+    def _backward_parameters(self, dy: Array) -> Any:
+        """Assign ``grads`` only: what the first layer of a model needs, whose dx is not used."""
+        self._backward(dy)
 
     # -- shared ------------------------------------------------------------------------------
 
@@ -140,12 +112,12 @@ class Layer:
             Draws the initial weights; ``Dropout`` derives its own generator from it.
         dtype : float32 or float64
         """
-        self.input_shape = as_shape(type(self).__name__, input_shape)
+        self.input_shape = arguments.as_shape(type(self).__name__, input_shape)
         self.output_shape = self.compute_output_shape(self.input_shape)
         self.dtype = np.dtype(dtype)
         self.params, self.grads, self.state = {}, {}, {}
-        self._create(rng)
-        self._saved = None
+        self._kept, self._batch = (), None
+        self.create_weights(rng)
         self.built = True
         return self.output_shape
 
@@ -159,75 +131,33 @@ class Layer:
         RuntimeError
             If the layer has not been built.
         """
-        self._check_input(x)
+        if not self.built:
+            raise RuntimeError(f"{self.name}: forward before build. Call build(input_shape, rng).")
+        arguments.check_input(self.name, x, self.input_shape)
         if training:
             self._batch = len(x)
         return self._forward(x, training)
 
-    def backward_parameters(self, dy: Array) -> None:
-        """Assign ``grads`` only: what a model's first layer needs, for nobody reads its dx."""
-        self.backward(dy)
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights, trained ones first, in Keras's order."""
-        return [*self.params.values(), *self.state.values()]
-
-    @property
-    def weight_names(self) -> list[str]:
-        """Their names, such as ``["kernel", "bias"]``."""
-        return [*self.params, *self.state]
-
-    def get_weights(self) -> list[Array]:
-        """Return copies of ``weights``."""
-        return [w.copy() for w in self.weights]
-
-    def set_weights(self, weights: list[Array]) -> None:
-        """Copy ``weights`` (in the order of ``weights``) into this layer.
+    def backward(self, dy: Array) -> Array:
+        """Return dLoss/dx for dy = dLoss/dy and assign ``grads``.
 
         Raises
         ------
         ValueError
-            If their number or a shape differs; nothing is changed then.
+            If ``dy`` has not the shape of y.
+        RuntimeError
+            If there was no ``forward(x, training=True)``.
         """
-        ours = self.weights
-        arrays = [np.asarray(w) for w in weights]
-        expected = [w.shape for w in ours]
-        received = [w.shape for w in arrays]
-        if expected != received:
-            raise ValueError(
-                f"{self.name}: expected weights of shapes {expected}, received {received}."
-            )
-        for mine, given in zip(ours, arrays, strict=True):
-            mine[...] = given
+        self._check_gradient(dy)
+        return self._backward(dy)
 
-    def count_params(self) -> int:
-        """Return the number of weights, trained or not."""
-        return sum(w.size for w in self.weights)
+    def backward_parameters(self, dy: Array) -> None:
+        """Assign ``grads`` like ``backward``, without computing dLoss/dx."""
+        self._check_gradient(dy)
+        self._backward_parameters(dy)
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """Make the layer that ``get_config`` described."""
-        return cls(**config)
-
-    def _check_input(self, x: Array) -> None:
-        if not self.built:
-            raise RuntimeError(f"{self.name}: forward before build. Call build(input_shape, rng).")
-        if x.shape[1:] != self.input_shape or x.ndim == 0:
-            expected = ", ".join(["N", *map(str, self.input_shape)])
-            raise ValueError(
-                f"{self.name}: expected x of shape ({expected}), received {x.shape}."
-                f"{shape_remedy(x.shape, self.input_shape)}"
-            )
-        if x.dtype not in (np.float32, np.float64):
-            raise ValueError(
-                f"{self.name}: expected x of float32 or float64, received {x.dtype}. "
-                "Use x.astype(np.float32)."
-            )
-
-    def _take(self, dy: Array) -> Any:
-        """Return what ``forward(training=True)`` kept for the batch that ``dy`` belongs to."""
-        if self._saved is None:
+    def _check_gradient(self, dy: Array) -> None:
+        if self._batch is None:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
             )
@@ -236,106 +166,35 @@ class Layer:
             raise ValueError(
                 f"{self.name}: expected dy of shape {expected}, that of y, received {dy.shape}."
             )
-        return self._saved
+
+    def keep(self, *values: Any) -> None:
+        """Keep ``values`` for ``backward``; ``forward(training=True)`` calls it."""
+        self._kept = values
+
+    @property
+    def kept(self) -> Any:
+        """What ``keep`` was given last: the value, or the tuple of several."""
+        return self._kept[0] if len(self._kept) == 1 else self._kept
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights, trained ones first, in Keras's order; the arrays themselves."""
+        return [*self.params.values(), *self.state.values()]
+
+    @property
+    def weight_names(self) -> list[str]:
+        """Their names, such as ``["kernel", "bias"]``."""
+        return [*self.params, *self.state]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, by their names in ``__init__``."""
+        return config_of(self, Layer, "input_shape")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """Make the layer that ``get_config`` described."""
+        return cls(**config)
 
     def __repr__(self) -> str:
         shapes = f" {self.input_shape} -> {self.output_shape}" if self.built else ""
         return f"<{type(self).__name__} {self.name}{shapes}>"
-
-
-def snake_case(name: str) -> str:
-    """Return ``MaxPooling2D`` as ``max_pooling2d``, as Keras names its layers."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def shape_remedy(received: Shape, expected: Shape) -> str:
-    """Return the last sentence of a shape error, or nothing: which axes to add."""
-    batch_missing = received == expected
-    channel_missing = len(expected) > 1 and expected[-1] == 1
-    if batch_missing:
-        return f" Add the batch axis: x[None{', :' * len(received)}]."
-    if channel_missing and received == expected[:-1]:
-        return f" Add axes: x[None{', :' * len(received)}, None]."
-    if channel_missing and received[1:] == expected[:-1]:
-        return " Add the channel axis: x[..., None]."
-    if len(received) == 2 and len(expected) > 1 and received[1] == np.prod(expected):
-        return f" Reshape: x.reshape(-1, {', '.join(map(str, expected))})."
-    return ""
-
-
-def as_shape(owner: str, shape: Any) -> Shape:
-    """Return ``shape`` as a tuple of positive ints."""
-    if isinstance(shape, int | np.integer):
-        shape = (shape,)
-    try:
-        extents = tuple(int(extent) for extent in shape)
-    except (TypeError, ValueError):
-        extents = ()
-    if not extents or any(extent < 1 for extent in extents):
-        raise ValueError(
-            f"{owner}: expected a shape of positive whole numbers without the batch axis, such as "
-            f"(28, 28, 1), received {shape!r}."
-        )
-    return extents
-
-
-def as_count(owner: str, argument: str, value: Any, least: int = 1) -> int:
-    """Return ``value`` as an int that is at least ``least``."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ValueError(
-            f"{owner}: expected {argument} to be a whole number from {least}, received {value!r}."
-        )
-    return int(value)
-
-
-def as_pair(owner: str, argument: str, value: Any) -> Pair:
-    """Return 3 or (3, 5) as a pair of positive ints."""
-    pair = (value, value) if isinstance(value, int | np.integer) else value
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise ValueError(
-            f"{owner}: expected {argument} to be a whole number or a pair of them, "
-            f"received {value!r}."
-        )
-    return as_count(owner, argument, pair[0]), as_count(owner, argument, pair[1])
-
-
-def as_padding(owner: str, padding: Any) -> str:
-    """Return ``"valid"`` or ``"same"``."""
-    if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
-        raise ValueError(f"{owner}: expected padding 'valid' or 'same', received {padding!r}.")
-    return padding.lower()
-
-
-def window_pads(input_shape: Shape, size: Pair, strides: Pair, padding: str) -> Pads:
-    """Return ((top, bottom), (left, right)) of a sliding window.
-
-    ``"same"`` makes OH = ceil(H / stride). What it needs is split evenly; an odd pixel goes to the
-    bottom and the right, as TensorFlow does it.
-    """
-    if padding == "valid":
-        return (0, 0), (0, 0)
-    H, W = input_shape[:2]
-    return _same(H, size[0], strides[0]), _same(W, size[1], strides[1])
-
-
-def _same(extent: int, size: int, stride: int) -> Pair:
-    outputs = -(-extent // stride)
-    total = max((outputs - 1) * stride + size - extent, 0)
-    return total // 2, total - total // 2
-
-
-def window_outputs(owner: str, input_shape: Shape, size: Pair, strides: Pair, pads: Pads) -> Pair:
-    """Return (OH, OW) of a window sliding over ``input_shape`` = (H, W, C)."""
-    if len(input_shape) != 3:
-        raise ValueError(
-            f"{owner}: expected an input of shape (N, H, W, C), received (N, "
-            f"{', '.join(map(str, input_shape))})."
-        )
-    H, W = input_shape[0] + sum(pads[0]), input_shape[1] + sum(pads[1])
-    if size[0] > H or size[1] > W:
-        raise ValueError(
-            f"{owner}: expected an input of at least {size[0]} x {size[1]} pixels, received "
-            f"{H} x {W}. Use a smaller window or padding='same'."
-        )
-    return (H - size[0]) // strides[0] + 1, (W - size[1]) // strides[1] + 1

@@ -51,7 +51,7 @@ class BatchNormalization(Layer):
         self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale = bool(center), bool(scale)
 
-    def _create(self, rng: np.random.Generator) -> None:
+    def create_weights(self, rng: np.random.Generator) -> None:
         if self.axis not in (-1, len(self.input_shape)):
             raise ValueError(
                 f"{self.name}: expected axis to be the last, -1 or {len(self.input_shape)}, "
@@ -82,7 +82,7 @@ class BatchNormalization(Layer):
             y: Array = x * scale + (beta - self.state["moving_mean"] * scale)
             return y
         y, x_hat, mean, variance, inv_std = ops.batchnorm_forward(x, gamma, beta, self.epsilon)
-        self._saved = x_hat, inv_std
+        self.keep(x_hat, inv_std)
         if len(x):  # nothing has no mean
             self._move("moving_mean", mean)
             self._move("moving_variance", variance)
@@ -93,8 +93,8 @@ class BatchNormalization(Layer):
         average *= self.momentum
         average += (1 - self.momentum) * value
 
-    def backward(self, dy: Array) -> Array:
-        x_hat, inv_std = self._take(dy)
+    def _backward(self, dy: Array) -> Array:
+        x_hat, inv_std = self.kept
         gamma, _ = self._gamma_beta(dy.dtype)
         dx, dgamma, dbeta = ops.batchnorm_backward(dy, x_hat, gamma, inv_std)
         if self.scale:
@@ -102,13 +102,3 @@ class BatchNormalization(Layer):
         if self.center:
             self.grads["beta"] = dbeta
         return dx
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-        }

@@ -1,22 +1,21 @@
 """Optimisers: how the gradient becomes a step.
 
-A model's weights are one flat vector, and so are its gradients and everything an optimiser
-remembers (its *slots*), so a step is a few lines of vector arithmetic
-(``nn.reference.sgd_step`` …) and one kernel.
+For each array of weights an optimiser has arrays of the same shape, its *slots*: a velocity, or
+running averages. A step is a few lines of arithmetic an array (``nn.reference.sgd_step`` …).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nn import ops, runtime
-from nn.fast.memory import aligned_zeros
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
+from nn.utils import config_of, described
 
 __all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Optimizer", "get", "schedules"]
 
@@ -53,8 +52,8 @@ class Optimizer:
         The rate of the next step. Setting it replaces a schedule.
     iterations : int
         Steps taken.
-    slots : dict of str to array
-        Flat vectors in the order of the parameters: layer by layer, kernel before bias.
+    slots : dict of str to list of array
+        Under each name one array for every array of parameters, in their order.
 
     Raises
     ------
@@ -75,7 +74,7 @@ class Optimizer:
         self.name = name or kind.lower()
         self.learning_rate = learning_rate
         self.iterations = 0
-        self.slots: dict[str, Array] = {}
+        self.slots: dict[str, list[Array]] = {}
 
     @property
     def learning_rate(self) -> float:
@@ -103,34 +102,48 @@ class Optimizer:
 
     lr = learning_rate
 
-    def build(self, size: int, dtype: npt.DTypeLike = np.float32) -> None:
-        """Start anew with zeroed slots for ``size`` parameters."""
+    def build(self, parameters: Sequence[Array]) -> None:
+        """Start anew with zeroed slots for these arrays of parameters."""
         self.iterations = 0
-        self.slots = {name: aligned_zeros(size, dtype) for name in self.slot_names}
+        self.slots = {name: [np.zeros_like(p) for p in parameters] for name in self.slot_names}
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change ``parameters`` in place by one step along flat ``gradients``: all or none of it.
+    def fits(self, parameters: Sequence[Array]) -> bool:
+        """Return whether the slots are those of such arrays of parameters."""
+        shapes = [p.shape for p in parameters]
+        return set(self.slots) == set(self.slot_names) and all(
+            [slot.shape for slot in slots] == shapes for slots in self.slots.values()
+        )
+
+    def restore(self, slots: Mapping[str, Sequence[Array]], iterations: int) -> None:
+        """Go on from the slots, copied, and the number of steps of another optimiser or a file."""
+        for name, arrays in slots.items():
+            for mine, given in zip(self.slots[name], arrays, strict=True):
+                mine[...] = given
+        self.iterations = iterations
+
+    def step(self, parameters: Sequence[Array], gradients: Sequence[Array]) -> None:
+        """Change all ``parameters`` in place by one step along ``gradients``, or none of them.
 
         Ctrl-C takes effect after the step.
 
         Parameters
         ----------
-        parameters, gradients : arrays (P,) of one dtype
+        parameters, gradients : sequences of arrays
+            Pairwise of one shape, all of one dtype, in the order that ``build`` was given.
         """
+        lr = self.learning_rate
         with runtime.uninterrupted():
-            self._update(parameters, gradients, self.learning_rate)
+            for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+                self._update(p, g, [slots[index] for slots in self.slots.values()], lr)
             self.iterations += 1
 
-    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
-        raise TypeError(f"{type(self).__name__} must define _update(parameters, gradients, lr).")
+    def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
+        raise TypeError(f"{type(self).__name__} must define _update(p, g, slots, lr).")
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimiser again, with Keras's keys."""
-        rate: Any = self.learning_rate
-        if self.schedule is not None:
-            kind = type(self.schedule).__name__
-            rate = {"class_name": kind, "config": self.schedule.get_config()}
-        return {"name": self.name, "learning_rate": rate}
+        rate = described(self.schedule or self.learning_rate)
+        return {**config_of(self, Optimizer), "learning_rate": rate}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
@@ -162,12 +175,9 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
         self.slot_names = ("momentum",) if self.momentum else ()
 
-    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
-        velocity = self.slots.get("momentum", gradients[:0])
-        ops.sgd_step(parameters, gradients, velocity, lr, self.momentum, self.nesterov)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
+    def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
+        velocity = slots[0] if slots else g[:0]
+        ops.sgd_step(p, g, velocity, lr, self.momentum, self.nesterov)
 
 
 class Adadelta(Optimizer):
@@ -196,12 +206,9 @@ class Adadelta(Optimizer):
         self.rho = _fraction("Adadelta", "rho", rho)
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
 
-    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
-        grads, deltas = (self.slots[name] for name in self.slot_names)
-        ops.adadelta_step(parameters, gradients, grads, deltas, lr, self.rho, self.epsilon)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}
+    def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
+        acc_grad, acc_delta = slots
+        ops.adadelta_step(p, g, acc_grad, acc_delta, lr, self.rho, self.epsilon)
 
 
 class Adam(Optimizer):
@@ -232,27 +239,10 @@ class Adam(Optimizer):
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
         self.weight_decay = 0.0
 
-    def _update(self, parameters: Array, gradients: Array, lr: float) -> None:
-        ops.adam_step(
-            parameters,
-            gradients,
-            self.slots["momentum"],
-            self.slots["velocity"],
-            lr,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            self.iterations + 1,
-            self.weight_decay,
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }
+    def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
+        m, v = slots
+        step, decay = self.iterations + 1, self.weight_decay
+        ops.adam_step(p, g, m, v, lr, self.beta_1, self.beta_2, self.epsilon, step, decay)
 
 
 class AdamW(Adam):
@@ -279,9 +269,6 @@ class AdamW(Adam):
         if weight_decay < 0:
             raise ValueError(f"AdamW: expected weight_decay from 0, received {weight_decay!r}.")
         self.weight_decay = float(weight_decay)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight_decay": self.weight_decay}
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)}

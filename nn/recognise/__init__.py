@@ -1,19 +1,19 @@
 """From ink to answers: one digit, or all on the canvas.
 
-`recogniser` asks the network, `rejection` judges whether there is a digit at all, `calibration`
-makes confidences mean something, `answers` is what comes out.
+`recogniser` runs the network, `rejection` decides whether there is a digit at all, `calibration`
+fits confidences and thresholds, `answers` is the result. `reader` loads a network from a file,
+`headless` and `evaluation` print answers and accuracy without a window, `wording` has the words.
 """
 
 from __future__ import annotations
 
-from .answers import Answer, Part, Reading
+from .answers import Answer, Reading
 from .calibration import Calibration, calibrate, expected_calibration_error
 from .recogniser import Recogniser
 
 __all__ = [
     "Answer",
     "Calibration",
-    "Part",
     "Reading",
     "Recogniser",
     "calibrate",

@@ -36,10 +36,10 @@ def test_five_steps_are_those_of_keras(keras, backend, rng, name, arguments):
     theirs = getattr(keras.optimizers, name)(**arguments)
     theirs.build([variable])
     ours, p = getattr(optimizers, name)(**arguments), start.copy()
-    ours.build(p.size)
+    ours.build([p])
     for g in gradients(rng):
         theirs.apply([keras.ops.convert_to_tensor(g)])
-        ours.step(p, g)
+        ours.step([p], [g])
         expected = keras.ops.convert_to_numpy(variable.value)
         np.testing.assert_allclose(p, expected, rtol=2e-5, atol=2e-6)
     assert ours.iterations == 5
@@ -58,12 +58,12 @@ def test_five_steps_are_those_of_pytorch(torch, backend, rng, name, arguments):
         theirs["eps"] = given["epsilon"] = 0.0
     peer = getattr(torch.optim, name)([variable], **theirs)
     ours, p = getattr(optimizers, name)(**given), start.copy()
-    ours.build(p.size, np.float64)
+    ours.build([p])
     for g in gradients(rng):
         g = g.astype(np.float64) + 0.1 * (g == 0)  # without epsilon 0 / 0
         variable.grad = torch.tensor(g)
         peer.step()
-        ours.step(p, g)
+        ours.step([p], [g])
         np.testing.assert_allclose(p, variable.detach().numpy(), rtol=1e-10, atol=1e-12)
 
 

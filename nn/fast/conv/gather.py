@@ -25,6 +25,7 @@ from nn.fast.conv.gather_tiles import (
     sums_shape,
 )
 from nn.fast.jit.pool import SHARDS, run, shards
+from nn.fast.memory import prepare
 from nn.fast.simd import LANES
 
 Array = npt.NDArray[Any]
@@ -34,12 +35,6 @@ Shape = tuple[int, ...]
 
 # Below about this many multiplications a piece of work is shorter than its hand-over.
 SMALLEST_SHARD = 500_000
-
-
-def prepare(x: Array) -> Array:
-    """Return x C-contiguous and writeable: one compiled kernel a dtype, not one a flavour."""
-    flags = x.flags
-    return x if flags.c_contiguous and flags.writeable else np.array(x, order="C")
 
 
 def _alike(a: Array, b: Array) -> tuple[Array, Array]:

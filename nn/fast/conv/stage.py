@@ -20,27 +20,36 @@ from nn.fast.conv.sparse import (
 from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
 from nn.fast.conv.winograd.transforms import winograd_kernel
-from nn.fast.dense.forward import activation_gradient, column_sums
-from nn.fast.engine.buffers import SHARDS, SLACK, Buffer, Plane
-from nn.fast.engine.stages import Bench, Call, Stage, Weights, dropout_call, eights
+from nn.fast.conv.winograd.unpooled import winograd_pays
+from nn.fast.elementwise import activation_gradient, column_sums
+from nn.fast.engine.buffers import SLACK, Plane
+from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, StageBuffers, eights
+from nn.fast.jit.pool import SHARDS
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import EIGHT, LANES, WIDE
-from nn.layers import Conv2D, Dropout
-from nn.reference import Array
+from nn.layers import Conv2D
+from nn.reference import Array, Pads
 
 GROUP_ELEMENTS = 200_000  # of the images that pass all kinds of Winograd's blocks together
 ZERO = np.float32(0.0)
 
 
 @dataclass(frozen=True)
-class ConvPoolStage(Stage):
-    """Conv2D, ReLU if ``relu``, 2 x 2 max pooling, and dropout (only after ReLU)."""
+class ConvPoolStage(FusedStage[Conv2D]):
+    """Conv2D, ReLU, 2 x 2 max pooling and dropout."""
 
-    layer: Conv2D
-    relu: bool
-    tile: SparseTile  # of the kernel's gradient
-    input_tile: SparseTile
-    dropout: Dropout | None = None
+    kind = "convolution"
+
+    @property
+    def winograd(self) -> bool:
+        """Whether forward is by Winograd's algorithm, else by direct sums."""
+        return winograd_pays(self.layer)
+
+    @property
+    def tiles(self) -> tuple[SparseTile, SparseTile]:
+        """The tiles of the kernel's gradient by lists and of dx."""
+        KH, KW, C, _ = self.layer.params["kernel"].shape
+        return SparseTile.of_gradients(KH, KW, C, self.layer.strides[1])
 
     @property
     def lookup(self) -> LookupShape | None:
@@ -50,75 +59,65 @@ class ConvPoolStage(Stage):
 
     @property
     def kernels(self) -> str:
-        return f"{self.kernel}, back: {'lookups' if self.lookup else 'lists'}"
+        back = "lookups" if self.lookup else "lists"
+        return f"{'winograd' if self.winograd else 'direct'}, back: {back}"
 
-    def open(
-        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
-    ) -> ConvPoolBench:
-        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
-        return ConvPoolBench(self, weights, x, y, dx, dy)
+    @property
+    def margins(self) -> tuple[Pads, int, int]:
+        _, KW, C, _ = self.layer.params["kernel"].shape
+        row = max(tile.row for tile in self.tiles)
+        # Behind the last row a sparse kernel reads up to whole vectors.
+        return self.layer.pads, row + 2 * LANES, row if row != KW * C else 0
+
+    def bind(self, buffers: StageBuffers) -> BoundConvPool:
+        return BoundConvPool(self, buffers)
 
 
-class ConvPoolBench(Bench):
+class BoundConvPool(BoundFusedStage):
     """Forward by direct tiles or Winograd, backward by lists or lookups, see the kernels."""
 
-    def __init__(
-        self,
-        stage: ConvPoolStage,
-        weights: Weights,
-        x: Buffer,
-        y: Buffer,
-        dx: Buffer | None,
-        dy: Buffer | None,
-    ) -> None:
-        self.stage, self.weights = stage, weights
-        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+    scope = "shard"
+
+    def __init__(self, stage: ConvPoolStage, buffers: StageBuffers) -> None:
+        super().__init__(stage, buffers)
+        self.tile, self.input_tile = stage.tiles
+        self.lookup, self.winograd = stage.lookup, stage.winograd
         KH, KW, C, F = stage.layer.params["kernel"].shape
+        source, y, (rows, columns) = self.x.plane, self.y, stage.layer.strides
         # The reader may see the same numbers as one flat row; then there is no border.
         self.target = target = Plane(stage.output_shape, y.plane.border)
         PH, PW, _ = target.extents
-        source, (rows, columns) = x.plane, stage.layer.strides
         self.conv = ConvPool(
             C, F, eights(F), KH, KW * C, PH, PW,
             source.image, source.row, rows, rows * source.row, columns * C,
             target.first, target.image, target.row,
         )  # fmt: skip
-        self.floor = np.float32(0.0 if stage.relu else -np.inf)
-        self.scale = np.float32(1.0)
-        if stage.dropout is not None:
-            self.scale = np.float32(1 / (1 - stage.dropout.rate))
-            self.seed = np.zeros(1, np.uint64)
-        self.packed = (weights.kernel,)
         windows = PH * PW
-        capacity = (y.data.size - SLACK) // y.plane.image
-        self.argmax = aligned_zeros(
-            capacity * windows * eights(F) + SLACK if dy is not None else 0, np.uint8
-        )
-        self.winograd = stage.kernel == "winograd"
-        self.columns = aligned_zeros(0, np.int64)  # what is written in the images
+        trained = y.capacity if buffers.training else 0
+        places = trained * windows * eights(F)
+        self.argmax = aligned_zeros(places + SLACK if trained else 0, np.uint8)
+        self.columns = aligned_zeros(0, np.int64)
         if self.winograd:
-            self.group = max(1, GROUP_ELEMENTS // x.plane.image)
+            self.group = max(1, GROUP_ELEMENTS // source.image)
             self.blocks = Blocks.cover(2 * PH, 2 * PW, C, F)
             matrices, patches, products = self.blocks.sizes
             self.packed_kernel = aligned_zeros(matrices)
-            self.v = aligned_zeros((SHARDS, patches))
-            self.m = aligned_zeros((SHARDS, products))
+            self.v, self.m = aligned_zeros((SHARDS, patches)), aligned_zeros((SHARDS, products))
         else:
             small = detects_blanks(source.row, rows, KH, PH)
-            self.columns = aligned_zeros(capacity * PW if small else 0, np.int64)
+            self.columns = aligned_zeros(y.capacity * PW if small else 0, np.int64)
             self.lanes = WIDE if F % (2 * LANES * len(WIDE)) == 0 else EIGHT
             self.packed_kernel = aligned_zeros(KH * KW * C * (eights(F) + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
-        lists = windows if dy is not None else 0
         pixels = 4 * windows * (F + LANES) + windows * F
         held = max(pixels, 2 * LANES * (windows + LANES)) + LANES
-        self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
-        self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
-        self.rows = aligned_zeros(KH * F * stage.input_tile.row + SLACK if dx is not None else 0)
-        self.lookup = stage.lookup
-        size = KH * KW * C * eights(F) if self.lookup else KH * F * stage.tile.row
-        self.dkernels = aligned_zeros((SHARDS, size if dy is not None else 0))
+        self.entries = aligned_zeros((SHARDS, held if trained else 0), np.int64)
+        self.table = aligned_zeros((SHARDS, 5 * windows * bool(trained) + LANES), np.int64)
+        input_rows = KH * F * self.input_tile.row + SLACK
+        self.rows = aligned_zeros(input_rows if self.dx is not None else 0)
+        size = KH * KW * C * eights(F) if self.lookup else KH * F * self.tile.row
+        self.dkernels = aligned_zeros((SHARDS, size if trained else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(F)))
         self.nbytes = sum(
             array.nbytes
@@ -129,19 +128,19 @@ class ConvPoolBench(Bench):
         )  # fmt: skip
 
     def prepare(self, training: bool) -> list[Call]:
-        kernel, conv = self.weights.kernel, self.conv
+        kernel, conv = self.kernel, self.conv
         if self.winograd:
-            calls: list[Call] = [(winograd_kernel, (kernel, self._winograd(0)))]
+            calls: list[Call] = [(winograd_kernel, (kernel, self._workspace(0)))]
         else:
             width = 2 * LANES * len(self.lanes)
             arguments = kernel, conv.KH * conv.KWC, conv.F, width, self.packed_kernel
             calls = [(pack_columns, arguments)]
         if training and self.dx is not None:
-            row = self.stage.input_tile.row
+            row = self.input_tile.row
             calls.append((pack_rows, (kernel, conv.KH, conv.KWC, conv.F, row, self.rows)))
         return calls
 
-    def _winograd(self, shard: int) -> tuple[Any, ...]:
+    def _workspace(self, shard: int) -> tuple[Any, ...]:
         return self.blocks.workspace(self.packed_kernel, self.v[shard], self.m[shard])
 
     def _argmax(self, lo: int) -> Array:
@@ -149,52 +148,49 @@ class ConvPoolBench(Bench):
 
     def _columns(self, lo: int) -> Array:
         # A prediction works piece by piece and does not go back: each piece writes in front.
-        return self.columns[lo * self.conv.PW :] if self.dy is not None else self.columns
+        return self.columns[lo * self.conv.PW :] if self.dy.capacity else self.columns
 
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         x, y, argmax = self.x.part(shard, lo), self.y.part(shard, lo), self._argmax(lo)
-        bias, calls = self.weights.bias, list[Call]()
+        calls: list[Call]
         if self.winograd:
-            work = self._winograd(shard), self.group
-            arguments = x, n, self.conv, *work, bias, self.floor, y, argmax
-            calls.append((winograd_pool_forward, arguments))
+            how = self._workspace(shard), self.group, self.bias
+            calls = [(winograd_pool_forward, (x, n, self.conv, *how, self.floor, y, argmax))]
         else:
-            packed, columns = self.packed_kernel, self._columns(lo)
-            out = self.floor, y, argmax, columns, self.lanes
-            calls.append((conv_pool_forward, (x, n, self.conv, packed, bias, *out)))
-        if training and self.stage.dropout is not None:
-            dropout = self.stage.dropout
-            calls.append(dropout_call(dropout, y, self.target, lo, n, self.seed, self.scale))
+            out = self.floor, y, argmax, self._columns(lo), self.lanes
+            arguments = x, n, self.conv, self.packed_kernel, self.bias, *out
+            calls = [(conv_pool_forward, arguments)]
+        if training and self.dropout:
+            calls.append(self.dropout.call(y, self.target, lo, n))
         return calls
 
     def backward(self, shard: int, lo: int, n: int) -> list[Call]:
-        assert self.dy is not None
-        dy, conv, stage = self.dy.part(shard, lo), self.conv, self.stage
-        given, room = (n, conv, dy, self._argmax(lo)), (self.entries[shard], self.table[shard])
+        dy, conv, argmax = self.dy.part(shard, lo), self.conv, self._argmax(lo)
+        given, work = (n, conv, dy, argmax), (self.entries[shard], self.table[shard])
         calls: list[Call] = []
-        if stage.dropout is not None:
+        if self.dropout:
             y, size = self.y.part(shard, lo), n * conv.y_image
-            calls.append((activation_gradient, (dy, y, 0, size, ZERO, self.scale)))
+            calls.append((activation_gradient, (dy, y, dy, ZERO, self.scale, 0, size)))
         kernel = lookup_kernel_gradient if self.lookup else sparse_kernel_gradient
-        how, out = self.lookup or stage.tile, (self.dkernels[shard], self.dbiases[shard])
-        x, columns = self.x.part(shard, lo), self._columns(lo)
-        calls.append((kernel, (x, *given, columns, how, *room, *out)))
+        how = self._columns(lo), self.lookup or self.tile
+        out = self.dkernels[shard], self.dbiases[shard]
+        calls.append((kernel, (self.x.part(shard, lo), *given, *how, *work, *out)))
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
-            arguments = dx, *given, stage.input_tile, *room, self.rows
-            calls.append((sparse_input_gradient, arguments))
+            calls.append((sparse_input_gradient, (dx, *given, self.input_tile, *work, self.rows)))
         return calls
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
-        parts, size, conv = self.dkernels.reshape(-1), self.dkernels.shape[1], self.conv
-        rows, dkernel = (first, last), self.weights.dkernel
+        if first == last:
+            return []
+        conv, rows = self.conv, (first, last)
+        parts = self.dkernels.reshape(-1), self.dkernels.shape[1], SHARDS
         if self.lookup:
-            sums: Call = add_taps, (parts, size, SHARDS, conv.padded, conv.F, *rows, dkernel)
+            calls: list[Call] = [(add_taps, (*parts, conv.padded, conv.F, *rows, self.dkernel))]
         else:
-            layout = conv.KH, conv.KWC, conv.F, self.stage.tile.row
-            sums = add_rows, (parts, size, SHARDS, *layout, *rows, dkernel)
-        calls: list[Call] = [sums]
+            layout = conv.KH, conv.KWC, conv.F, self.tile.row
+            calls = [(add_rows, (*parts, *layout, *rows, self.dkernel))]
         if last == conv.KH * conv.KWC:
             dbiases, width = self.dbiases.reshape(-1), self.dbiases.shape[1]
-            calls.append((column_sums, (dbiases, 0, SHARDS, conv.F, width, self.weights.dbias, 0)))
+            calls.append((column_sums, (dbiases, SHARDS, conv.F, width, self.dbias)))
         return calls

@@ -11,8 +11,9 @@ from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.forward import Images, winograd_forward
 from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.conv.winograd.transforms import winograd_kernel
-from nn.fast.engine.buffers import SHARDS, SLACK, shard_bounds
+from nn.fast.engine.buffers import SLACK
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros, recycled
 from nn.fast.simd import LANES
 from nn.layers import Conv2D, Layer

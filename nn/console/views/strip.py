@@ -1,0 +1,133 @@
+"""The history strip: the last answers as small pictures, to go back to."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from PIL import Image, ImageTk
+
+from nn.console.document.document import Document
+from nn.console.document.geometry import Fit, union
+from nn.console.document.history import Entry
+from nn.console.views.raster import InkSurface, colour_table
+from nn.console.views.theme import Theme
+
+CELL, LABEL, GAP = 52, 18, 8
+EMPTY = "Your last answers line up here."
+
+
+class Strip(tk.Canvas):
+    """Shows the newest answers, newest left; click or Return goes back to one."""
+
+    def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
+        super().__init__(
+            master,
+            height=theme.px(CELL + LABEL),
+            highlightthickness=theme.px(2),
+            borderwidth=0,
+            takefocus=True,
+        )
+        self.theme, self.document = theme, document
+        self.chosen = 0
+        self._ink: WeakKeyDictionary[Entry, InkSurface] = WeakKeyDictionary()
+        # For each theme one; they go when their entry leaves the history.
+        self._pictures: WeakKeyDictionary[Entry, dict[str, ImageTk.PhotoImage]]
+        self._pictures = WeakKeyDictionary()
+        for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
+            self.bind(event, lambda _e: self.refresh())
+        self.bind("<Button-1>", self._click)
+        self.bind("<Left>", lambda _e: self._choose(-1))
+        self.bind("<Right>", lambda _e: self._choose(1))
+        for key in ("<Return>", "<space>", "<KP_Enter>"):
+            self.bind(key, lambda _e: self._recall())
+        self.recolour()
+
+    def recolour(self) -> None:
+        """Take the colours of the theme."""
+        p = self.theme.palette
+        self.configure(background=p.window, highlightbackground=p.window, highlightcolor=p.accent)
+        self.refresh()
+
+    @property
+    def count(self) -> int:
+        """How many answers are shown: those that fit."""
+        room = max(self.winfo_width() // self.theme.px(CELL + GAP), 1)
+        return min(len(self.document.history), room)
+
+    def refresh(self) -> None:
+        """Show the history as it is."""
+        self.delete("all")
+        p, px = self.theme.palette, self.theme.px
+        inset, count = px(4), self.count
+        if count == 0:
+            font = self.theme.fonts["small"]
+            y = px(CELL + LABEL) / 2
+            self.create_text(inset, y, anchor="w", text=EMPTY, fill=p.muted, font=font)
+            return
+        self.chosen = min(self.chosen, count - 1)
+        focused = self.focus_get() is self
+        for index in range(count):
+            entry = self.document.history[index]
+            x = inset + index * px(CELL + GAP)
+            self.create_image(x, inset, anchor="nw", image=self._picture(entry))
+            chosen = focused and index == self.chosen
+            self.create_rectangle(
+                x,
+                inset,
+                x + px(CELL),
+                inset + px(CELL),
+                outline=p.accent if chosen else p.line,
+                width=px(2) if chosen else 1,
+            )
+            self.create_text(
+                x + px(CELL) / 2,
+                inset + px(CELL) + px(LABEL - 6) / 2 + px(2),
+                text=entry.number if len(entry.number) <= 6 else entry.number[:5] + "…",
+                fill=p.text if chosen else p.muted,
+                font=self.theme.fonts["tiny"],
+            )
+
+    def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
+        """Return the small picture in the theme's colours, made once."""
+        p, pictures = self.theme.palette, self._pictures.setdefault(entry, {})
+        if entry not in self._ink:
+            self._ink[entry] = _small(entry, self.theme.px(CELL))
+        if p.name not in pictures:
+            ink = self._ink[entry]
+            coloured = ink.colours((0, 0, *ink.size), colour_table(p.card, p.ink))
+            pictures[p.name] = ImageTk.PhotoImage(coloured, master=self)
+        return pictures[p.name]
+
+    def _click(self, event: Any) -> None:
+        index = int((event.x - self.theme.px(4)) // self.theme.px(CELL + GAP))
+        if 0 <= index < self.count:
+            self.chosen = index
+            self._recall()
+
+    def _choose(self, by: int) -> str:
+        if self.count:
+            self.chosen = (self.chosen + by) % self.count
+            self.refresh()
+        return "break"
+
+    def _recall(self) -> str:
+        if self.document.history:
+            self.document.recall(self.chosen)
+        return "break"
+
+
+def _small(entry: Entry, side: int) -> InkSurface:
+    """Return the ink of a content, made small."""
+    surface, content = InkSurface(side, side), entry.content
+    if content.picture is not None:
+        levels = Image.fromarray(content.picture.levels)
+        levels.thumbnail((side, side))
+        surface.image.paste(levels, ((side - levels.width) // 2, (side - levels.height) // 2))
+    elif content.strokes:
+        left, top, right, bottom = union(stroke.box for stroke in content.strokes)
+        margin = 0.1 * max(right - left, bottom - top)
+        page = (left - margin, top - margin, right + margin, bottom + margin)
+        surface.redraw(content.strokes, Fit.of(page, side, side))
+    return surface

@@ -1,0 +1,271 @@
+"""The panel for corrections: say what it should have been, watch the lesson, undo it."""
+
+from __future__ import annotations
+
+import math
+import tkinter as tk
+from collections.abc import Callable
+from functools import partial
+from tkinter import filedialog, ttk
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nn.console.document.document import Document
+from nn.console.document.facts import count, taught
+from nn.console.jobs import CancelledError, Job
+from nn.console.session import NetworkSession
+from nn.console.views.dialogs import Dialogs
+from nn.console.views.files import ALL
+from nn.console.views.panels import WIDTH, Panel
+from nn.console.views.theme import Theme
+from nn.console.views.widgets import note
+from nn.recognise.answers import Answer
+from nn.teach.personal_network import PersonalNetwork, label_warning
+
+if TYPE_CHECKING:
+    from nn.teach import Lesson
+
+NOTE = (
+    "The drawing joins your personal set, and the network practises it among digits it knows. "
+    "The weights that came with the program stay as they are."
+)
+EMPTY = "Draw a digit first. Then say what it is, and the network learns it."
+FORGET = "Forget all lessons"
+FORGET_QUESTION = (
+    "The network goes back to how it was before all lessons. Your corrections are kept, and you "
+    "can teach them again."
+)
+TEACH_ANYWAY = "Teach it"
+SETS = ("Personal sets", "*.h5")
+
+
+class TeachPanel(Panel):
+    """Ten buttons, a progress bar, the figures of the last lesson."""
+
+    name = "teach"
+
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        document: Document,
+        session: NetworkSession,
+        dialogs: Dialogs,
+    ) -> None:
+        super().__init__(master, theme)
+        self.document, self.session, self.dialogs = document, session, dialogs
+        px = theme.px
+        ttk.Label(self, text="What should it have been?", style="Headline.TLabel").pack(anchor="w")
+        note(self, theme, WIDTH, text=NOTE).pack(anchor="w", pady=(px(6), px(14)))
+        digits = ttk.Frame(self, style="Inner.TFrame")
+        digits.pack(fill="x")
+        self.buttons = [
+            self._button(digits, d, 5, str(d), partial(self.teach, d), "Digit.TButton")
+            for d in range(10)
+        ]
+        row = ttk.Frame(self, style="Inner.TFrame")
+        row.pack(fill="x", pady=(px(12), 0))
+        self._bar = ttk.Progressbar(row, maximum=1.0)
+        self.cancel_button = ttk.Button(
+            row, text="Cancel", style="Card.TButton", command=self.cancel
+        )
+        self.line = note(self, theme, WIDTH, style="CardBold.TLabel")
+        self.line.pack(anchor="w", pady=(px(4), px(8)))
+        table = ttk.Frame(self, style="Inner.TFrame")
+        table.pack(anchor="w")
+        self._scores = []
+        for index in range(2):
+            name = ttk.Label(table, style="CardMuted.TLabel")
+            value = ttk.Label(table, style="Card.TLabel")
+            name.grid(row=index, column=0, sticky="w", padx=(0, px(20)), pady=px(2))
+            value.grid(row=index, column=1, sticky="w")
+            self._scores.append((name, value))
+        ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
+        self._count = ttk.Label(self, style="CardMuted.TLabel")
+        self._count.pack(anchor="w", pady=(0, px(10)))
+        below = ttk.Frame(self, style="Inner.TFrame")
+        below.pack(fill="x")
+        self.undo_button = self._button(below, 0, 2, "Undo lesson", self.undo)
+        self.forget_button = self._button(below, 1, 2, FORGET, self.ask_forget)
+        self._export = self._button(below, 2, 2, "Export set…", self.export)
+        self._import = self._button(below, 3, 2, "Import set…", self.import_set)
+        personal = session.personal
+        if personal is not None and not personal.ready:
+            # Kernels and digits for the first lesson are loaded while the user still reads.
+            job = Job("prepare", lambda _result: None, self._failed)
+            session.jobs.start(job, lambda _report: personal.prepare())
+
+    def _button(
+        self,
+        master: ttk.Frame,
+        place: int,
+        columns: int,
+        text: str,
+        command: Callable[[], None],
+        style: str = "Card.TButton",
+    ) -> ttk.Button:
+        """Return a button at a place of a grid of equally wide columns."""
+        px, (row, column) = self.theme.px, divmod(place, columns)
+        button = ttk.Button(master, text=text, style=style, command=command)
+        button.grid(row=row, column=column, sticky="ew", padx=(0, px(6)), pady=(0, px(6)))
+        master.columnconfigure(column, weight=1, uniform="column")
+        return button
+
+    def refresh(self) -> None:
+        """Enable what can be done now."""
+        personal, busy = self.session.personal, self.session.lesson is not None
+        drawn = self.document.answer is not None
+        able = personal is not None and drawn and not busy
+        for button in self.buttons:
+            button.state(["!disabled" if able else "disabled"])
+        for button, allowed in (
+            (self.undo_button, personal is not None and personal.can_undo),
+            (self.forget_button, personal is not None and personal.lessons > 0),
+            (self._export, personal is not None and len(personal.personal) > 0),
+            (self._import, personal is not None),
+        ):
+            button.state(["!disabled" if allowed and not busy else "disabled"])
+        if personal is None:
+            reader = self.document.reader
+            self.say("" if reader is None else reader.teach_note)
+            return
+        self._count.configure(text=taught(personal.lessons, len(personal.personal)))
+        if not drawn and not busy and not self.line.cget("text"):
+            self.line.configure(text=EMPTY)
+        elif able and self.line.cget("text") == EMPTY:
+            self.line.configure(text="")
+
+    def recolour(self) -> None:
+        self.line.configure(foreground=self.theme.palette.text)
+
+    def say(self, text: str, colour: str | None = None) -> None:
+        """Show one line about the last thing done."""
+        self.line.configure(text=text, foreground=colour or self.theme.palette.text)
+
+    # ------------------------------------------------------------------ lessons
+
+    def teach(self, digit: int) -> None:
+        """Teach the selected digit, after a question where the label looks wrong."""
+        personal, answer = self.session.personal, self.document.answer
+        if self.session.lesson is not None:
+            self.say("One lesson at a time: wait, or cancel the one that runs.")
+        elif personal is None:
+            self.refresh()
+        elif answer is None or not answer.image.any():
+            self.say(EMPTY)
+        else:
+            start = partial(self._start, personal, answer, digit)
+            warning = label_warning(answer, digit, personal.personal, answer.image)
+            if warning:
+                self.dialogs.question(warning, TEACH_ANYWAY, start)
+            else:
+                start()
+
+    def _start(self, personal: PersonalNetwork, answer: Answer, digit: int) -> None:
+        self.say("Learning…")
+        self._bar["value"] = 0
+        self.cancel_button.pack(side="right", padx=(self.theme.px(10), 0))
+        self._bar.pack(side="left", fill="x", expand=True)
+        strokes = [stroke.points for stroke in self.document.strokes_of(self.document.answer)]
+        said = int(np.argmax(answer.probabilities))
+        done = partial(self._done, personal, digit, answer)
+        self.session.lesson = self.session.jobs.start(
+            Job("lesson", done, self._failed, self._progress),
+            partial(personal.teach, answer.image, digit, said, strokes),
+        )
+        self.refresh()
+
+    def _progress(self, share: float) -> None:
+        if self.winfo_exists():
+            self._bar["value"] = share
+
+    def _done(self, personal: PersonalNetwork, digit: int, answer: Answer, lesson: Lesson) -> None:
+        from nn.recognise import Recogniser
+
+        self.session.lesson = None
+        replaced = personal is not self.session.personal  # another network was chosen meanwhile
+        if not replaced:
+            # By its oddness now: a lesson changes the features that the judge looks at too.
+            (seen,) = Recogniser(lesson.model).answers(answer.image[None])
+            personal.accept(lesson, max(seen.oddness, answer.oddness))
+            self.session.update()
+        if not self.winfo_exists():
+            return
+        self._hide_bar()
+        if not replaced:
+            self._show_scores(digit, lesson)
+        self.refresh()
+
+    def _show_scores(self, digit: int, lesson: Lesson) -> None:
+        p, text = self.theme.palette, f"Learned: this is {digit}."
+        if not lesson.learned:
+            text = f"Not learned yet: teach {digit} once more."
+        self.say(f"{text} ({lesson.seconds:.1f} s)", p.good if lesson.learned else p.warn)
+        for (name, value), title, before, after in zip(
+            self._scores,
+            ("Known digits", "Your corrections"),
+            (lesson.before.held_out, lesson.before.personal),
+            (lesson.after.held_out, lesson.after.personal),
+            strict=True,
+        ):
+            if not math.isnan(before):
+                name.configure(text=title)
+                value.configure(text=f"{100 * before:.1f} %  →  {100 * after:.1f} %")
+
+    def _failed(self, error: BaseException) -> None:
+        self.session.lesson = None
+        cancelled = isinstance(error, CancelledError)
+        if self.winfo_exists():
+            self._hide_bar()
+            self.say("Cancelled. The correction is kept in your set." if cancelled else "")
+            self.refresh()
+        if not cancelled:
+            self.dialogs.report(error)
+
+    def _hide_bar(self) -> None:
+        self._bar.pack_forget()
+        self.cancel_button.pack_forget()
+
+    def cancel(self) -> None:
+        """End the lesson under way; the network stays as it was."""
+        if self.session.lesson is not None:
+            self.session.lesson.cancel()
+
+    # ------------------------------------------------------------------ the personal set
+
+    def undo(self) -> None:
+        """Undo the last lesson."""
+        if self.session.personal is not None and self.session.personal.undo():
+            self.session.update()
+            self.say("The last lesson is undone.")
+            self.refresh()
+
+    def ask_forget(self) -> None:
+        """Ask before all lessons are forgotten."""
+        self.dialogs.question(FORGET_QUESTION, FORGET, self.forget)
+
+    def forget(self) -> None:
+        """Forget all lessons."""
+        if self.session.personal is not None:
+            self.session.personal.reset()
+            self.session.update()
+            self.say("All lessons are forgotten. Your corrections are kept.")
+            self.refresh()
+
+    def export(self) -> None:
+        """Write the personal set to a file."""
+        name = filedialog.asksaveasfilename(parent=self, defaultextension=".h5", filetypes=[SETS])
+        if name and self.session.personal is not None:
+            with self.dialogs.failures():
+                self.session.personal.personal.export(name)
+                self.say(f"Saved {name}.")
+
+    def import_set(self) -> None:
+        """Add the corrections of another set."""
+        name = filedialog.askopenfilename(parent=self, filetypes=[SETS, ALL])
+        if name and self.session.personal is not None:
+            with self.dialogs.failures():
+                number = self.session.personal.personal.import_from(name)
+                self.say(f"{count(number, 'correction')} imported.")
+                self.refresh()

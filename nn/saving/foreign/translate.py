@@ -1,0 +1,262 @@
+"""From the layers of a Keras file to a model of `nn`, weights included.
+
+`nn` has one data layout, (H, W, C), and few layers; Keras has two layouts and many. Whatever can
+be written *exactly* as one of ours is: channels-first networks become channels-last (their dense
+kernels' rows are reordered behind a `Flatten`), separable, depthwise, grouped and dilated
+convolutions become ordinary ones (see `convolutions`), a normalisation of the inputs is folded into
+the next kernel, layers that do nothing at prediction are left out with a note. The rest is refused
+by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nn import activations, initializers
+from nn.layers import LAYERS, InputLayer
+from nn.models import Sequential
+from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, require
+from nn.saving.foreign.architecture import Architecture, LayerSpec
+from nn.saving.foreign.settings import Settings
+from nn.saving.foreign.weights import Dialect, names
+
+Array = NDArray[Any]
+
+
+class Chain:
+    """The translation in progress: our model so far, and how the file's tensor differs from ours.
+
+    Attributes
+    ----------
+    reordered : bool
+        Whether any weights differ in order or value from the file's.
+    first : bool
+        The file's tensor is (C, H, W); ours is (H, W, C) all along.
+    permutation
+        ours[j] = file's[permutation[j]] on a flat tensor whose order differs, else None.
+    affine
+        The file's tensor is scale * ours + offset by channel, which waits for the next kernel.
+    """
+
+    def __init__(self, architecture: Architecture, dialect: Dialect, parameters: int) -> None:
+        self.specs = architecture.layers
+        self.dialect, self.parameters = dialect, parameters
+        self.notes: list[str] = []
+        self.reordered = False
+        self.position = 0
+        self.permutation: NDArray[np.intp] | None = None
+        self.affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        shape = self.input_shape = self._input_shape(architecture.input_shape)
+        self.first = self.next_layout(0, shape)
+        start = (shape[1], shape[2], shape[0]) if self.first else shape
+        _bound("shape", start)
+        self.model = Sequential([InputLayer(start)], name=architecture.name, seed=0)
+
+    def _input_shape(self, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+        """Give the file's input shape; open or missing extents are MNIST's, with a note."""
+        if shape is None:
+            shape = self._guessed_shape()
+        channels = 0 if self.next_layout(0, shape) else len(shape) - 1
+        closed = [
+            n if n is not None else (1 if i == channels and len(shape) == 3 else 28)
+            for i, n in enumerate(shape)
+        ]
+        if None in shape:
+            self.notes.append(f"open input shape {shape} read as {tuple(closed)}")
+        few = 1 <= len(closed) <= 3
+        require(few, "input", "1 to 3 extents for one example", tuple(closed))
+        return tuple(closed)
+
+    def _guessed_shape(self) -> tuple[int | None, ...]:
+        shapes = (spec.stored[0].shape for spec in self.specs if spec.stored)
+        kernel = next((shape for shape in shapes if len(shape) in (2, 4)), None)
+        if kernel is None:
+            raise FormatError("input", "an input shape or a first kernel to tell it", "neither")
+        shape = (28, 28, kernel[2]) if len(kernel) == 4 else kernel[:1]
+        if shape == (784,) and self.specs[0].kind == "Flatten":
+            shape = (28, 28)
+        self.notes.append(f"the file names no input shape; its first kernel fits {shape}")
+        return shape
+
+    def next_layout(self, position: int, shape: Sequence[int | None]) -> bool:
+        """Tell whether the next layer that depends on it takes an image as (C, H, W)."""
+        if len(shape) != 3:
+            return False
+        for spec in self.specs[position:]:
+            if spec.kind in ("Flatten", "Reshape", "Dense"):
+                return False
+            if spec.kind == "Permute":  # a program that changes the layout says what it had
+                return bool(spec.settings.get("dims") == [2, 3, 1])
+            layout = spec.settings.channels_first()
+            if layout is not None:
+                return layout
+        return False
+
+    # -- what handlers use ---------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of our tensor so far, without the batch axis."""
+        return self.model.layers[-1].output_shape if self.model.layers else self.model.input_shape
+
+    def image(self, spec: LayerSpec) -> tuple[int, int, int]:
+        """Give (H, W, C) after checking that the layer's data layout is that of the tensor."""
+        spec.settings.require(len(self.shape) == 3, "an image of shape (H, W, C)", self.shape)
+        names = {True: "channels_first", False: "channels_last"}
+        layout = spec.settings.channels_first()
+        layout = self.first if layout is None else layout
+        expected = f"{names[self.first]} as in the layers before"
+        spec.settings.require(layout == self.first, expected, names[layout])
+        H, W, C = self.shape
+        return H, W, C
+
+    def take(self, spec: LayerSpec, **shapes: tuple[int, ...]) -> dict[str, Array]:
+        """Read a layer's arrays by name after all their shapes have been found right."""
+        part, expected = spec.settings.part, names(spec)
+        what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
+        received = [item.path for item in spec.stored]
+        require(len(received) == len(expected), part, what, received)
+        for name, item in zip(expected, spec.stored, strict=True):
+            shape = shapes[name]
+            self.parameters += math.prod(shape)
+            few = self.parameters <= MAX_PARAMETERS
+            require(few, part, f"at most {MAX_PARAMETERS} weights in all", "more")
+            require(item.shape == shape, part, f"{name} of shape {shape}", item.shape)
+        return {
+            name: np.asarray(item.read(math.prod(item.shape)), np.float32)
+            for name, item in zip(expected, spec.stored, strict=True)
+        }
+
+    def emit(
+        self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
+    ) -> None:
+        """Add one of our layers; `suffix` makes its name another than the file's layer's."""
+        kept = arguments.pop("kernel_initializer", None)
+        try:
+            if kept is not None:  # no random weights are drawn for what is overwritten at once
+                arguments["kernel_initializer"] = "zeros"
+            layer: Any = LAYERS[kind](name=spec.name + suffix, **arguments)
+            self.model.add(layer)
+            if weights:
+                layer.set_weights(weights)
+            if kept is not None:
+                layer.kernel_initializer = initializers.get(kept)
+        except (TypeError, ValueError) as error:
+            raise FormatError(spec.settings.part, f"what {kind} takes", str(error)) from None
+        _bound(spec.settings.part, self.shape)
+
+    def no_affine(self, spec: LayerSpec) -> None:
+        """Refuse where a pending rescaling cannot pass."""
+        spec.settings.require(
+            self.affine is None, "a convolution or dense layer behind a normalisation", spec.kind,
+            "Take the normalisation out and apply it to the images.",
+        )  # fmt: skip
+
+    def rescale(self, spec: LayerSpec, scale: Any, offset: Any) -> None:
+        """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
+        if self.affine is None and np.ndim(scale) == 0:
+            self.emit(spec, "Rescaling", scale=float(scale), offset=float(offset))
+            return
+        old_scale, old_offset = self.affine or (np.ones(()), np.zeros(()))
+        self.affine = np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset)
+
+    # -- activations ---------------------------------------------------------------------------
+
+    def has(self, value: Any) -> bool:
+        """Tell whether an activation in the file is one of ours, of the same name and meaning."""
+        name = activation_name(value)
+        if name == "hard_sigmoid" and self.dialect.old_hard_sigmoid:
+            return False
+        return name in activations.ACTIVATIONS
+
+    def activation_layer(self, spec: LayerSpec, value: Any) -> None:
+        """Add as a layer an activation that is none of ours."""
+        if self.has(value):
+            return
+        name = activation_name(value)
+        if name == "hard_sigmoid":  # x/5 + 1/2 is (1.2 x + 3) / 6
+            self.emit(spec, "Rescaling", suffix="_slope", scale=1.2)
+            self.emit(spec, "Activation", suffix="_activation", activation=name)
+            return
+        value = value if isinstance(value, dict) else {}
+        kind, config = str(value.get("class_name")), value.get("config")
+        known = kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict)
+        expected = f"an activation out of {', '.join(activations.ACTIVATIONS)}"
+        spec.settings.require(known, expected, name or kind)
+        settings = Settings(f"activation of {spec.settings.part}", config)
+        HANDLERS[kind](self, LayerSpec(kind, f"{spec.name}_activation", settings))
+
+
+def _bound(part: str, shape: Sequence[int]) -> None:
+    fits = all(n > 0 for n in shape) and math.prod(shape) <= MAX_ACTIVATION
+    require(fits, part, f"1 to {MAX_ACTIVATION} values for one example", tuple(shape))
+
+
+def activation_name(value: Any) -> str:
+    """Give the plain name of an activation in any of Keras's spellings, "" for an object."""
+    if isinstance(value, dict) and isinstance(value.get("config"), str):
+        value = value["config"]  # a function: {"class_name": "function", "config": "relu"}
+    if value is None:
+        return "linear"
+    if not isinstance(value, str):
+        return ""
+    name = value.rsplit(">", 1)[-1].lower().removesuffix("_v2")
+    return {"none": "linear", "swish": "silu"}.get(name, name)
+
+
+Handler = Callable[[Chain, LayerSpec], None]
+HANDLERS: dict[str, Handler] = {}
+# At prediction these do nothing; some only shape the training, some only augment.
+NEUTRAL = (
+    "ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Identity",
+    "RandomBrightness", "RandomContrast", "RandomCrop", "RandomErasing", "RandomFlip",
+    "RandomHeight", "RandomInvert", "RandomPerspective", "RandomRotation", "RandomShear",
+    "RandomTranslation", "RandomWidth", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
+)  # fmt: skip
+_REMEDIES = {
+    "Lambda": "Its content is a program, which is never run from a file.",
+    "TFOpLambda": "Only division, multiplication, expand_dims and cast are understood.",
+}
+
+
+def handles(*kinds: str) -> Callable[[Handler], Handler]:
+    """Register the function that translates layers of these classes."""
+
+    def register(function: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def check_known(architecture: Architecture) -> None:
+    """Refuse layers that have no equal here before weights are looked for."""
+    for spec in architecture.layers:
+        known = spec.kind in NEUTRAL or spec.kind in HANDLERS
+        part, expected = f"layer {spec.name!r}", "a layer class that nn has or can express"
+        require(known, part, expected, spec.kind, _REMEDIES.get(spec.kind, ""))
+
+
+def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
+    """Translate a chain of layers that are bound to their arrays; ``model`` of the result is ours.
+
+    `parameters` is how many weights the file's other models have taken of `MAX_PARAMETERS`. A
+    `FormatError` names the layer whose settings have no equal here, or whose weights do not fit.
+    """
+    chain = Chain(architecture, dialect, parameters)
+    for position, spec in enumerate(chain.specs):
+        chain.position = position
+        if spec.kind in NEUTRAL:
+            chain.notes.append(f"{spec.kind} {spec.name!r} does nothing at prediction: left out")
+        else:
+            HANDLERS[spec.kind](chain, spec)
+    require(chain.affine is None, "model", "a kernel behind a normalisation", "none")
+    dense = chain.permutation is None
+    require(dense, "model", "a Dense layer behind a channels_first Flatten", "none")
+    require(chain.model.layers, "model", "at least one layer", "none")
+    return chain
