@@ -1,4 +1,4 @@
-"""The lists and the turned tiles of the backward kernels, against NumPy and with canaries."""
+"""The lists and the transposed tiles of the backward kernels, against NumPy and with canaries."""
 
 import numba
 import numpy as np
@@ -19,7 +19,7 @@ from nn.fast.simd import (
     store_argmax_entries,
     store_numbered,
     store_tile,
-    turned,
+    transposed,
 )
 from nn.fast.simd import lists as _lists
 
@@ -28,7 +28,7 @@ CANARY = np.float32(-7.25)
 
 @jit
 def turn(a, out):
-    store_tile(out, 0, 8, turned(load_tile(a, 0, 8, 8, 1)), 1)
+    store_tile(out, 0, 8, transposed(load_tile(a, 0, 8, 8, 1)), 1)
 
 
 @jit
@@ -71,7 +71,7 @@ def test_a_sliding_tile_stores_its_first_columns_and_takes_new_ones(rows, column
     assert (rest[rows * width :] == CANARY).all()
 
 
-def test_a_turned_tile_is_the_transpose(rng):
+def test_a_transposed_tile_is_the_transpose(rng):
     a, out = rng.normal(size=(8, 8)).astype(np.float32), np.zeros((8, 8), np.float32)
     turn(a, out)
     np.testing.assert_array_equal(out, a.T)

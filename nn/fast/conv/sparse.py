@@ -34,7 +34,7 @@ from nn.fast.simd import (
     store_argmax_entries,
     store_numbered,
     store_tile,
-    turned,
+    transposed,
 )
 
 REGISTERS = 12  # accumulators of a register tile, see nn.fast.simd
@@ -321,7 +321,7 @@ def pack_rows(kernel, KH, KWC, F, row, packed):
             if f + LANES <= F:
                 while k + LANES <= KWC:
                     tile = load_tile(kernel, (kh * KWC + k) * F + f, F, 8, 1)
-                    store_tile(packed, out + k, row, turned(tile), 1)
+                    store_tile(packed, out + k, row, transposed(tile), 1)
                     k += LANES
             height = LANES if f + LANES <= F else 1
             for i in range(height):
@@ -356,7 +356,7 @@ def add_rows(parts, part_size, count, KH, KWC, F, width, first, last, out):
                 tile = load_tile(parts, at, step, 8, 1)
                 for part in range(1, count):
                     tile = added(tile, load_tile(parts, part * part_size + at, step, 8, 1))
-                store_tile(out, row * F + f, F, turned(tile), 1)
+                store_tile(out, row * F + f, F, transposed(tile), 1)
                 f += LANES
         for i in range(height):
             for rest in range(f, F):

@@ -36,7 +36,7 @@ from nn.fast.simd import (
     store_numbered,
     store_part,
     store_tile,
-    turned,
+    transposed,
     zeros,
 )
 from nn.reference import Array
@@ -147,7 +147,7 @@ def _lay_out(kernel, d, F, scratch):
     for q in range(0, COLUMNS, LANES):
         whole = F // LANES * LANES
         for f in range(0, whole, LANES):
-            rows = turned(load_tile(kernel, (d + q) * F + f, F, 8, 1))
+            rows = transposed(load_tile(kernel, (d + q) * F + f, F, 8, 1))
             store_tile(scratch, f * COLUMNS + q, COLUMNS, rows, 1)
         for f in range(whole, F):
             for c in range(q, q + LANES):
@@ -211,7 +211,7 @@ def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, room):
                     store_tile(scratch, tile + f * COLUMNS, 0, acc, VECTORS)
                     first = last
                 for q in range(0, COLUMNS, LANES):
-                    sums = turned(load_tile(scratch, tile + q, COLUMNS, 8, 1))
+                    sums = transposed(load_tile(scratch, tile + q, COLUMNS, 8, 1))
                     out = (d + q) * F + eight
                     if width == LANES:
                         if k > 0:

@@ -24,7 +24,7 @@ over all lanes) and C vectors and uses every pair:
         acc = outer(acc, a, i + k, K, loads(b, j + k * F, 4))
     store_tile(out, o, F, acc, 4)
 
-*Twelve accumulators*: a multiply-add takes four cycles and two start in each, so at least
+``add_product`` is this loop, ``add_listed`` the one of a sum of scaled rows. *Twelve accumulators*: a multiply-add takes four cycles and two start in each, so at least
 eight must be under way, independent of each other; AVX2 has sixteen registers, and twelve
 leave four for what was just loaded. *Eight lanes*: that is AVX2's register.
 
@@ -33,16 +33,12 @@ Sixteen lanes
 AVX-512 has thirty-two registers of sixteen lanes. Where a core also has two units that wide, a
 tile of 3 x 4 such vectors does 159 GFLOP/s where one of eight lanes does 114 (Intel, virtual, one
 core); where a unit takes two cycles for them (Zen 4), 6 % more. Without AVX-512 each needs a pair
-of registers, half of the tile lives on the stack, and 40 % are lost. So the stage that calls a
-kernel chooses: it hands over ``WIDE``, which is ``SIXTEEN`` on a machine with such registers and
-``EIGHT`` elsewhere, if the channels fill vectors of that width. What makes a vector takes it as
-its last argument, ``lanes``, a tuple with one element for every eight lanes: a kernel is compiled
-once for each width. What is handed a vector goes by its type. The sums run in the same order, so
-the bits are the same.
-
-    acc = zeros(12, out, lanes)
-    for k in range(K):
-        acc = outer(acc, a, i + k, K, loads(b, j + k * F, 4, lanes))
+of registers, half of the tile is on the stack, and 40 % are lost. So the stage that calls a
+kernel chooses: it passes ``WIDE``, which is ``SIXTEEN`` on a machine with such registers and
+``EIGHT`` elsewhere, if the channels fill vectors of that width. A function that makes a vector
+takes it as its last argument, ``lanes``, a tuple with one element for every eight lanes; the others
+go by the type of their vectors. A kernel is compiled once for each width. The sums run in the same
+order, so the bits are the same.
 
 The rules
 ---------
@@ -88,7 +84,7 @@ from nn.fast.simd.tiles import (
     slide_tile,
     store_tile,
     store_tile_part,
-    turned,
+    transposed,
     zeros,
 )
 from nn.fast.simd.types import EIGHT, LANES, SIXTEEN, WIDE, Lanes

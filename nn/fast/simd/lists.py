@@ -10,12 +10,14 @@ on if it was something: no branch either way. With an ``if`` the processor guess
 third case and a list costs 2.8 x as much.
 """
 
+import functools
+
 from llvmlite import ir
 from llvmlite.binding import llvm_version_info
 from numba.core import types
 from numba.core.errors import TypingError
 
-from nn.fast.simd.tiles import scaled_rows, transposed
+from nn.fast.simd.tiles import scaled_rows, transpose_lines
 from nn.fast.simd.types import (
     I8,
     I32,
@@ -118,39 +120,34 @@ def add_listed(typingctx, acc, entries, first, last, array, offset, step, rows, 
     other: then two ``sets`` of accumulators take the entries in turn and are added at the end.
     Returns the new accumulators.
     """
-    vector, height, sets_ = tile_vector("add_listed", acc, array), extent(rows), extent(sets)
+    vector, height, turns = tile_vector("add_listed", acc, array), extent(rows), extent(sets)
     if acc.count % height:
         raise TypingError(f"simd.add_listed: {acc} is no tile of {height} rows.")
 
     def emit(builder, acc, entries, first, last, array, offset, step, *_):
-        def body(number, values):
-            start, new = builder.mul(number, word(sets_)), []
-            for s in range(sets_):
-                i = builder.add(builder.add(first, start), word(s))
+        def body(number, accs):
+            start, new = builder.add(first, builder.mul(number, word(turns))), []
+            for t in range(turns):
+                i = builder.add(start, word(t))
                 entry = builder.load(builder.gep(entries, [i]))
-                if s == 0:
-                    place = builder.ashr(entry, I64(32))
-                else:  # behind the last one: nothing, from the place of the one before
+                here = builder.ashr(entry, I64(32))
+                if t:  # behind the last one: nothing, at the place of the one before
                     inside = builder.icmp_signed("<", i, last)
                     entry = builder.select(inside, entry, I64(0))
-                    place = builder.select(inside, builder.ashr(entry, I64(32)), place)
+                    here = builder.select(inside, here, place)
+                place = here
                 lines = rows_at(builder, builder.add(place, offset), step, height)
-                some = values[s * acc_size : (s + 1) * acc_size]
+                some = accs[t * len(acc) : (t + 1) * len(acc)]
                 new += scaled_rows(builder, some, _value(builder, entry, vector), array, lines)
             return new
 
-        acc_size = len(acc)
-        nothing = [ir.Constant(ir_of(vector), None)] * acc_size * (sets_ - 1)
         count = builder.sub(last, first)
-        if sets_ > 1:
-            count = builder.sdiv(builder.add(count, word(sets_ - 1)), word(sets_))
+        if turns > 1:
+            count = builder.sdiv(builder.add(count, word(turns - 1)), word(turns))
+        nothing = [ir.Constant(ir_of(vector), None)] * len(acc) * (turns - 1)
         new = repeat(builder, count, [*acc, *nothing], body)
-        result = new[:acc_size]
-        for s in range(acc_size, len(new), acc_size):
-            result = [
-                builder.fadd(*pair) for pair in zip(result, new[s : s + acc_size], strict=True)
-            ]
-        return result
+        tiles = [new[i : i + len(acc)] for i in range(0, len(new), len(acc))]
+        return [functools.reduce(builder.fadd, sums) for sums in zip(*tiles, strict=True)]
 
     arguments = (acc, entries, first, last, array, offset, step, rows, sets)
     return operation(acc, arguments, emit)
@@ -170,7 +167,7 @@ def append_columns(typingctx, entries, source, out, pitch, ends, first):
         rows = [builder.add(source, word(LANES * i)) for i in range(LANES)]
         if COMPRESSES:
             lines = [load_at(builder, entries, row, ENTRIES) for row in rows]
-            columns = transposed(builder, lines)
+            columns = transpose_lines(builder, lines)
         for c in range(LANES):
             tail = builder.gep(ends, [builder.add(first, word(c))])
             start, end = builder.add(out, builder.mul(pitch, word(c))), builder.load(tail)

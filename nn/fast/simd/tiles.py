@@ -240,17 +240,17 @@ def added(typingctx, acc, other):
 
 
 @intrinsic
-def turned(typingctx, rows):
+def transposed(typingctx, rows):
     """Return a tuple of eight vectors transposed: ``result[i][j] = rows[j][i]``."""
     if rows not in (
         types.UniTuple(VectorType(types.float32), 8),
         types.UniTuple(VectorType(types.float64), 8),
     ):
-        raise TypingError(f"simd.turned: expected a tuple of eight vectors, received {rows}.")
-    return operation(rows, (rows,), transposed)
+        raise TypingError(f"simd.transposed: expected a tuple of eight vectors, received {rows}.")
+    return operation(rows, (rows,), transpose_lines)
 
 
-def transposed(builder, lines):
+def transpose_lines(builder, lines):
     """Return eight vectors transposed: blocks of 4, 2 and 1 lanes change places between them."""
     lines = list(lines)
     for width in (4, 2, 1):
