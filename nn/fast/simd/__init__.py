@@ -24,9 +24,10 @@ over all lanes) and C vectors and uses every pair:
         acc = outer(acc, a, i + k, K, loads(b, j + k * F, 4))
     store_tile(out, o, F, acc, 4)
 
-``add_product`` is this loop, ``add_listed`` the one of a sum of scaled rows. *Twelve accumulators*: a multiply-add takes four cycles and two start in each, so at least
-eight must be under way, independent of each other; AVX2 has sixteen registers, and twelve
-leave four for what was just loaded. *Eight lanes*: that is AVX2's register.
+``add_product`` is this loop, ``add_listed`` that of a sum of scaled rows. *Twelve accumulators*: a
+multiply-add takes four cycles and two start in each, so at least eight must be under way,
+independent of each other; AVX2 has sixteen registers, and twelve leave four for what was just
+loaded. *Eight lanes*: that is AVX2's register.
 
 Sixteen lanes
 -------------

@@ -127,12 +127,12 @@ def add_listed(typingctx, acc, entries, first, last, array, offset, step, rows, 
     def emit(builder, acc, entries, first, last, array, offset, step, *_):
         def body(number, accs):
             start, new = builder.add(first, builder.mul(number, word(turns))), []
+            place = None
             for t in range(turns):
                 i = builder.add(start, word(t))
                 entry = builder.load(builder.gep(entries, [i]))
-                here = builder.ashr(entry, I64(32))
+                here, inside = builder.ashr(entry, I64(32)), builder.icmp_signed("<", i, last)
                 if t:  # behind the last one: nothing, at the place of the one before
-                    inside = builder.icmp_signed("<", i, last)
                     entry = builder.select(inside, entry, I64(0))
                     here = builder.select(inside, here, place)
                 place = here
