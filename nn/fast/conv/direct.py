@@ -1,8 +1,7 @@
 """Convolution, ReLU and 2 x 2 max pooling in one pass, tiled directly.
 
-An image with C interleaved channels has a property this kernel lives on: the KW * C numbers
-that a window reads in one of its rows lie side by side. So a convolution is a sum of KH short
-matrix products, and needs no im2col copy.
+In an image with C interleaved channels the KW * C numbers that a window reads in one of its rows
+lie side by side. So a convolution is a sum of KH short matrix products, and needs no im2col copy.
 """
 
 from __future__ import annotations
@@ -150,25 +149,25 @@ def conv_pool_forward(x, n, conv, packed, bias, floor, y, argmax, columns, lanes
     block = 2 * vector
     down, step, x_row = conv.down, conv.step, conv.x_row
     low, zero = splat(floor, lanes), splat(np.float32(0.0), lanes)
-    keep, looks = argmax.size > 0, columns.size > 0
+    keep, detects = argmax.size > 0, columns.size > 0
     sum_ = zero
     for i in range(0, (F + block - 1) // block * block * KH * conv.KWC, vector):
         sum_ = fma(zero, load(packed, i, lanes), sum_)
-    skips = looks and nonzero(sum_) == 0  # every weight is finite
+    skips = detects and nonzero(sum_) == 0  # every weight is finite
     H = (2 * PH - 1) * conv.rows + KH  # lines that are read
     kernel_rows = (np.int64(1) << np.int64(KH)) - 1
     begin, end = 0, KH
     for window_row in range(n * PH):
         image, py = divmod(window_row, PH)
         upper = image * conv.x_image + 2 * py * down
-        seen = image * conv.PW
-        if looks and py == 0:
-            _find_written(x, upper, H, conv, columns, seen)
+        first = image * conv.PW
+        if detects and py == 0:
+            _find_written(x, upper, H, conv, columns, first)
         at = conv.y_first + image * conv.y_image + py * conv.y_row
         pixel = window_row * conv.PW * conv.padded
         for px in range(conv.PW):
             if skips:
-                bits = get(columns, seen + px) >> np.int64(2 * py * conv.rows)
+                bits = get(columns, first + px) >> np.int64(2 * py * conv.rows)
                 bits = (bits | bits >> np.int64(conv.rows)) & kernel_rows
                 begin, end = first_bit(bits), last_bit(bits) + 1
             for f in range(0, F, block):

@@ -33,7 +33,7 @@ Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 Shape = tuple[int, ...]
 
-# Below about this many multiplications a piece of work is shorter than its hand-over.
+# Below about this many multiplications a piece of work takes less time than its start.
 SMALLEST_SHARD = 500_000
 
 
@@ -127,7 +127,7 @@ def conv2d_backward_input(
 ) -> Array:
     """Return dLoss/dx; see `nn.reference.conv2d_backward_input`.
 
-    Pixel p of the output hands dy[p] @ kernel.T back to the runs of x it was made from.
+    Pixel p of the output adds dy[p] @ kernel.T to the runs of x it was made from.
     """
     dy, kernel = _alike(dy, kernel)
     windows, (OH, OW) = _windows(x_shape[1:], kernel.shape, strides, pads)
@@ -137,7 +137,7 @@ def conv2d_backward_input(
     dx = np.empty(x_shape, dy.dtype)
     flat = dx.reshape(N, windows.H * windows.row)
     fixed = dy.reshape(N, OH * OW * F), b.reshape(F, -1), tuple(windows), flat
-    # Neighbouring pixels hand back to the same places: only whole images may be given away.
+    # Neighbouring pixels add to the same elements: a task takes whole images.
     count = max(1, min(SHARDS, dy.size * KH * length // SMALLEST_SHARD))
     run(scatter_matmul, [(*fixed, n0, n1) for n0, n1 in shards(N, count)])
     return dx

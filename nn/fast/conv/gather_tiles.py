@@ -3,11 +3,11 @@
 A convolution is a matrix product whose left rows are not stored but *gathered*: an output pixel
 reads a few runs of the image, at fixed distances from the first element it reads. So there is no
 im2col copy: each of the six rows of a tile is an output pixel with its own starting point in the
-image, and all walk on together. With the tables of `Windows` three sums serve every kernel size,
+image, and all advance together. With the tables of `Windows` three sums serve every kernel size,
 stride and padding: the output gathers, the gradient of the input scatters back along the same
 way, the gradient of the kernel gathers again. A dense layer is the case of one run a pixel.
 
-Edges cost no kernel of their own. Rows: a tile that sticks out repeats the last pixel. Columns:
+Edges need no kernel of their own. Rows: a tile that ends too late repeats the last pixel. Columns:
 a strip of 16 or 8; the last one is moved back until it fits and overlaps its neighbour, which
 gives the same numbers again, or, where results are added to memory, has columns of its own.
 Fewer than eight columns are padded by the caller. Pixels are done in blocks, so that what a

@@ -113,14 +113,14 @@ def sort_windows(columns, image, conv, table):
     Returns how many are not blank. Both kinds are in rising order (of those at the end, falling).
     Where ``columns`` is empty no window is taken for blank.
     """
-    looks = columns.size > 0
+    detects = columns.size > 0
     lines = (np.int64(1) << np.int64(conv.KH + conv.rows)) - 1
     count, behind = 0, conv.PH * conv.PW
     for py in range(conv.PH):
         for px in range(conv.PW):
             window = py * conv.PW + px
             shift = np.int64(2 * py * conv.rows)
-            blank = looks and not get(columns, image * conv.PW + px) >> shift & lines
+            blank = detects and not get(columns, image * conv.PW + px) >> shift & lines
             put(table, count, window)
             count += not blank
             put(table, behind - 1, window)  # is written over unless blank

@@ -13,7 +13,6 @@ from numba.core.errors import TypingError
 from nn.fast.simd.types import (
     WORD,
     VectorType,
-    expect_vectors,
     extent,
     intrinsic,
     ir_of,
@@ -228,10 +227,9 @@ def scaled_rows(builder, acc, scale, array, lines):
 
 @intrinsic
 def added(typingctx, acc, other):
-    """Return the sum of two tiles of one form."""
+    """Return the sum of two tiles of one shape."""
     if not isinstance(acc, types.UniTuple) or acc != other:
-        raise TypingError(f"simd.added: expected two tiles of one form, received {acc}, {other}.")
-    expect_vectors("added", *acc.types)
+        raise TypingError(f"simd.added: expected two tiles of one shape, received {acc}, {other}.")
 
     def emit(builder, acc, other):
         return [builder.fadd(*pair) for pair in zip(acc, other, strict=True)]

@@ -141,10 +141,11 @@ def tile_vector(name: str, tile: Any, array: Any) -> VectorType:
 
 
 def expect_vectors(name: str, *values: Any) -> VectorType:
-    """Return the type that all values have; refuse what is no vector, or of another type."""
+    """Return the type that all values, up to three, have; refuse what is not a vector of it."""
     if not isinstance(values[0], VectorType) or any(value != values[0] for value in values):
+        expected = ("a vector", "two vectors of one dtype", "three vectors of one dtype")
         found = ", ".join(map(str, values))
-        raise TypingError(f"simd.{name}: expected two vectors of one dtype, received {found}.")
+        raise TypingError(f"simd.{name}: expected {expected[len(values) - 1]}, received {found}.")
     return values[0]
 
 

@@ -116,10 +116,9 @@ class Blocks:
             rows, vectors = (4, 4) if self.padded % (8 * LANES) == 0 else (6, 2)
         return (0,) * rows, (0,) * vectors, self.lanes
 
-    def _room(self, width: int, behind: int) -> int:
-        """Return the elements for blocks of ``width`` channels and, at the end, their scratch."""
-        needed = self._points * (self.table[:, 6] * width + GAP)
-        return -(-(int(needed.max()) + SLACK + behind) // 16) * 16
+    def _room(self, areas: Array, behind: int) -> int:
+        """Return the elements for all points, ``areas`` apart, and ``behind`` more of scratch."""
+        return -(-(int((self._points * areas).max()) + SLACK + behind) // 16) * 16
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -127,7 +126,8 @@ class Blocks:
         matrices = math.prod(self.grid) * (self.C * self.padded + GAP)
         vector = LANES * len(self.lanes)
         square, half = 36 * vector, max(24 * self.padded, 40 * vector)
-        return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
+        v_areas, m_areas = self.table[:, 7], self.table[:, 8]
+        return matrices + SLACK, self._room(v_areas, square), self._room(m_areas, half)
 
     def workspace(self, u: Array, v: Array, m: Array) -> tuple[Any, ...]:
         """Return the fields of ``Winograd`` for the kernels, with arrays of the ``sizes``."""

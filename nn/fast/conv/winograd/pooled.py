@@ -83,8 +83,8 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
                                 best = best + b
                                 if keep:
-                                    seen = argmax_above(low, best, index, lanes)
-                                    store_bytes(argmax, byte + padded, seen)
+                                    right = argmax_above(low, best, index, lanes)
+                                    store_bytes(argmax, byte + padded, right)
                                 store_part(y, out + F, maximum(low, best), F - f)
                             else:
                                 a0, a1 = output_four(half, s, vector, lanes)

@@ -287,8 +287,8 @@ def winograd_kernel(kernel, w):
     """Write the matrices ``u[e] = (G g G^T)[e]``, (C, F), for the kernel (3, 3, C, F), float32.
 
     Each is cut into panels of as many columns as the tile has, and of 8 behind these, that lie one
-    after the other. Few matrices are written at a time, each from its beginning to its end: the
-    cache expects that.
+    after the other. Few matrices are written at a time, each from its beginning to its end, as the
+    prefetcher expects.
     """
     w = Winograd(*w)
     C, F, padded, u, right = w.C, w.F, w.padded, w.u, w.points_across
