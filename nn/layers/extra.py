@@ -22,6 +22,8 @@ class Reshape(Layer):
         Without the batch axis; one extent may be -1.
     """
 
+    fixed = frozenset(("target_shape",))
+
     def __init__(self, target_shape: Any, **common: Any) -> None:
         super().__init__(**common)
         self.target_shape = tuple(int(extent) for extent in target_shape)
@@ -54,6 +56,8 @@ class ZeroPadding2D(Layer):
     ----------
     padding : int, (int, int) or ((top, bottom), (left, right))
     """
+
+    fixed = frozenset(("padding",))
 
     def __init__(self, padding: Any = (1, 1), **common: Any) -> None:
         super().__init__(**common)
@@ -152,6 +156,8 @@ class PReLU(Layer):
     ``dx = dy`` where x is positive, else ``alpha * dy``; ``dalpha`` is the sum of ``x * dy`` over
     the batch and the shared axes, where x is not positive.
     """
+
+    fixed = frozenset(("shared_axes",))
 
     def __init__(
         self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **common: Any

@@ -51,7 +51,7 @@ class Weighted(Layer):
     def without_activation(self) -> Weighted:
         """Return this layer with the same weights and gradients, and without its activation."""
         linear = copy.copy(self)
-        linear.activation = None
+        linear._activation = activations.get(None)
         return linear
 
     def kernel_shape(self) -> Shape:

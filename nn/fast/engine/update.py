@@ -25,13 +25,13 @@ class Updates:
         self._calls: list[Call] = []
 
     def calls(self, optimizer: Optimizer, flat: FlatWeights) -> list[Call] | None:
-        """Return one call a part for the next step; None for an optimiser of somebody else's.
+        """Return one call a part for the next step; None for a user's optimiser or frozen layers.
 
         Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
         of ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
         """
         step = _update(optimizer)
-        if step is None:
+        if step is None or not all(layer.trainable for layer in flat.layers):
             return None
         whole = flat.parameters, flat.gradients, *flat.slots(optimizer)
         same = len(whole) == len(self._whole)
