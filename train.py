@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import math
 import shlex
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the library is imported after the arguments are parsed: --help is instant
+    from nn.train.checkpoint import Checkpoint
     from nn.train.trainer import Run
 
 HERE = Path(__file__).resolve().parent
@@ -138,112 +138,98 @@ def parser() -> argparse.ArgumentParser:
     return make
 
 
-# --- the story -----------------------------------------------------------------------------------
+# --- the training --------------------------------------------------------------------------------
 
 
 def train(args: argparse.Namespace) -> int:
-    """Do what the command line asks for; return the exit status."""
+    """Do what the command line says; return the exit status."""
     from nn import runtime
-    from nn.train import config as orders
-    from nn.train import trainer as runs
+    from nn.train import config
     from nn.train.artifacts import finish
-    from nn.train.progress import reporter
+    from nn.train.trainer import Run
 
     def say(text: str) -> None:
         if not args.quiet:
             print(text, flush=True)
 
     if not args.dry_run:
-        orders.check_output(args.output)
+        config.check_output(args.output)
     if args.threads:
         runtime.set_num_threads(args.threads)
-    saved = None
-    if args.resume is not None:
+    checkpoint = None if args.resume is None else open_checkpoint(args)
+    settings = (
+        config.resumed(args, checkpoint.state["settings"]) if checkpoint else config.resolve(args)
+    )
+    teachers = config.load_teachers(args, settings)
+    data = config.load_data(args, settings, say)
+    output = None if args.dry_run or args.ensemble else args.output
+
+    runs, interrupted = [], False
+    for number, own in enumerate(config.members(args, settings), 1):
+        run = Run(own, data, output, teachers, args.quiet)
+        if number == 1:
+            say(introduction(run))
+        if args.dry_run:
+            return dry_run(run)
+        if checkpoint is not None:
+            run.resume(checkpoint)
+            say(f"Going on after epoch {run.history.epochs_done} of {own.epochs}.")
         if args.ensemble:
-            raise orders.Refused(
-                "--resume: expected one network, received --ensemble. Leave one out."
-            )
-        checkpoint = args.resume if args.resume.name else runs.beside(args.output, runs.CHECKPOINT)
-        if not checkpoint.is_file():
-            raise orders.Refused(
-                f"--resume: expected a checkpoint, received {checkpoint} (not there). Give the "
-                "--output of the training that was interrupted, or start anew without --resume."
-            )
-        saved, state = runs.read_checkpoint(checkpoint)
-        settings = orders.resumed(args, state["settings"])
-    else:
-        settings = orders.resolve(args)
-    teachers = orders.find_teachers(args, settings)
-    data = orders.load(args, settings, say)
+            say(f"\nNetwork {number} of {args.ensemble}: {own.preset}, seed {own.seed}")
+        try:
+            run.train(args.patience)
+        except KeyboardInterrupt:
+            interrupted = True
+        if not interrupted or (run.history.epochs_done and not args.ensemble):
+            runs.append(run)
+        if interrupted:
+            break
+    if not runs:
+        print("Interrupted before there was anything to save.")
+        return 130
+    if interrupted:
+        print(f"\nInterrupted in epoch {run.history.epochs_done + 1}: its part is left out.")
+    finish(runs, args.output, args.force, args.argv, interrupted, args.quiet)
+    if interrupted and not args.ensemble:
+        place = [] if args.output == DEFAULT_OUTPUT else ["--output", str(args.output)]
+        print(f"Resume    {shlex.join(['python', 'train.py', '--resume', *place])}")
+    return 130 if interrupted else 0
 
-    presets = orders.presets_of(args) if args.ensemble else [settings.preset]
 
-    def new_run(number: int) -> Run:
-        progress = reporter(
-            args.quiet,
-            epochs=settings.epochs,
-            images=len(data.train[1]),
-            batch_size=settings.batch_size,
-        )
-        alone = not (args.dry_run or args.ensemble)
-        preset = presets[number % len(presets)]
-        own = dataclasses.replace(settings, preset=preset, seed=settings.seed + number)
-        return runs.Run(own, data, args.output if alone else None, progress, teachers)
+def open_checkpoint(args: argparse.Namespace) -> Checkpoint:
+    """Return the checkpoint to resume: the one that was named, or the one beside the output."""
+    from nn.train import checkpoint
+    from nn.train.config import ConfigError
 
-    run = new_run(0)
-    say(
+    if args.ensemble:
+        raise ConfigError("--resume: expected one network, received --ensemble. Leave one out.")
+    beside = checkpoint.beside(args.output, checkpoint.CHECKPOINT)
+    return checkpoint.read_checkpoint(args.resume if args.resume.name else beside)
+
+
+def introduction(run: Run) -> str:
+    """Return a sentence on data, network and settings."""
+    from nn import runtime
+
+    data, settings = run.data, run.settings
+    return (
         f"{data.source['name']}: {len(data.train[1]):,} images to train on, "
         f"{len(data.validation[1]):,} to choose the epoch by. {run.model.count_params():,} "
         f"parameters, {settings.optimizer} at {settings.learning_rate:g}, batches of "
         f"{settings.batch_size}, seed {settings.seed}, {runtime.backend()} backend, "
         f"{runtime.num_threads()} threads."
     )
-    if args.dry_run:
-        run.progress.begin(0)
-        loss = run.model.train_on_batch(*run.batches[0])[0]
-        run.progress.end()
-        print(f"Dry run: a batch was trained, loss {float(loss):.4f}. Nothing was written.")
-        return 0
-    if saved is not None:
-        run.resume(checkpoint, saved, state)
-        say(f"Going on after epoch {run.course.epochs_done} of {settings.epochs}.")
-    done = []
-    for number in range(args.ensemble or 1):
-        if args.ensemble:
-            run = new_run(number) if number else run
-            preset, seed = run.settings.preset, run.settings.seed
-            say(f"\nNetwork {number + 1} of {args.ensemble}: {preset}, seed {seed}")
-        interrupted = not completed(run, args.patience)
-        if not interrupted or (run.course.epochs_done and not args.ensemble):
-            done.append(run)
-        if interrupted:
-            break
-        run.release()
-    if not done:
-        print("Interrupted before there was anything to save.")
-        return 130
-    if interrupted:
-        print(f"\nInterrupted in epoch {run.course.epochs_done + 1}: its part is left out.")
-    finish(done, args.output, args.force, args.argv, interrupted, args.quiet)
-    if not interrupted:
-        return 0
-    if not args.ensemble:
-        place = [] if args.output == DEFAULT_OUTPUT else ["--output", str(args.output)]
-        print(f"Resume    {shlex.join(['python', 'train.py', '--resume', *place])}")
-    return 130
 
 
-def completed(run: Run, patience: int | None) -> bool:
-    """Train the epochs of a run; return whether it came to its end without being interrupted."""
-    run.progress.begin(run.course.epochs_done)
-    try:
-        for _ in run.epochs(patience):
-            pass
-    except KeyboardInterrupt:
-        return False
-    finally:
-        run.progress.end()
-    return True
+def dry_run(run: Run) -> int:
+    """Train one batch, write nothing; return the exit status."""
+    from nn.callbacks.progress import CompilationNotice
+
+    x, y = run.batches[0]
+    notices = [] if run.quiet else [CompilationNotice()]
+    done = run.model.fit(x, y, len(x), shuffle=False, callbacks=notices, verbose=0)
+    print(f"Dry run: a batch was trained, loss {done.history['loss'][0]:.4f}. Nothing was written.")
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -264,12 +250,12 @@ def main(argv: list[str] | None = None) -> int:
         name = f" {error.filename}" if error.filename else ""
         reason = f"A file could not be written or read:{name} {error.strerror or error}."
     except (ArithmeticError, ValueError) as error:
-        from nn import saving
         from nn.datasets import DataError
-        from nn.train import trainer as runs
-        from nn.train.config import Refused
+        from nn.saving import FormatError
+        from nn.train.config import ConfigError
+        from nn.train.trainer import DivergedError
 
-        if not isinstance(error, (Refused, DataError, saving.FormatError, *runs.REFUSALS)):
+        if not isinstance(error, (ConfigError, DataError, FormatError, DivergedError)):
             raise
         reason = str(error)
     print(f"train.py: error: {reason}", file=sys.stderr)

@@ -155,6 +155,8 @@ def fit(
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
+            if model.stop_training:
+                break
             batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
@@ -166,8 +168,6 @@ def fit(
             calls.on_epoch_end(epoch, logs)
             if hasattr(batches, "on_epoch_end"):
                 batches.on_epoch_end()
-            if model.stop_training:
-                break
     finally:
         for callback in callbacks:  # give the terminal back, even if training was interrupted
             if hasattr(callback, "close"):

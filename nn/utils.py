@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import textwrap
 from collections.abc import Callable, Sequence
@@ -82,6 +83,30 @@ def to_categorical(
     rows: Array = np.zeros((*whole.shape, K), dtype=dtype)
     np.put_along_axis(rows, whole[..., None], 1, axis=-1)
     return rows
+
+
+def config_of(instance: Any, base: type, *left_out: str) -> dict[str, Any]:
+    """Return the arguments that make ``instance`` again: attributes named as its parameters.
+
+    The parameters are those of ``__init__`` of the class and, where that hands on further
+    keywords, of its parents up to ``base``.
+    """
+    names: dict[str, None] = {}
+    for cls in (c for c in type(instance).__mro__ if issubclass(c, base) and "__init__" in vars(c)):
+        parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+        named = (p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+        names.update(dict.fromkeys(named))
+        if not any(p.kind == p.VAR_KEYWORD for p in parameters):
+            break
+    names = {name: None for name in names if name not in ("self", *left_out)}
+    return {name: described(getattr(instance, name)) for name in names}
+
+
+def described(value: Any) -> Any:
+    """Return ``value``, or its class name and configuration if it has one."""
+    if hasattr(value, "get_config"):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    return value
 
 
 def print_summary(

@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 
-from nn.console.ink import smoothed  # noqa: E402
+from nn.console.views.raster import smoothed  # noqa: E402
 from nn.recognise.reader import load  # noqa: E402
 
 SIZE = (900, 444)
@@ -50,7 +50,7 @@ def film(path: Path) -> None:
         root.geometry("1502x741+0+0")
         window.settle(0.5)
         box = (0, 0, 1502, 741)
-        paper = window.app.paper
+        paper = window.app.canvas
         line = smoothed(np.array(TWO, np.float32))
         line = line[:: max(len(line) // 30, 1)]
         points = [(round(x), round(y)) for x, y in (*line, TWO[-1])]

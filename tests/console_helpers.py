@@ -151,12 +151,12 @@ class Window:
     def under_way(self):
         """Whether a worker, the warming up, an answer or another size is still due."""
         app = self.app
-        answering = app._answering is not None or app.paper._resizing is not None
-        return app.workshop.busy or app.desk.warming or answering or app.turns.busy
+        answering = app._answering is not None or app.canvas._resizing is not None
+        return app.jobs.busy or app.document.warming or answering or app.queue.busy
 
     def draw(self, points=TWO, button=1):
         """Draw with events generated inside Tk."""
-        paper, scale = self.app.paper, self.app.theme.scale
+        paper, scale = self.app.canvas, self.app.theme.scale
         places = [(round(x * scale), round(y * scale)) for x, y in points]
         paper.event_generate(f"<ButtonPress-{button}>", x=places[0][0], y=places[0][1])
         for x, y in places[1:]:
@@ -166,7 +166,7 @@ class Window:
 
     def key(self, sequence, widget=None):
         """Press a key."""
-        widget = widget or self.app.paper
+        widget = widget or self.app.canvas
         widget.focus_force()
         self.root.update()
         widget.event_generate(sequence)
@@ -199,7 +199,7 @@ class Window:
         """Draw with the real pointer, handling each motion: Tk merges those that must wait."""
         scale = self.app.theme.scale
         for i, (x, y) in enumerate(points):
-            self.point("mousemove", *self.place(self.app.paper, x * scale, y * scale), pause=0.02)
+            self.point("mousemove", *self.place(self.app.canvas, x * scale, y * scale), pause=0.02)
             if i == 0:
                 self.point("mousedown", button, pause=0.02)
         self.point("mouseup", button)
@@ -227,7 +227,7 @@ class Window:
     def close(self):
         """Close the window's contents; the root is kept for the next one."""
         for job_end in range(400):
-            if not self.app.workshop.busy:
+            if not self.app.jobs.busy:
                 break
             self.root.update()
             time.sleep(0.01 + 0 * job_end)

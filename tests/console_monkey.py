@@ -146,7 +146,7 @@ class Monkey:
     def act(self) -> str:
         """Do one thing; returns what."""
         app, rng = self.window.app, self.rng
-        paper = app.paper
+        paper = app.canvas
         x, y = rng.randrange(-20, 640), rng.randrange(-20, 620)
         kind = rng.random()
         if kind < 0.5:
@@ -182,7 +182,7 @@ class Monkey:
         return self._panel(x, y)
 
     def _pen(self, x: int, y: int) -> str:
-        paper, rng = self.window.app.paper, self.rng
+        paper, rng = self.window.app.canvas, self.rng
         if self._down is None:
             self._down = rng.choice((1, 1, 1, 3))
             event = f"<ButtonPress-{self._down}>"
@@ -240,13 +240,13 @@ class Monkey:
         """Do so many things, measuring each."""
         root, app, clocks = self.window.root, self.window.app, Clocks()
         for count in range(events):
-            beside = {job.name for job in app.workshop.jobs}
+            beside = {job.name for job in app.jobs.jobs}
             marks = [clocks()]
             what = self.act()
             marks.append(clocks())
             while root.tk.dooneevent(_tkinter.DONT_WAIT) and len(marks) < 500:
                 marks.append(clocks())
-            beside |= {job.name for job in app.workshop.jobs}
+            beside |= {job.name for job in app.jobs.jobs}
             trips = np.diff(np.array(marks), axis=0)
             self.costs.append(
                 Cost(

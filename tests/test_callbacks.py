@@ -143,6 +143,12 @@ def test_a_callback_can_end_the_training_within_an_epoch(points, small_model):
     assert model.optimizer.iterations == 4
 
 
+def test_a_callback_can_end_the_training_before_it_begins(points, small_model):
+    model = small_model()
+    stop = LambdaCallback(on_train_begin=lambda logs: setattr(model, "stop_training", True))
+    assert model.fit(*points, epochs=5, callbacks=[stop], verbose=0).epoch == []
+
+
 def test_history_can_be_read_by_a_callback_of_ones_own(points, small_model):
     own = History()
     returned = small_model().fit(*points, epochs=2, callbacks=[own], verbose=0)

@@ -182,11 +182,6 @@ class Recogniser:
         return next(self.said)
 
 
-class Reader:
-    def __init__(self, said):
-        self.recogniser = Recogniser(said)
-
-
 UNIPEN = """.COORD X Y
 .SEGMENT DIGIT 0 ? "3"
 .PEN_DOWN
@@ -210,7 +205,7 @@ def test_evaluation_counts(tmp_path):
     path = tmp_path / "strokes.txt"
     path.write_text(UNIPEN)
     said = [answer(3), answer(8, 0.6, "unsure"), answer(5, state="not a digit")]
-    result = evaluation.evaluate(Reader(said), path)
+    result = evaluation.evaluate(Recogniser(said), path)
     record = result.as_json()
     assert record["n"] == 3
     assert record["accuracy"] == pytest.approx(2 / 3)
@@ -227,9 +222,9 @@ def test_evaluation_counts(tmp_path):
 
 def test_wilson_interval_against_known_values():
     """Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611."""
-    assert evaluation.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert evaluation.wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
-    assert evaluation.wilson(0, 0) == (0.0, 1.0)
+    assert evaluation.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert evaluation.wilson_interval(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
+    assert evaluation.Evaluation().interval == (0.0, 1.0)
 
 
 def test_labels_from_names(tmp_path):
@@ -416,9 +411,8 @@ def test_foreign_models_answer_the_same_behind_the_front_layers(shape, conventio
 def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
     import nn
     from nn import layers
-    from nn.ensemble import Ensemble
     from nn.recognise.reader import NetworkReader
-    from nn.saving import DigitInput, digit_probabilities
+    from nn.saving import DigitInput, Ensemble, digit_probabilities
 
     shape = (784,) if convention else (28, 28, 1)
     members = [

@@ -13,8 +13,9 @@ from console_helpers import TWO, ScriptedReader, Window, answer, display, real_w
 from console_monkey import Monkey, nobody
 from PIL import Image
 
-from nn.console import dialogs, texts
-from nn.console.sketch import Sheet, strokes_from_arrays
+from nn.console import texts
+from nn.console.document.drawing import Sheet, strokes_from_arrays
+from nn.console.views import dialogs
 from nn.recognise import wording
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
@@ -67,7 +68,7 @@ def real(root, tmp_path, network):
 
 
 def ink(window) -> np.ndarray:
-    return np.asarray(window.app.paper.surface.image)
+    return np.asarray(window.app.canvas.surface.image)
 
 
 # ------------------------------------------------------------------ the main path, real pointer
@@ -77,12 +78,12 @@ def test_draw_with_the_pointer_read_undo_clear(real):
     """A 2 drawn by real pointer events is read as a 2 while the pen moves."""
     seen = []
     show = real.app.show
-    real.app.show = lambda: (seen.append(len(real.app.desk.sketch.strokes)), show())
+    real.app.show = lambda: (seen.append(len(real.app.document.drawing.strokes)), show())
     real.drag()
-    desk = real.app.desk
-    assert len(desk.sketch.strokes) == 1
-    assert len(desk.sketch.strokes[0].points) >= 6
-    assert desk.shown().number == "2", desk.shown()
+    document = real.app.document
+    assert len(document.drawing.strokes) == 1
+    assert len(document.drawing.strokes[0].points) >= 6
+    assert document.shown().number == "2", document.shown()
     assert len(seen) > 2  # answers came while the pen moved
     # One solid line: every place between two points has ink.
     for (x0, y0), (x1, y1) in pairwise(TWO):
@@ -91,46 +92,46 @@ def test_draw_with_the_pointer_read_undo_clear(real):
     real.shot("drawn")
 
     real.click(real.app.recognise_button)
-    assert len(desk.history) == 1
+    assert len(document.history) == 1
     undo = next(b for b, action in real.app._icon_buttons if action == "undo")
     real.click(undo)
-    assert desk.sketch.empty
+    assert document.drawing.empty
     assert ink(real).max() == 0
-    assert desk.shown().headline == wording.EMPTY
+    assert document.shown().headline == wording.EMPTY
     redo = next(b for b, action in real.app._icon_buttons if action == "redo")
     real.click(redo)
-    assert desk.shown().number == "2"
+    assert document.shown().number == "2"
     clear = next(b for b, action in real.app._icon_buttons if action == "clear")
     real.click(clear)
-    assert desk.sketch.empty
+    assert document.drawing.empty
     real.click(real.app.strip, 30, 30)  # back from the history
-    assert desk.shown().number == "2"
+    assert document.shown().number == "2"
 
 
 def test_quick_strokes_from_the_same_place_are_all_drawn(window):
     """The bar of a 5 begins where its back began: no double click, but a stroke."""
-    paper = window.app.paper
+    paper = window.app.canvas
     for end in (200, 300, 400):
         x, y = window.place(paper, 100, 100)
         window.point("mousemove", x, y, "mousedown", 1, pause=0)
         window.point("mousemove", x + end - 100, y + end // 2, "mouseup", 1, pause=0)
-    assert len(window.app.desk.sketch.strokes) == 3
+    assert len(window.app.document.drawing.strokes) == 3
 
 
 def test_erase_with_the_right_button(window):
     window.drag([(100, 100), (300, 100)])
     window.drag([(100, 300), (300, 300)])
-    assert len(window.app.desk.sketch.strokes) == 2
+    assert len(window.app.document.drawing.strokes) == 2
     window.drag([(200, 60), (200, 140)], button=3)
-    assert len(window.app.desk.sketch.strokes) == 1
+    assert len(window.app.document.drawing.strokes) == 1
     assert ink(window)[100 - 2, 200].max() == 0
     window.key("<Control-z>")
-    assert len(window.app.desk.sketch.strokes) == 2
+    assert len(window.app.document.drawing.strokes) == 2
 
 
 def test_save_and_open_again(real, tmp_path):
     real.drag()
-    points = real.app.desk.sketch.strokes[0].points
+    points = real.app.document.drawing.strokes[0].points
     for name in ("two.json", "two.svg", "two.png"):
         real.app.save(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
@@ -138,23 +139,23 @@ def test_save_and_open_again(real, tmp_path):
     real.app.do_clear()
     real.app.open_file(tmp_path / "two.json")
     real.settle()
-    np.testing.assert_allclose(real.app.desk.sketch.strokes[0].points, points, atol=2e-3)
-    assert real.app.desk.shown().number == "2"
+    np.testing.assert_allclose(real.app.document.drawing.strokes[0].points, points, atol=2e-3)
+    assert real.app.document.shown().number == "2"
     real.app.open_file(tmp_path / "two.png")
     real.settle()
-    assert real.app.desk.sketch.picture is not None
-    assert real.app.desk.shown().number == "2"
+    assert real.app.document.drawing.picture is not None
+    assert real.app.document.shown().number == "2"
     real.shot("picture")
     real.app.do_undo()
     real.settle()
-    assert real.app.desk.sketch.strokes
+    assert real.app.document.drawing.strokes
 
 
 def test_teach_with_the_pointer(real, monkeypatch):
     """A drawing taught as 7 is read as 7 at once; undo brings the 2 back."""
     monkeypatch.setattr("nn.teach.personal_network.VERY_SURE", 0.5)  # whatever network there is
     real.drag()
-    assert real.app.desk.shown().number == "2"
+    assert real.app.document.shown().number == "2"
     real.app.do_teach()
     real.settle()
     panel = real.app.panel("teach")
@@ -167,13 +168,13 @@ def test_teach_with_the_pointer(real, monkeypatch):
     yes = next(w for w in _all(ask) if _text(w) == texts.TEACH_ANYWAY)
     real.click(yes)
     real.settle(limit=100)
-    assert real.app.desk.shown().number == "7", panel._line.cget("text")
+    assert real.app.document.shown().number == "7", panel._line.cget("text")
     assert len(real.app.teacher.personal) == 1
     assert "1 lesson" in real.root.title()
     real.shot("taught")
     real.app.panel("teach").undo()
     real.settle()
-    assert real.app.desk.shown().number == "2"
+    assert real.app.document.shown().number == "2"
     assert len(real.app.teacher.personal) == 0
 
 
@@ -211,17 +212,17 @@ def test_one_can_draw_before_the_network_is_there(root, tmp_path):
     window.app = App(root, Options(scale=1, data_folder=tmp_path), slow)
     for _ in range(60):
         root.update()
-    paper = window.app.paper
+    paper = window.app.canvas
     paper.event_generate("<ButtonPress-1>", x=100, y=100)
     paper.event_generate("<B1-Motion>", x=200, y=200)
     paper.event_generate("<ButtonRelease-1>", x=200, y=200)
     root.update()
-    assert len(window.app.desk.sketch.strokes) == 1
+    assert len(window.app.document.drawing.strokes) == 1
     assert ink(window).max() == 255
-    assert window.app.desk.shown().headline == texts.WARMING
+    assert window.app.document.shown().headline == texts.WARMING
     gate.set()
     window.settle(0.3)
-    assert window.app.desk.shown().number == "2"
+    assert window.app.document.shown().number == "2"
     window.close()
 
 
@@ -243,28 +244,28 @@ def test_keys_do_what_the_cheat_sheet_says(window):
     app = window.app
     window.draw()
     window.key("<Key-u>")
-    assert app.desk.sketch.empty
+    assert app.document.drawing.empty
     window.key("<Key-r>")
-    assert not app.desk.sketch.empty
+    assert not app.document.drawing.empty
     window.key("<Return>")
-    assert len(app.desk.history) == 1
+    assert len(app.document.history) == 1
     window.key("<Key-c>")
-    assert app.desk.sketch.empty
+    assert app.document.drawing.empty
     window.key("<Key-e>")
-    assert app.desk.tool == app.tool.get() == "eraser"
+    assert app.document.tool == app.tool.get() == "eraser"
     window.key("<Key-a>")
-    assert app.desk.tool == "rubber"
+    assert app.document.tool == "rubber"
     window.key("<Key-p>")
-    assert app.desk.tool == "pen"
-    width = app.desk.sketch.width
+    assert app.document.tool == "pen"
+    width = app.document.drawing.width
     window.key("<bracketright>")
-    assert app.desk.sketch.width > width
+    assert app.document.drawing.width > width
     window.key("<bracketleft>")
-    assert app.desk.sketch.width == width
+    assert app.document.drawing.width == width
     window.key("<Key-b>")
-    assert app.desk.order == "probability"
+    assert app.document.order == "probability"
     window.key("<Key-l>")
-    assert app.desk.live is False
+    assert app.document.live is False
     window.key("<Key-l>")
     window.key("<Key-d>")
     assert app.theme.palette.name == "dark"
@@ -283,18 +284,18 @@ def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(windo
     window.root.update()
     button.event_generate("<space>")  # Tk's own binding sleeps until the button is let go
     assert button.instate(["pressed"])
-    assert len(window.app.desk.history) == 1
+    assert len(window.app.document.history) == 1
     window.settle(0.2)
     assert not button.instate(["pressed"])
     button.state(["disabled"])
     button.event_generate("<space>")
     assert not button.instate(["pressed"])
-    assert len(window.app.desk.history) == 1
+    assert len(window.app.document.history) == 1
 
 
 def test_the_ink_takes_the_colours_of_the_other_theme(window):
     window.draw()
-    paper, theme = window.app.paper, window.app.theme
+    paper, theme = window.app.canvas, window.app.theme
     x, y = (round(v) for v in paper.fit.to_pixels(260, 90))
     for _ in range(2):
         window.key("<Key-d>")
@@ -305,24 +306,24 @@ def test_the_ink_takes_the_colours_of_the_other_theme(window):
 
 def test_large_sheets_are_read_beside_the_window_one_at_a_time(window, monkeypatch):
     app, under_way = window.app, []
-    start = app.workshop.start
+    start = app.jobs.start
 
     def started(job, work):
         start(job, work)
-        under_way.append([j.name for j in app.workshop.jobs])
+        under_way.append([j.name for j in app.jobs.jobs])
         return job
 
-    monkeypatch.setattr(app.workshop, "start", started)
+    monkeypatch.setattr(app.jobs, "start", started)
     line = np.array([(0, 0), (0, 80)], np.float32)
     for _ in range(3):
-        app.desk.show_sheet(
+        app.document.show_sheet(
             Sheet(tuple(strokes_from_arrays([line + 20 * i for i in range(14)], 8)))
         )
     app.refresh()
     window.settle()
     assert under_way == [["read"]] * 3
-    assert len(app.desk.history) == 2
-    assert app.desk.question() is None
+    assert len(app.document.history) == 2
+    assert app.document.question() is None
 
 
 def test_drawing_with_arrows_and_space(window):
@@ -330,48 +331,48 @@ def test_drawing_with_arrows_and_space(window):
     for _ in range(5):
         window.key("<Shift-Right>")
     window.key("<space>")
-    (stroke,) = window.app.desk.sketch.strokes
+    (stroke,) = window.app.document.drawing.strokes
     assert stroke.points[-1, 0] - stroke.points[0, 0] == pytest.approx(5 * 32)
     window.shot("keyboard")
-    assert window.app.desk.shown().number == "2"
+    assert window.app.document.shown().number == "2"
 
 
 def test_tab_reaches_everything_visibly(window):
     """Every control takes the focus by Tab, and the canvas shows a ring when it does."""
     window.root.focus_force()
-    window.app.paper.focus_force()
+    window.app.canvas.focus_force()
     window.root.update()
-    reached, widget = [], window.app.paper
+    reached, widget = [], window.app.canvas
     for _ in range(40):
         widget = widget.tk_focusNext()
         reached.append(widget)
-        if widget is window.app.paper:
+        if widget is window.app.canvas:
             break
     assert window.app.recognise_button in reached
     assert window.app.strip in reached
     assert window.app.card.steps_button in reached
     assert all(button in reached for button, _ in window.app._icon_buttons)
-    window.app.paper.event_generate("<<TraverseIn>>")
+    window.app.canvas.event_generate("<<TraverseIn>>")
     window.root.update()
-    assert window.app.paper.cget("highlightcolor") == window.app.theme.palette.accent
+    assert window.app.canvas.cget("highlightcolor") == window.app.theme.palette.accent
 
 
 def test_several_digits_are_boxed_and_copied(root, tmp_path):
     found = [(answer(d), (90 * i + 10, 60, 90 * i + 80, 200)) for i, d in enumerate((1, 9, 8, 4))]
     window = Window(root, ScriptedReader(found), tmp_path)
     window.draw([(20, 70), (60, 180)])
-    assert window.app.desk.shown().number == "1984"
-    paper = window.app.paper
+    assert window.app.document.shown().number == "1984"
+    paper = window.app.canvas
     frames = [f for f, _t, _l in paper._frames if paper.itemcget(f, "state") == "normal"]
     assert len(frames) == 4
     window.key("<period>")
-    assert window.app.desk.selected == 1
+    assert window.app.document.selected == 1
     window.key("<Control-c>")
     assert window.root.clipboard_get() == "1984"
     left, top, right, bottom = paper.coords(paper._frames[3][1])
     window.click(paper, (left + right) / 2, (top + bottom) / 2)  # its label selects a digit
-    assert window.app.desk.selected == 3
-    assert len(window.app.desk.sketch.strokes) == 1
+    assert window.app.document.selected == 3
+    assert len(window.app.document.drawing.strokes) == 1
     window.shot("number")
     window.app.do_clear()
     window.settle()
@@ -382,14 +383,14 @@ def test_several_digits_are_boxed_and_copied(root, tmp_path):
 def test_the_drawing_scales_with_the_window(window):
     window.draw()
     before = ink(window).shape
-    points = window.app.desk.sketch.strokes[0].points.copy()
+    points = window.app.document.drawing.strokes[0].points.copy()
     window.root.geometry("1500x1100")
     window.settle(0.2)
     after = ink(window)
     assert after.shape[0] > before[0]
     rows = np.flatnonzero(after.max(axis=1))
     assert np.ptp(rows) > (np.ptp(points[:, 1]) + 10) * 1.2
-    np.testing.assert_array_equal(window.app.desk.sketch.strokes[0].points, points)
+    np.testing.assert_array_equal(window.app.document.drawing.strokes[0].points, points)
     window.root.geometry("")
     window.settle(0.2)
 
@@ -434,21 +435,21 @@ def test_panels_open_tear_off_and_close(real, name):
     real.app.do_tear_off()
     real.settle(0.2)
     assert name in real.app.torn
-    real.app.desk.select(0)
+    real.app.document.select(0)
     real.app.show()
     real.app.torn[name].close()
     real.app.act(name)()
     real.app.do_close_panel()
     real.settle()
     assert real.app.panel(name) is None
-    assert real.app.paper.overlay is None
+    assert real.app.canvas.overlay is None
 
 
 @pytest.mark.parametrize("kind", ["ensemble", "transposed"])
 def test_panels_say_what_they_cannot_show(root, tmp_path, network, kind):
     """Several networks as one, and a stranger that wants its pictures turned."""
-    from nn.ensemble import Ensemble
     from nn.recognise.reader import NetworkReader, TransposedModel
+    from nn.saving import Ensemble
 
     if kind == "ensemble":
         model = Ensemble([network.model, network.model])
@@ -504,8 +505,8 @@ def test_bad_files_end_in_one_sentence(real, tmp_path):
     problems = real.app.problems
     assert len(problems) == 8
     assert all("Traceback" not in p and len(p) < 500 for p in problems), problems
-    assert len(real.app.desk.sketch.strokes) == 1  # nothing is lost
-    assert real.app.desk.shown().number == "2"
+    assert len(real.app.document.drawing.strokes) == 1  # nothing is lost
+    assert real.app.document.shown().number == "2"
     real.shot("error")
     real.app.dialog.destroy()
     problems.clear()
@@ -536,7 +537,7 @@ def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):
     assert "on purpose" in caplog.text
     window.app.dialog.destroy()
     window.draw()  # the window lives on
-    assert window.app.desk.shown().number == "2"
+    assert window.app.document.shown().number == "2"
     window.app.problems.clear()
 
 
@@ -547,7 +548,7 @@ def test_missing_weights_are_said_and_drawing_goes_on(root, tmp_path):
     assert "python train.py" in window.app.problems[0]
     window.app.dialog.destroy()
     window.draw()
-    assert window.app.desk.shown().headline == texts.NO_NETWORK
+    assert window.app.document.shown().headline == texts.NO_NETWORK
     window.close()
 
 
@@ -600,11 +601,11 @@ def survives(window, events, seed, tmp_path):
         window.app.dialog.destroy()
     window.app.close_drawer()
     window.root.geometry("1100x800")
-    window.app.desk.choose("pen")
+    window.app.document.choose("pen")
     window.app.do_clear()
     window.settle()
     window.draw()
-    assert window.app.desk.sketch.strokes
+    assert window.app.document.drawing.strokes
     window.root.geometry("")
     return animal
 
@@ -635,19 +636,19 @@ def test_memory_stays_flat_over_an_hour_of_drawing(window):
     app = window.app
     used = []
     for stroke in range(1000):
-        app.desk.press(*rng.uniform(50, 500, 2))
+        app.document.press(*rng.uniform(50, 500, 2))
         for point in rng.uniform(50, 500, (100, 2)):
-            app.desk.move(*point)
-        app.desk.release()
+            app.document.move(*point)
+        app.document.release()
         if stroke % 10 == 9:
-            app.desk.clear()
+            app.document.clear()
         if stroke % 50 == 0:
             app.refresh()
             window.root.update()
         if stroke % 100 == 99:
             used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     for _ in range(1000):
-        app.desk.undo()
+        app.document.undo()
     app.refresh()
     window.root.update()
     used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -6,9 +6,8 @@ import pytest
 
 import nn
 from nn import layers
-from nn.ensemble import Ensemble
 from nn.recognise import Recogniser
-from nn.saving import FormatError, digit_probabilities
+from nn.saving import Ensemble, FormatError, digit_probabilities
 
 
 def member(seed, classes=10):

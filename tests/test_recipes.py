@@ -5,10 +5,10 @@ import pytest
 
 from nn import synthetic
 from nn.augment import MixedBatches, Source
-from nn.ensemble import Ensemble
 from nn.layers import Dropout
+from nn.saving import Ensemble
 from nn.train import recipes
-from nn.train.recipes.strong import DRAWN, WRITTEN, RecordBatches
+from nn.train.recipes.strong import DRAWN, WRITTEN
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_the_owners_are_the_sources_of_the_examples(digits):
 
 def test_the_record_is_trained_on_the_given_images_alone(digits):
     images, labels = digits
-    batches = RecordBatches(images, labels, 32, seed=1)
+    batches = recipes.RECORD.batches(images, labels, 32, seed=1)
     assert batches.describe() == {"distorted": 300, "as they are": 300}
     assert batches.samples == 600
     x, y = (np.concatenate(part) for part in zip(*batches_of(batches), strict=True))

@@ -11,20 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nn import train as report
+import train
 from nn.atomic import write_atomically
-from nn.train import pictures, progress
+from nn.callbacks import progress
+from nn.recognise.evaluation import wilson_interval
+from nn.train import config, pictures, record, scores
+from nn.train.trainer import Run, epoch_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_confusion_counts_rows_as_truth():
-    matrix = report.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), classes=3)
+    matrix = scores.confusion_matrix(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 1]), classes=3)
     assert matrix.tolist() == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
 
 
 def test_scores_worked_by_hand():
-    zero, one, two = report.class_scores(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0]]))
+    zero, one, two = scores.class_scores(np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0]]))
     assert zero == (0, 1.0, 0.5, 2 / 3, 2)
     assert one == (1, 1 / 3, 1.0, 0.5, 1)
     assert math.isnan(two.precision)
@@ -34,7 +37,7 @@ def test_scores_worked_by_hand():
 def test_the_table_names_the_most_frequent_mistake():
     matrix = np.diag([10] * 10)
     matrix[4, 9] = 3
-    rows = report.scores_table(matrix).splitlines()
+    rows = scores.scores_table(matrix).splitlines()
     assert len(rows) == 11
     assert " ".join(rows[5].split()) == "4 100.00 % 76.92 % 86.96 % 13 9 (3 times)"
     assert "times" not in rows[6]
@@ -50,7 +53,7 @@ def test_the_table_names_the_most_frequent_mistake():
 )
 def test_confusion_refuses(labels, predicted, message):
     with pytest.raises(ValueError, match=message):
-        report.confusion_matrix(np.array(labels), np.array(predicted))
+        scores.confusion_matrix(np.array(labels), np.array(predicted))
 
 
 @pytest.mark.parametrize(
@@ -60,34 +63,34 @@ def test_confusion_refuses(labels, predicted, message):
      (1, 29, 0.0061, 0.1718)],
 )  # fmt: skip
 def test_wilson_agrees_with_the_published_table(right, total, low, high):
-    assert report.wilson_interval(right, total) == pytest.approx((low, high), abs=5e-5)
-    mirrored = report.wilson_interval(total - right, total)
+    assert wilson_interval(right, total) == pytest.approx((low, high), abs=5e-5)
+    mirrored = wilson_interval(total - right, total)
     assert mirrored == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
 @pytest.mark.parametrize(("right", "total"), [(1, 0), (-1, 5), (6, 5)])
 def test_wilson_refuses(right, total):
     with pytest.raises(ValueError, match="0 <= right <= total"):
-        report.wilson_interval(right, total)
+        wilson_interval(right, total)
 
 
 def test_digest_depends_on_content_shape_and_type():
     a = np.arange(6, dtype=np.uint8)
     digests = {
-        report.digest(a),
-        report.digest(a.reshape(2, 3)),
-        report.digest(a.astype(np.int16)),
-        report.digest(a[::-1]),
-        report.digest(a, a),
+        record.digest(a),
+        record.digest(a.reshape(2, 3)),
+        record.digest(a.astype(np.int16)),
+        record.digest(a[::-1]),
+        record.digest(a, a),
     }
     assert len(digests) == 5
-    assert report.digest(a) == report.digest(a.copy())
+    assert record.digest(a) == record.digest(a.copy())
 
 
 def test_json_is_strict(tmp_path):
     path = tmp_path / "run.json"
     value = {"a": np.float32(0.5), "b": [math.nan, np.int64(3)], "c": tmp_path, "d": np.arange(2)}
-    report.write_json(path, value)
+    record.write_json(path, value)
     assert json.loads(path.read_text()) == {
         "a": 0.5, "b": [None, 3], "c": str(tmp_path), "d": [0, 1],
     }  # fmt: skip
@@ -95,9 +98,9 @@ def test_json_is_strict(tmp_path):
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "run.json"
-    report.write_json(path, {"kept": True})
+    record.write_json(path, {"kept": True})
     with pytest.raises(TypeError):
-        report.write_json(path, {"kept": object()})
+        record.write_json(path, {"kept": object()})
     with pytest.raises(IsADirectoryError):
         write_atomically(tmp_path, b"")
     assert json.loads(path.read_text()) == {"kept": True}
@@ -105,9 +108,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
 
 def test_the_record_names_no_person_and_no_host():
-    described = json.dumps(report.describe_machine())
+    described = json.dumps(record.describe_machine())
     assert os.environ.get("HOSTNAME", "\0") not in described
-    assert {"python", "numpy"} <= set(report.describe_versions())
+    assert {"python", "numpy"} <= set(record.describe_versions())
 
 
 @pytest.fixture
@@ -125,7 +128,7 @@ def test_pictures_are_drawn_alike_each_time(drawn, tmp_path):
         "loss": [1.0, 0.5], "accuracy": [0.6, 0.8], "val_loss": [0.8, 0.4],
         "val_accuracy": [0.7, 1.0],
     }  # fmt: skip
-    matrix = report.confusion_matrix(labels, probabilities.argmax(axis=1))
+    matrix = scores.confusion_matrix(labels, probabilities.argmax(axis=1))
     for make in (
         lambda: pictures.learning_curves(history, 2),
         lambda: pictures.confusion(matrix),
@@ -169,16 +172,28 @@ class Steps:
 
 
 LOGS = {"loss": 0.25, "accuracy": 0.5, "val_loss": 0.125, "val_accuracy": 0.75}
-SETTINGS = {"epochs": 12, "images": 600, "batch_size": 100}
+PARAMS = {"epochs": 12, "samples": 600, "steps": 6}
+
+
+def logger(stream, **options):
+    """A progress logger as `fit` has set it up."""
+    made = progress.ProgressLogger(stream=stream, **options)
+    made.set_params(PARAMS)
+    made.on_train_begin()
+    return made
 
 
 def test_one_line_an_epoch():
     stream = Steps()
-    lines = progress.EpochLines(**SETTINGS, stream=stream)
-    lines.begin(0)
+    lines = logger(
+        stream,
+        live=False,
+        line=lambda epoch, logs: epoch_line(epoch + 1, 12, 600, 2.0, logs) + "  best so far",
+    )
+    lines.on_epoch_begin(2)
     lines.on_train_batch_end(0, {})
-    lines.epoch_done(3, LOGS, 2.0, "best so far")
-    lines.end()
+    lines.on_epoch_end(2, LOGS)
+    lines.on_train_end()
     assert stream.text == (
         "epoch  3/12  loss 0.2500  accuracy 50.00 %  validation loss 0.1250  accuracy 75.00 %  "
         "2.0 s  300 images/s  best so far\n"
@@ -188,58 +203,58 @@ def test_one_line_an_epoch():
 def test_a_long_first_step_is_explained(monkeypatch):
     monkeypatch.setattr(progress, "COMPILING_AFTER", 0.01)
     monkeypatch.setattr(progress, "compilations", lambda: 3)
-    stream = Steps()
-    lines = progress.EpochLines(**SETTINGS, stream=stream)
-    lines.begin(0)
-    lines._timer.join()
-    lines.on_train_batch_end(0, {})
-    lines.on_train_batch_end(1, {})
-    lines.end()
-    assert "Compiling the kernels" in stream.text
-    assert stream.text.count("the first step was done after") == 1
+    lines = []
+    notice = progress.CompilationNotice(lines.append)
+    notice.on_train_begin()
+    notice._watcher.join()
+    notice.on_train_batch_end(0, {})
+    notice.on_train_batch_end(1, {})
+    notice.close()
+    assert "Compiling the kernels" in lines[0]
+    assert "".join(lines).count("the first step was done after") == 1
 
 
 def test_a_slow_machine_is_not_taken_for_a_compiler(monkeypatch):
     monkeypatch.setattr(progress, "COMPILING_AFTER", 0.01)
     monkeypatch.setattr(progress, "compilations", lambda: 0)
-    stream = Steps()
-    lines = progress.EpochLines(**SETTINGS, stream=stream)
-    lines.begin(0)
+    lines = []
+    notice = progress.CompilationNotice(lines.append)
+    notice.on_train_begin()
     time.sleep(0.05)
-    lines.on_train_batch_end(0, {})
-    lines.end()
-    assert stream.text == ""
+    notice.on_train_batch_end(0, {})
+    notice.close()
+    assert lines == []
 
 
 def test_the_live_bar_shows_figures_and_goes_away():
     stream = Steps()
-    bar = progress.LiveBar(**SETTINGS, stream=stream)
-    bar.begin(1)
+    bar = logger(stream)
     bar.on_epoch_begin(1)
     bar.on_train_batch_end(2, {"loss": 0.5, "accuracy": 0.25})
     task = bar._bar.tasks[0]
     assert (task.completed, task.total) == (900, 7200)
     assert "loss 0.5000  accuracy 25.00 %" in task.fields["figures"]
     bar.say("[a line]")
-    bar.end()
-    bar.end()
+    bar.close()
+    bar.close()
     bar.say("after")
     assert "[a line]" in stream.text
     assert stream.text.endswith("after\n")
 
 
 def test_quiet_says_nothing(capsys):
-    quiet = progress.reporter(quiet=True, **SETTINGS)
-    quiet.begin(0)
-    quiet.epoch_done(1, LOGS, 1.0, "")
-    quiet.end()
+    args = train.parser().parse_args(["--data=synthetic", "--limit=60", "--epochs=1"])
+    settings = config.resolve(args)
+    run = Run(settings, config.load_data(args, settings, [].append), quiet=True)
+    run.train()
+    assert run.history.epochs_done == 1
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells it so")
 def test_the_peak_of_memory_is_that_of_this_process_alone():
     held = np.ones(75_000_000)  # 600 MB, which a process that we start would count as its own
-    code = "from nn.train.artifacts import peak_memory; print(peak_memory())"
+    code = "from nn.train.record import peak_memory; print(peak_memory())"
     told = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import nn
 from nn import saving
 from nn.saving import FormatError
-from nn.saving.architecture import read_architecture
-from nn.saving.settings import parse_json
+from nn.saving.foreign.architecture import read_architecture
+from nn.saving.foreign.settings import parse_json
 
 FOLDER = Path(__file__).parent / "files" / "keras"
 FILES = sorted(p for p in FOLDER.iterdir() if p.suffix in (".h5", ".keras"))

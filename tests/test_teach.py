@@ -8,7 +8,7 @@ from console_helpers import answer
 
 import nn
 from nn import layers, teach
-from nn.console.worker import CancelledError
+from nn.console.jobs import CancelledError
 from nn.teach.personal_network import PersonalNetwork, label_warning
 
 

@@ -22,8 +22,7 @@ import pytest
 
 import nn
 import train
-from nn.train import config as orders
-from nn.train import pictures, recipes
+from nn.train import config, pictures, recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--data", "synthetic", "--limit", "240", "--epochs", "2", "--batch-size", "32"]
@@ -145,7 +144,7 @@ def test_the_weights_say_what_they_were_trained_on(trained):
 
 def test_the_weights_are_those_that_were_judged(trained):
     folder, _ = trained
-    images, labels = orders.synthetic_digits(240, seed=0, start=10**9)
+    images, labels = config.synthetic_digits(240, seed=0, start=10**9)
     predicted = nn.load_model(folder / "digits.h5").predict(recipes.to_network(images))
     record = json.loads((folder / "digits.json").read_text())
     assert (predicted.argmax(axis=1) == labels).sum() == record["test"]["right"]
@@ -211,6 +210,23 @@ def test_averaged_weights_resume_to_the_same_bits(tmp_path, monkeypatch):
         np.testing.assert_array_equal(one, other, err_msg=ending)
     raw, average = (weights(tmp_path / f"a{kind}.checkpoint.h5") for kind in ("", ".average"))
     assert (raw != average).any()
+
+
+def test_patience_stops_and_a_resumed_training_remembers_its_best_epoch(tmp_path):
+    output = tmp_path / "{x}.h5"
+    learns_nothing = [*TINY, "--lr", "1e-12", "--output", output]
+    process = run(*learns_nothing, "--epochs", "9", "--patience", "2")
+    assert "Stopped: no better epoch in the last 2." in process.stdout
+    before = json.loads((tmp_path / "{x}.json").read_text())
+    done = len(before["history"]["loss"])
+    assert done == before["best_epoch"] + 2 < 9
+    process = run("--resume", "--patience", "2", "--output", output)
+    assert "Stopped: no better epoch in the last 2." in process.stdout
+    run("--resume", "--epochs", done + 1, "--output", output)
+    after = json.loads((tmp_path / "{x}.json").read_text())
+    assert after["history"]["loss"][:done] == before["history"]["loss"]
+    best = np.argmax(after["history"]["val_accuracy"])
+    assert after["validation"]["accuracy"] == after["history"]["val_accuracy"][best]
 
 
 def test_a_recipe_may_describe_its_data_and_finish_the_weights(tmp_path, monkeypatch):
@@ -298,8 +314,10 @@ def test_two_teachers_of_one_name_are_refused(trained, tmp_path):
 
 def test_a_checkpoint_with_other_settings_is_refused():
     recorded = {"data": "mnist", "teacher": None}
-    with pytest.raises(orders.Refused, match=r"expected a checkpoint of this version.*teachers"):
-        orders.resumed(train.parser().parse_args(["--resume"]), recorded)
+    with pytest.raises(
+        config.ConfigError, match=r"expected a checkpoint of this version.*teachers"
+    ):
+        config.resumed(train.parser().parse_args(["--resume"]), recorded)
 
 
 def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
@@ -313,7 +331,7 @@ def test_an_ensemble_averages_networks_of_seeds_that_follow(trained, tmp_path):
     single = json.loads((trained[0] / "digits.json").read_text())
     assert record["members"][0]["test"]["loss"] == pytest.approx(single["test"]["loss"], rel=1e-4)
     model = nn.load_model(output)
-    images, labels = orders.synthetic_digits(240, seed=0, start=10**9)
+    images, labels = config.synthetic_digits(240, seed=0, start=10**9)
     told = model.predict(recipes.to_network(images)).argmax(axis=1)
     assert (told == labels).sum() == record["test"]["right"]
     assert sorted(os.listdir(tmp_path))[-2:] == ["x.h5", "x.json"]

@@ -1,4 +1,4 @@
-"""What a callback is, and the ones that only record."""
+"""The base of all callbacks, and the callbacks that only record."""
 
 from __future__ import annotations
 
@@ -74,64 +74,42 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Sequence[Callback], model: Sequential) -> None:
         self.callbacks = list(callbacks)
+        self._call("set_model", model)
+
+    def _call(self, hook: str, *arguments: Any) -> None:
         for callback in self.callbacks:
-            callback.set_model(model)
-        # A batch is short: call only those who listen.
-        self._before_batch = _listeners(self.callbacks, "begin")
-        self._after_batch = _listeners(self.callbacks, "end")
+            getattr(callback, hook)(*arguments)
 
     def set_params(self, params: dict[str, Any]) -> None:
-        for callback in self.callbacks:
-            callback.set_params(params)
+        self._call("set_params", params)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_begin(logs)
+        self._call("on_train_begin", logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_train_end(logs)
+        self._call("on_train_end", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_begin(epoch, logs)
+        self._call("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_epoch_end(epoch, logs)
+        self._call("on_epoch_end", epoch, logs)
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        for call in self._before_batch:
-            call(batch, logs)
+        self._call("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        for call in self._after_batch:
-            call(batch, logs)
+        self._call("on_train_batch_end", batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_begin(logs)
+        self._call("on_test_begin", logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        for callback in self.callbacks:
-            callback.on_test_end(logs)
-
-
-def _listeners(callbacks: list[Callback], when: str) -> list[Callable[..., None]]:
-    """Return the batch hooks of those callbacks that define one, by either name."""
-    names = f"on_train_batch_{when}", f"on_batch_{when}"
-    return [
-        getattr(callback, names[0])
-        for callback in callbacks
-        if any(
-            getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
-            for name in names
-        )
-    ]
+        self._call("on_test_end", logs)
 
 
 class History(Callback):
-    """What ``fit`` returns.
+    """The figures of every epoch; ``fit`` returns one.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Callbacks that watch one figure: stop, save or slow down when it says so."""
+"""Callbacks that monitor one figure: stop, save, or lower the learning rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nn.reference import Array
 
 
 class _Monitor(Callback):
-    """Shared by callbacks that watch one figure get better or worse."""
+    """Base of callbacks that monitor one figure."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         if mode not in ("auto", "min", "max"):
@@ -23,8 +23,8 @@ class _Monitor(Callback):
         self.min_delta = abs(min_delta)
         self.best = -self.sign * math.inf
 
-    def watched(self, logs: Logs | None) -> float:
-        """Return the figure, or say which there are."""
+    def monitored(self, logs: Logs | None) -> float:
+        """Return the monitored figure; raise ValueError if ``logs`` has none of that name."""
         logs = logs or {}
         if self.monitor not in logs:
             hint = (
@@ -48,17 +48,14 @@ class EarlyStopping(_Monitor):
 
     Parameters
     ----------
-    monitor : str
+    monitor, mode, patience, verbose, start_from_epoch
+        As in Keras.
     min_delta : float
-        An improvement smaller than this is none.
-    patience : int
-    verbose : int
-    mode : {"auto", "min", "max"}
+        A smaller improvement does not count.
     baseline : float, optional
         Only a figure better than this one counts as an improvement.
     restore_best_weights : bool
         Go back to the weights of the best epoch at the end.
-    start_from_epoch : int
     """
 
     def __init__(
@@ -76,6 +73,7 @@ class EarlyStopping(_Monitor):
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
+        self.on_train_begin()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.best = -self.sign * math.inf
@@ -83,7 +81,7 @@ class EarlyStopping(_Monitor):
         self.best_weights: list[Array] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value = self.watched(logs)
+        value = self.monitored(logs)
         if epoch < self.start_from_epoch:
             return
         better = self.is_better(value)
@@ -115,13 +113,10 @@ class ModelCheckpoint(_Monitor):
     ----------
     filepath : str or Path
         May hold ``{epoch}`` (from 1) and the names of figures: ``"{epoch:02d}-{val_loss:.3f}.h5"``.
-    monitor : str
-    verbose : int
-    save_best_only : bool
-    save_weights_only : bool
-    mode : {"auto", "min", "max"}
+    monitor, mode, verbose, save_best_only, save_weights_only
+        As in Keras.
     initial_value_threshold : float, optional
-        The figure to beat from the start.
+        The best figure so far.
     """
 
     def __init__(
@@ -142,7 +137,7 @@ class ModelCheckpoint(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
-            value = self.watched(logs)
+            value = self.monitored(logs)
             if not self.is_better(value):
                 return
             self.best = value
@@ -165,17 +160,14 @@ class ReduceLROnPlateau(_Monitor):
 
     Parameters
     ----------
-    monitor : str
+    monitor, mode, min_delta, min_lr, verbose
+        As in Keras.
     factor : float
         Below 1.
     patience : int
         Epochs without improvement before the rate falls.
-    verbose : int
-    mode : {"auto", "min", "max"}
-    min_delta : float
     cooldown : int
         Epochs to wait after a fall before counting again.
-    min_lr : float
     """
 
     def __init__(
@@ -199,7 +191,7 @@ class ReduceLROnPlateau(_Monitor):
         self.best, self.wait, self.cooling = -self.sign * math.inf, 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value = self.watched(logs)
+        value = self.monitored(logs)
         optimizer = self.model.optimizer
         if logs is not None:
             logs["learning_rate"] = optimizer.learning_rate

@@ -1,9 +1,10 @@
-"""Callbacks that change how training goes: its learning rate, its end, its weights."""
+"""Callbacks that change a training: its learning rate, its end, its weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,11 +61,10 @@ class TerminateOnNaN(Callback):
 class WeightAveraging(Callback):
     """Keep an exponential moving average of the weights; validate with it, end with it.
 
-    Late in training the weights circle round a minimum; their average lies nearer to it than any
-    of them (Polyak and Juditsky 1992). Training itself goes on with the raw weights: the average
-    is swapped in for a validation and for other callbacks' ``on_epoch_end``, so place this one
-    before those that save, and swapped out when the next epoch begins. The average goes on over
-    several calls of ``fit``.
+    Late in training the weights move around a minimum, and their average lies nearer to it (Polyak
+    and Juditsky 1992). Steps are taken with the raw weights; the model has the average during a
+    validation, in the ``on_epoch_end`` of the callbacks after this one, and after ``fit``. The
+    average continues over several calls of ``fit``.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class WeightAveraging(Callback):
 
     def _forget(self) -> None:
         self.steps = 0
-        self.average: list[Array] | None = None
-        self.raw: list[Array] | None = None
+        self.average: list[Array] = []
+        self.raw: list[Array] = []  # while the model has the average
 
     def set_model(self, model: Sequential) -> None:
         if getattr(self, "model", model) is not model:
@@ -92,60 +92,56 @@ class WeightAveraging(Callback):
         super().set_model(model)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        if self.average is None:
-            self.average = [w.copy() for w in self._live()]
-
-    def _live(self) -> list[Array]:
-        states = [w for layer in self.model.layers for w in layer.state.values()]
-        return [self.model.parameters, *states]
+        self.average = self.average or self.model.get_weights()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.steps += 1
         share = 1 - min(self.momentum, (1 + self.steps) / (10 + self.steps))
-        for average, live in zip(self._averages(), self._live(), strict=True):
-            average += share * (live - average)
-
-    def _averages(self) -> list[Array]:
-        if self.average is None:
-            raise RuntimeError("WeightAveraging: there is no average before on_train_begin.")
-        return self.average
+        for average, weights in zip(self.average, self.model.weights, strict=True):
+            average += share * (weights - average)
 
     def state(self) -> dict[str, Any]:
-        """Return what ``restore`` needs to go on: the steps, the average and the raw weights.
+        """Return what ``restore`` needs: the steps, the average and the raw weights.
 
-        The arrays are those of ``model.parameters`` and then of every layer's ``state``.
+        Both lists are in the order of ``model.get_weights()``.
         """
-        raw = self._live() if self.raw is None else self.raw
-        return {"steps": self.steps, "average": self._averages(), "raw": raw}
+        raw = self.raw or self.model.get_weights()
+        return {"steps": self.steps, "average": self.average, "raw": raw}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to what ``state`` returned; the model must be set already.
+        """Go back to what ``state`` returned; ``set_model`` must have been called.
 
-        The model shows the average afterwards, as after an epoch.
+        The model has the average afterwards, as after an epoch.
         """
         self.steps = int(state["steps"])
         self.average = [np.array(w) for w in state["average"]]
         self.raw = [np.array(w) for w in state["raw"]]
-        for live, average in zip(self._live(), self.average, strict=True):
-            live[...] = average
+        self.model.set_weights(self.average)
 
-    def _show_average(self) -> None:
-        if self.raw is None:
-            self.raw = [w.copy() for w in self._live()]
-            for live, average in zip(self._live(), self._averages(), strict=True):
-                live[...] = average
+    @contextmanager
+    def raw_weights(self) -> Iterator[None]:
+        """Give the model its raw weights for a ``with`` block after an epoch."""
+        self.on_epoch_begin(0)
+        try:
+            yield
+        finally:
+            self._use_average()
+
+    def _use_average(self) -> None:
+        if not self.raw:
+            self.raw = self.model.get_weights()
+            self.model.set_weights(self.average)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        self._show_average()
+        self._use_average()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._show_average()
+        self._use_average()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        if self.raw is not None:
-            for live, raw in zip(self._live(), self.raw, strict=True):
-                live[...] = raw
-            self.raw = None
+        if self.raw:
+            self.model.set_weights(self.raw)
+            self.raw = []
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._show_average()
+        self._use_average()

@@ -3,8 +3,8 @@
 Only `gui_console.py` imports this package. Its modules without Tk hold the decisions and are
 tested without a display:
 
-- `sketch`: the sheet, its strokes, undo and redo, both erasers
-- `desk`: what is read, which digit is looked at, what a gesture does
+- `drawing`: the sheet, its strokes, undo and redo, both erasers
+- `document`: what is read, which digit is looked at, what a gesture does
 - `answers`: from probabilities to words and bars
 - `history`, `ink`, `keys`, `palette`, `texts`, `worker`, `reader`: one thing each
 - `headless`, `evaluation`: the console without a window

@@ -14,10 +14,10 @@ class EditActions:
     def _switched(self: Any, action: str) -> None:
         """React to a menu's check mark that Tk has already changed."""
         if action == "live":
-            self.desk.live = self.live.get()
+            self.document.live = self.live.get()
             self._sheet_changed(False)
         elif action == "sort":
-            self.desk.order = "probability" if self.sorted.get() else "digit"
+            self.document.order = "probability" if self.sorted.get() else "digit"
             self.show()
         else:
             self.theme.use("dark" if self.dark.get() else "light")
@@ -39,7 +39,7 @@ class EditActions:
         self._toggle(self.dark, "theme")
 
     def _take(self: Any, tool: Any) -> None:
-        self.desk.choose(tool)
+        self.document.choose(tool)
         self.tool.set(tool)
         self.refresh()
 
@@ -57,43 +57,43 @@ class EditActions:
 
     def do_thinner(self: Any) -> None:
         """Take a thinner pen."""
-        self.desk.change_width(-1)
+        self.document.change_width(-1)
         self._paint_toolbar()
 
     def do_thicker(self: Any) -> None:
         """Take a thicker pen."""
-        self.desk.change_width(1)
+        self.document.change_width(1)
         self._paint_toolbar()
 
     def do_undo(self: Any) -> None:
         """Go one step back."""
-        if not self.desk.undo():
+        if not self.document.undo():
             self.say(texts.NOTHING_TO_UNDO)
         self.refresh()
 
     def do_redo(self: Any) -> None:
         """Take a step again."""
-        if not self.desk.redo():
+        if not self.document.redo():
             self.say(texts.NOTHING_TO_REDO)
         self.refresh()
 
     def do_clear(self: Any) -> None:
         """Take a fresh sheet."""
-        self.desk.clear()
+        self.document.clear()
         self.strip.refresh()
         self.refresh()
 
     def do_recognise(self: Any) -> None:
         """Read the sheet now and keep the answer in the history."""
-        self.desk.recognise()
+        self.document.recognise()
         self.strip.refresh()
         self.refresh()
         self.show()
-        if self.desk.result.found:
-            self.say(texts.status_read(self.desk.result.seconds * 1000))
+        if self.document.result.found:
+            self.say(texts.status_read(self.document.result.seconds * 1000))
 
     def _recall(self: Any, index: int) -> None:
-        self.desk.recall(index)
+        self.document.recall(index)
         self.refresh()
 
     def do_history(self: Any) -> None:
@@ -102,17 +102,17 @@ class EditActions:
 
     def do_next_digit(self: Any) -> None:
         """Look at the next of several digits."""
-        self.desk.select(self.desk.selected + 1)
+        self.document.select(self.document.selected + 1)
         self.show()
 
     def do_previous_digit(self: Any) -> None:
         """Look at the digit before."""
-        self.desk.select(self.desk.selected - 1)
+        self.document.select(self.document.selected - 1)
         self.show()
 
     def do_copy(self: Any) -> None:
         """Copy the number read."""
-        number = self.desk.shown().number
+        number = self.document.shown().number
         if not number:
             self.say(texts.NOTHING_TO_COPY)
             return

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from nn.console.desk import Question, Result
+from nn.console.document.document import Question, Result
 
 FRAME = 0.008
 """Seconds between two answers while the pen moves: the rate of a fast screen."""
@@ -29,12 +29,12 @@ class AnswerActions:
     def _answer(self: Any) -> None:
         self._answering = None
         self._last_answer = time.perf_counter()
-        question = self.desk.question()
-        if question is not None and not self.desk.slow(question):
-            self.desk.read()
+        question = self.document.question()
+        if question is not None and not self.document.slow(question):
+            self.document.read()
         self._read_next()
         self.show()
-        if not self.desk.gesture:
+        if not self.document.gesture:
             self.process.collect(resting=False)
         if self._resting is not None:
             self.root.after_cancel(self._resting)
@@ -42,7 +42,7 @@ class AnswerActions:
 
     def _rest(self: Any) -> None:
         self._resting = None
-        if not self.desk.gesture:
+        if not self.document.gesture:
             self.process.collect(resting=True)
 
     def _read_next(self: Any) -> None:
@@ -52,11 +52,11 @@ class AnswerActions:
         """
         if self._reading:
             return
-        question = self.desk.question()
-        if question is not None and self.desk.slow(question):
+        question = self.document.question()
+        if question is not None and self.document.slow(question):
             self._read_beside(question, keep=False)
-        elif self.desk.later:
-            self._read_beside(self.desk.later.pop(0), keep=True)
+        elif self.document.later:
+            self._read_beside(self.document.later.pop(0), keep=True)
 
     def _read_beside(self: Any, question: Question, *, keep: bool) -> None:
         """Read a large sheet in a worker: a motion of the pen must not wait for it."""
@@ -72,12 +72,12 @@ class AnswerActions:
     def _read(self: Any, question: Question, keep: bool, result: Result) -> None:
         self._reading = False
         if keep:
-            self.desk.keep(question, result)
+            self.document.keep(question, result)
             self.strip.refresh()
-        if not keep or question.state == self.desk.state:
-            self.desk.take(question, result)
+        if not keep or question.state == self.document.state:
+            self.document.take(question, result)
         self.show()
-        if self.desk.question() is not None:
+        if self.document.question() is not None:
             self._sheet_changed(False)
         else:
             self._read_next()
@@ -87,25 +87,25 @@ class AnswerActions:
         self.report(type(error), error, error.__traceback__)
 
     def show(self: Any) -> None:
-        """Bring the desk's answer to the screen."""
-        shown = self.desk.shown()
-        focus = self.desk.focus if shown.number else None
+        """Bring the document's answer to the screen."""
+        shown = self.document.shown()
+        focus = self.document.focus if shown.number else None
         self.card.show(shown, None if focus is None else focus.image)
-        found = self.desk.result.found if shown.number else ()
+        found = self.document.result.found if shown.number else ()
         boxes: list[tuple[Any, str, bool]] = []
         if len(found) > 1:
             number = shown.number
             boxes = [
-                (self.desk.ink_box(f), number[i], i == self.desk.selected)
+                (self.document.ink_box(f), number[i], i == self.document.selected)
                 for i, f in enumerate(found)
             ]
-        self.paper.show_boxes(boxes)
+        self.canvas.show_boxes(boxes)
         for panel in self.open_panels():
             self.refresh_soon(panel)
 
     def refresh(self: Any) -> None:
         """Show the sheet and its answer anew, after anything but drawing."""
-        self.paper.refresh()
+        self.canvas.refresh()
         self._paint_toolbar()
         self._sheet_changed(False)
 
@@ -114,5 +114,5 @@ class AnswerActions:
         self.status.configure(text=text)
 
     def _select(self: Any, index: int) -> None:
-        self.desk.select(index)
+        self.document.select(index)
         self.show()

@@ -14,24 +14,25 @@ from typing import Any
 
 from PIL import ImageTk
 
-from nn.console import dialogs, keys, texts
+from nn.console import keys, texts
 from nn.console.actions import EditActions
 from nn.console.answering import AnswerActions
-from nn.console.card import AnswerCard
-from nn.console.desk import Desk, Reader
+from nn.console.document.document import Document, Reader
 from nn.console.files import FileActions
-from nn.console.inside_panel import InsidePanel
-from nn.console.panels import Holder, PanelActions, Torn
-from nn.console.paper import Paper
+from nn.console.idle import IdleQueue
+from nn.console.jobs import Job, JobRunner
 from nn.console.process import Foreground
-from nn.console.steps_panel import StepsPanel
-from nn.console.strip import Strip
-from nn.console.teach_panel import TeachPanel
-from nn.console.theme import Theme
-from nn.console.toolbar import ToolbarActions
-from nn.console.turns import Turns
-from nn.console.why_panel import WhyPanel
-from nn.console.worker import Job, Workshop
+from nn.console.views import dialogs
+from nn.console.views.canvas import CanvasView
+from nn.console.views.card import AnswerCard
+from nn.console.views.inside import InsidePanel
+from nn.console.views.panels import Holder, PanelActions, Torn
+from nn.console.views.steps import StepsPanel
+from nn.console.views.strip import Strip
+from nn.console.views.teach import TeachPanel
+from nn.console.views.theme import Theme
+from nn.console.views.toolbar import ToolbarActions
+from nn.console.views.why import WhyPanel
 from nn.teach.personal_network import PersonalNetwork, data_folder
 
 POLL = 15
@@ -69,9 +70,9 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
     def __init__(self, root: tk.Tk, options: Options, load: Callable[[], Reader]) -> None:
         self.root, self.options = root, options
         self.theme = Theme(root, options.scale, options.theme)
-        self.desk = Desk(beside=True)
-        self.workshop = Workshop()
-        self.turns = Turns(root)
+        self.document = Document(beside=True)
+        self.jobs = JobRunner()
+        self.queue = IdleQueue(root)
         self.process = Foreground()
         self.problems: list[str] = []
         self.dialog: dialogs.Dialog | None = None
@@ -87,7 +88,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self._icons: dict[tuple[str, str], ImageTk.PhotoImage] = {}
         root.report_callback_exception = self.report
         root.title(texts.TITLE)
-        self.tool = tk.StringVar(root, self.desk.tool)
+        self.tool = tk.StringVar(root, self.document.tool)
         self.live = tk.BooleanVar(root, True)
         self.sorted = tk.BooleanVar(root, False)
         self.dark = tk.BooleanVar(root, options.theme == "dark")
@@ -98,7 +99,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         root.protocol("WM_DELETE_WINDOW", self.do_quit)
         self.process.begin()
         self.show()
-        self.paper.focus_set()
+        self.canvas.focus_set()
         self._load = load
         root.after(30, self._warm_up)
 
@@ -120,14 +121,14 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self._tabs(outer).grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
         holder = ttk.Frame(outer, style="Paper.TFrame", padding=px(5))
         holder.grid(row=1, column=0, sticky="nsew")
-        self.paper = Paper(holder, self.desk, self.theme, self._sheet_changed)
-        self.paper.pack(fill="both", expand=True)
-        self.paper.bind("<<PenDown>>", lambda _e: self.say(texts.PEN_DOWN))
-        self.paper.bind("<<PenUp>>", lambda _e: self.say(texts.PEN_UP))
-        self.paper.select = self._select
+        self.canvas = CanvasView(holder, self.document, self.theme, self._sheet_changed)
+        self.canvas.pack(fill="both", expand=True)
+        self.canvas.bind("<<PenDown>>", lambda _e: self.say(texts.PEN_DOWN))
+        self.canvas.bind("<<PenUp>>", lambda _e: self.say(texts.PEN_UP))
+        self.canvas.select = self._select
         self.card = AnswerCard(outer, self.theme, self.act)
         self.card.grid(row=1, column=1, rowspan=2, sticky="nsew", padx=(px(16), 0))
-        self.strip = Strip(outer, self.theme, self.desk.history, self._recall)
+        self.strip = Strip(outer, self.theme, self.document.history, self._recall)
         self.strip.grid(row=2, column=0, sticky="ew", pady=(px(10), 0))
         status = ttk.Frame(outer)
         status.grid(row=3, column=0, columnspan=3, sticky="ew", pady=(px(10), 0))
@@ -181,20 +182,20 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self._warming_message()
 
     def _warming_message(self) -> None:
-        if self.desk.warming:
+        if self.document.warming:
             self.say(texts.status_warming(time.monotonic() - self._warming_since))
             self.root.after(500, self._warming_message)
 
     def _warm(self, reader: Any) -> None:
         self.process.settle()
-        self.desk.warming = False
+        self.document.warming = False
         self.use_reader(reader)
         for picture in self.options.pictures:
             self.open_file(picture)
 
     def use_reader(self, reader: Any) -> None:
         """Read with another network from now on."""
-        self.desk.reader, self.desk.problem = reader, ""
+        self.document.reader, self.document.problem = reader, ""
         self.teacher = None
         if not reader.teach_note:
             folder = self.options.data_folder or data_folder()
@@ -208,18 +209,18 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
 
     def use_personal(self) -> None:
         """Read with the network as the lessons have made it."""
-        reader: Any = self.desk.reader
+        reader: Any = self.document.reader
         if self.teacher is not None:
             lessons = self.teacher.lessons
             reader.use(self.teacher.model, texts.personal_mark(lessons) if lessons else "")
         self.network_label.configure(text=texts.status_network(reader))
         self.root.title(f"{texts.TITLE} · {reader.name}")
-        self.desk.forget_result()
+        self.document.forget_result()
         self._sheet_changed(False)
 
     def _not_warm(self, error: BaseException) -> None:
-        self.desk.warming = False
-        self.desk.problem = str(error)
+        self.document.warming = False
+        self.document.problem = str(error)
         log.error("the network could not be loaded", exc_info=error)
         self.say(texts.NO_NETWORK)
         self.show()
@@ -236,7 +237,7 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         patient: bool = True,
     ) -> Job:
         """Run something in a worker and keep looking for its messages; see `Job`."""
-        job = self.workshop.start(Job(name, on_done, on_error, on_progress, patient), work)
+        job = self.jobs.start(Job(name, on_done, on_error, on_progress, patient), work)
         if self._polling is None:
             self._polling = self.root.after(POLL, self._poll)
         return job
@@ -244,9 +245,9 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
     def _poll(self) -> None:
         self._polling = None
         try:
-            self.workshop.deliver()
+            self.jobs.deliver()
         finally:
-            if self.workshop.busy:
+            if self.jobs.busy:
                 self._polling = self.root.after(POLL, self._poll)
 
     # ------------------------------------------------------------------ errors
@@ -267,14 +268,14 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
     def _on_theme(self, event: Any) -> None:
         if event.widget is self.root:
             # ttk draws all its controls anew at once; what we draw takes its turns behind that.
-            self.paper.recolour()
-            self.turns.add("toolbar", self._paint_toolbar)
-            self.turns.add("menus", self._paint_menus)
-            self.turns.add("strip", self.strip.recolour)
-            self.turns.add("card", self.card.recolour)
-            self.turns.add("answer", self.show)
+            self.canvas.recolour()
+            self.queue.add("toolbar", self._paint_toolbar)
+            self.queue.add("menus", self._paint_menus)
+            self.queue.add("strip", self.strip.recolour)
+            self.queue.add("card", self.card.recolour)
+            self.queue.add("answer", self.show)
             for holder in self.holders():
-                self.turns.add(holder, holder.recolour)
+                self.queue.add(holder, holder.recolour)
 
     def do_steps(self) -> None:
         """Show how the drawing becomes 28 × 28."""

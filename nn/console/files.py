@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nn.console import dialogs, facts, keys, texts
-from nn.console.sketch import Picture, Sheet, strokes_from_arrays
+from nn.console import keys, texts
+from nn.console.document import facts
+from nn.console.document.drawing import Picture, Sheet, strokes_from_arrays
+from nn.console.views import dialogs
 
 PICTURE_NAMES = "*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.webp *.gif"
 STROKE_NAMES = "*.json"
@@ -70,7 +72,7 @@ class FileActions:
 
         drawing = load_strokes(path)
         strokes = strokes_from_arrays(drawing.strokes, drawing.pen_width)
-        self.desk.show_sheet(Sheet(tuple(strokes)), drawing.size)
+        self.document.show_sheet(Sheet(tuple(strokes)), drawing.size)
         self.say(texts.OPENED.format(name=path.name))
         self.strip.refresh()
         self.refresh()
@@ -80,7 +82,7 @@ class FileActions:
             self.complain(texts.NO_INK.format(name=name))
             return
         height, width = ink.shape
-        self.desk.show_sheet(Sheet((), Picture(ink, name)), (float(width), float(height)))
+        self.document.show_sheet(Sheet((), Picture(ink, name)), (float(width), float(height)))
         self.say(texts.OPENED.format(name=name))
         self.strip.refresh()
         self.refresh()
@@ -104,10 +106,10 @@ class FileActions:
     # ------------------------------------------------------------------ saving
 
     def _ask_save(self: Any, ending: str, kind: str) -> Path | None:
-        if self.desk.sketch.empty:
+        if self.document.drawing.empty:
             self.say(texts.NOTHING_TO_SAVE)
             return None
-        number = re.sub(r"\D", "", self.desk.shown().number) or "digit"
+        number = re.sub(r"\D", "", self.document.shown().number) or "digit"
         name = filedialog.asksaveasfilename(
             parent=self.root,
             defaultextension=ending,
@@ -137,7 +139,7 @@ class FileActions:
     def save(self: Any, path: Path) -> None:
         """Save the sheet in the form the file's name asks for, all of it or nothing."""
         with self.complaints():
-            write_sheet(path, self.desk)
+            write_sheet(path, self.document)
             self.say(texts.SAVED.format(name=path.name))
 
     # ------------------------------------------------------------------ the network
@@ -166,7 +168,7 @@ class FileActions:
 
     def do_info(self: Any) -> None:
         """Say which network this is, what it was trained on, how well it does."""
-        reader = self.desk.reader
+        reader = self.document.reader
         if reader is None:
             self.say(texts.no_network(keys.shown("weights")))
             return
@@ -182,8 +184,8 @@ class FileActions:
         self.dialog = dialogs.message(self.root, self.theme, texts.ABOUT_TITLE, texts.ABOUT)
 
 
-def write_sheet(path: Path, desk: Any) -> None:
-    """Write a desk's sheet as .png, .svg or .json, atomically.
+def write_sheet(path: Path, document: Any) -> None:
+    """Write a document's sheet as .png, .svg or .json, atomically.
 
     Raises
     ------
@@ -195,18 +197,18 @@ def write_sheet(path: Path, desk: Any) -> None:
     from nn.atomic import write_atomically
     from nn.drawing import render_ink, save_strokes, strokes_to_svg
 
-    sketch = desk.sketch
-    if sketch.empty:
+    drawing = document.drawing
+    if drawing.empty:
         raise ValueError(texts.NOTHING_TO_SAVE)
-    left, top, right, bottom = desk.whole_page
+    left, top, right, bottom = document.whole_page
     size = (right - left, bottom - top)
-    arrays = [stroke.points - (left, top) for stroke in sketch.strokes]
-    widths = [stroke.width for stroke in sketch.strokes] or [sketch.width]
+    arrays = [stroke.points - (left, top) for stroke in drawing.strokes]
+    widths = [stroke.width for stroke in drawing.strokes] or [drawing.width]
     pen = float(np.median(widths))
     kind = path.suffix.lower()
     if kind == ".png":
-        if sketch.picture is not None:
-            ink = sketch.picture.ink
+        if drawing.picture is not None:
+            ink = drawing.picture.ink
         else:
             ink = np.zeros((round(size[1]), round(size[0])), np.float32)
             for width in sorted(set(widths)):
@@ -216,14 +218,14 @@ def write_sheet(path: Path, desk: Any) -> None:
         levels = np.round(255 * (1 - np.clip(ink, 0, 1))).astype(np.uint8)
         Image.fromarray(levels).save(buffer, "PNG", optimize=True)
         write_atomically(path, buffer.getvalue())
-    elif not sketch.strokes:
+    elif not drawing.strokes:
         raise ValueError(texts.PICTURE_NOT_STROKES)
     elif kind == ".svg":
         write_atomically(path, strokes_to_svg(arrays, size, pen).encode())
     elif kind == ".json":
         timed = [
-            np.column_stack([a, s.times - sketch.strokes[0].times[0]])
-            for a, s in zip(arrays, sketch.strokes, strict=True)
+            np.column_stack([a, s.times - drawing.strokes[0].times[0]])
+            for a, s in zip(arrays, drawing.strokes, strict=True)
         ]
         save_strokes(path, timed, size, pen)
     else:

@@ -22,16 +22,17 @@ from .strokes import as_strokes
 FORMAT = "digit-strokes"
 VERSION = 1
 LARGEST_FILE = 64 * 1024 * 1024  # bytes; an hour of drawing is about 10 MB
-LARGEST_SIDE = 8192  # pixels of a rendered picture
+LARGEST_SIDE = 8192  # pixels of a rendered image
+DAMAGED = "The file is damaged."
 
 
 class StrokeFileError(ValueError):
-    """The file is not a drawing this program wrote."""
+    """The file is not a drawing saved by this program."""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a stroke file holds.
+    """The content of a stroke file.
 
     Attributes
     ----------
@@ -54,12 +55,22 @@ def save_strokes(
     size: tuple[float, float],
     pen_width: float,
 ) -> None:
-    """Save a drawing as JSON, atomically; points keep three decimals, a third column is time.
+    """Save a drawing as JSON, atomically.
+
+    Parameters
+    ----------
+    path : path
+    strokes : iterable of array_like (P, 2) or (P, 3)
+        x, y in canvas pixels, and the time in seconds; three decimals are kept.
+    size : (width, height)
+        Of the canvas, in pixels.
+    pen_width : float
+        In canvas pixels.
 
     Raises
     ------
     ValueError
-        If a stroke is no table of finite numbers with two or three columns.
+        If a stroke is not a table of finite numbers with two or three columns.
     OSError
         If the file cannot be written; what was there before is untouched.
     """
@@ -86,68 +97,51 @@ def load_strokes(path: str | os.PathLike[str]) -> Drawing:
     """
     name = Path(path).name
     if os.path.getsize(path) > LARGEST_FILE:
-        raise StrokeFileError(
-            f"{name}: expected a drawing of at most {LARGEST_FILE >> 20} MiB, received "
-            f"{os.path.getsize(path) >> 20} MiB. Choose a file saved by this program."
-        )
+        mebibytes = os.path.getsize(path) >> 20
+        raise _refused(name, f"a drawing of at most {LARGEST_FILE >> 20} MiB", f"{mebibytes} MiB")
     try:
         record: Any = json.loads(Path(path).read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise StrokeFileError(
-            f"{name}: expected a drawing saved as JSON, received something else ({error}). "
-            "Choose a file saved by this program."
-        ) from error
+        raise _refused(name, "a drawing saved as JSON", f"something else ({error})") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise StrokeFileError(
-            f'{name}: expected "format": "{FORMAT}", received other JSON. '
-            "Choose a file saved by this program."
-        )
-    if record.get("version") != VERSION:
-        raise StrokeFileError(
-            f"{name}: expected version {VERSION}, received {record.get('version')!r:.20}. "
-            "It was saved by another version of this program; update it."
-        )
-    strokes = record.get("strokes")
+        raise _refused(name, f'"format": "{FORMAT}"', "other JSON")
+    fields: list[Any] = [record.get(key) for key in ("version", "strokes", "size", "pen_width")]
+    version, strokes, size, pen_width = fields
+    if version != VERSION:
+        remedy = "It was saved by another version of this program; update it."
+        raise _refused(name, f"version {VERSION}", f"{version!r:.20}", remedy)
     if not isinstance(strokes, list):
-        raise StrokeFileError(
-            f"{name}: expected a list of strokes, received {type(strokes).__name__}. "
-            "The file is damaged."
-        )
-    size: Any = record.get("size")
-    pen_width: Any = record.get("pen_width")
+        raise _refused(name, "a list of strokes", type(strokes).__name__, DAMAGED)
     if not (isinstance(size, list) and len(size) == 2 and all(map(_positive, size))):
-        raise StrokeFileError(
-            f"{name}: expected a size of two positive numbers, received {size!r:.40}. "
-            "The file is damaged."
-        )
+        raise _refused(name, "a size of two positive numbers", f"{size!r:.40}", DAMAGED)
     if not _positive(pen_width):
-        raise StrokeFileError(
-            f"{name}: expected a positive pen_width, received {pen_width!r:.40}. "
-            "The file is damaged."
-        )
+        raise _refused(name, "a positive pen_width", f"{pen_width!r:.40}", DAMAGED)
     tables = [
         _table(stroke, f"{name}: strokes[{i}]", StrokeFileError) for i, stroke in enumerate(strokes)
     ]
     return Drawing(tables, (float(size[0]), float(size[1])), float(pen_width))
 
 
+def _refused(
+    name: str, expected: str, received: str, remedy: str = "Choose a file saved by this program."
+) -> StrokeFileError:
+    return StrokeFileError(f"{name}: expected {expected}, received {received}. {remedy}")
+
+
 def _positive(value: object) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value > 0
-    )
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 < value < math.inf  # type: ignore[operator]
 
 
-def _table(stroke: object, what: str, error: type[ValueError]) -> NDArray[np.float64]:
+def _table(stroke: object, name: str, error: type[ValueError]) -> NDArray[np.float64]:
+    """Return points (P, 2) or (P, 3), or raise `error`."""
     try:
         table = np.asarray(stroke, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         table = np.empty(0)
     if table.ndim != 2 or table.shape[1] not in (2, 3) or not np.isfinite(table).all():
         raise error(
-            f"{what}: expected points (x, y) or (x, y, seconds) of finite numbers, received "
+            f"{name}: expected points (x, y) or (x, y, seconds) of finite numbers, received "
             f"{stroke!r:.40}. Leave out strokes without points."
         )
     return table
@@ -200,7 +194,7 @@ def render_ink(
 ) -> NDArray[np.float32]:
     """Draw the strokes as they lie on the canvas, for previews and PNG files.
 
-    This is *not* what the network sees; that is `strokes_to_mnist`.
+    This is *not* the input of the network; that is `strokes_to_mnist`.
 
     Parameters
     ----------

@@ -12,18 +12,10 @@ from nn.layers.base import Layer
 from nn.reference import Array
 
 
-class Activation(Layer):
-    """An activation as a layer of its own: ``Activation("relu")``.
+class _Activated(Layer):
+    """A layer that is an activation and nothing else; subclasses set ``_activation``."""
 
-    Parameters
-    ----------
-    activation : str
-        One of ``nn.activations.ACTIVATIONS``.
-    """
-
-    def __init__(self, activation: Any, **common: Any) -> None:
-        super().__init__(**common)
-        self._activation = activations.get(activation)
+    _activation: activations.Activation
 
     @property
     def activation(self) -> str:
@@ -42,23 +34,22 @@ class Activation(Layer):
     def _backward(self, dy: Array) -> Array:
         return self._activation.backward(dy, self.kept)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "activation": self.activation}
+
+class Activation(_Activated):
+    """An activation as a layer of its own: ``Activation("relu")``.
+
+    Parameters
+    ----------
+    activation : str
+        One of ``nn.activations.ACTIVATIONS``.
+    """
+
+    def __init__(self, activation: Any, **common: Any) -> None:
+        super().__init__(**common)
+        self._activation = activations.get(activation)
 
 
-class _FixedActivation(Activation):
-    """An activation that has a class name of its own."""
-
-    kind = "linear"
-
-    def __init__(self, **common: Any) -> None:
-        super().__init__(self.kind, **common)
-
-    def get_config(self) -> dict[str, Any]:
-        return Layer.get_config(self)
-
-
-class ReLU(_FixedActivation):
+class ReLU(_Activated):
     """``max(x, 0)`` as a layer, or a variant of it.
 
     Parameters
@@ -76,8 +67,6 @@ class ReLU(_FixedActivation):
     between it and ``max_value``, 0 above.
     """
 
-    kind = "relu"
-
     def __init__(
         self,
         max_value: float | None = None,
@@ -86,6 +75,7 @@ class ReLU(_FixedActivation):
         **common: Any,
     ) -> None:
         super().__init__(**common)
+        self._activation = activations.get("relu")
         self.max_value = None if max_value is None else float(max_value)
         self.negative_slope, self.threshold = float(negative_slope or 0), float(threshold or 0)
         given = {
@@ -113,16 +103,8 @@ class ReLU(_FixedActivation):
             dx[x > max(self.max_value, self.threshold)] = 0
         return dx
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "max_value": self.max_value,
-            "negative_slope": self.negative_slope,
-            "threshold": self.threshold,
-        }
 
-
-class Softmax(_FixedActivation):
+class Softmax(_Activated):
     """Softmax over the last axis as a layer.
 
     Parameters
@@ -131,9 +113,9 @@ class Softmax(_FixedActivation):
         Only the last one, -1.
     """
 
-    kind = "softmax"
-
     def __init__(self, axis: int = -1, **common: Any) -> None:
         if axis != -1:
             raise TypeError(f"Softmax: expected axis=-1, received {axis!r}.")
         super().__init__(**common)
+        self._activation = activations.get("softmax")
+        self.axis = axis

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nn.layers import arguments
 from nn.layers.weights import Weights
 from nn.reference import Array, Shape
+from nn.utils import config_of
 
 
 class Layer(Weights):
@@ -31,7 +32,8 @@ class Layer(Weights):
 
     ``forward`` and ``backward`` check shapes and call the layer's own arithmetic. A subclass
     defines that, ``_forward(x, training)`` and ``_backward(dy)``, and ``compute_output_shape`` if
-    the shape changes; with weights also ``create_weights``, and with settings ``get_config``.
+    the shape changes; with weights also ``create_weights``. What its ``__init__`` is given it keeps
+    in attributes of the same names: ``get_config`` reads them.
 
     Parameters
     ----------
@@ -123,10 +125,6 @@ class Layer(Weights):
     def _backward_parameters(self, dy: Array) -> Any:
         """Assign ``grads`` only: what the first layer of a model needs, whose dx is not used."""
         self._backward(dy)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, with Keras's keys."""
-        return {"name": self.name, "trainable": self.trainable}
 
     # -- shared ------------------------------------------------------------------------------
 
@@ -228,6 +226,10 @@ class Layer(Weights):
     def weight_names(self) -> list[str]:
         """Their names, such as ``["kernel", "bias"]``."""
         return [*self.params, *self.state]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, by their names in ``__init__``."""
+        return config_of(self, Layer, "input_shape")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:

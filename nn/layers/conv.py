@@ -101,12 +101,3 @@ class Conv2D(Weighted):
         if self.use_bias:
             self.grads["bias"] = ops.bias_gradient(dz)
         return dz
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }

@@ -65,6 +65,3 @@ class Dense(Weighted):
         if self.use_bias:
             self.grads["bias"] = ops.bias_gradient(dz)
         return dz
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}

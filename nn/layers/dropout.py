@@ -52,6 +52,3 @@ class Dropout(Layer):
     def _backward(self, dy: Array) -> Array:
         dx: Array = dy * self.kept
         return dx
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}

@@ -45,9 +45,6 @@ class Reshape(Layer):
     def _backward(self, dy: Array) -> Array:
         return dy.reshape(len(dy), *self.input_shape)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "target_shape": self.target_shape}
-
 
 class ZeroPadding2D(Layer):
     """Add rows and columns of zeros round the image.
@@ -84,9 +81,6 @@ class ZeroPadding2D(Layer):
         (top, _), (left, _) = self.padding
         return np.ascontiguousarray(dy[:, top : top + H, left : left + W])
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.padding}
-
 
 class Rescaling(Layer):
     """``scale * x + offset``: brings stored numbers into the range a network was trained on.
@@ -107,9 +101,6 @@ class Rescaling(Layer):
     def _backward(self, dy: Array) -> Array:
         dx: Array = dy * self.scale
         return dx
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
 
 
 class LeakyReLU(Layer):
@@ -137,9 +128,6 @@ class LeakyReLU(Layer):
     def _backward(self, dy: Array) -> Array:
         return np.where(self.kept, dy, dy * dy.dtype.type(self.negative_slope))
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "negative_slope": self.negative_slope}
-
 
 class PReLU(Layer):
     """x where positive, else ``alpha * x`` with a learned alpha (He et al. 2015).
@@ -165,11 +153,11 @@ class PReLU(Layer):
         super().__init__(**common)
         self.alpha_initializer = initializers.get(alpha_initializer)
         axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes or []
-        self.shared_axes = tuple(sorted({int(axis) for axis in axes}))
+        self.shared_axes = sorted({int(axis) for axis in axes}) or None
 
     def create_weights(self, rng: np.random.Generator) -> None:
         shape = list(self.input_shape)
-        for axis in self.shared_axes:
+        for axis in self.shared_axes or ():
             if not 1 <= axis <= len(shape):
                 raise ValueError(
                     f"{self.name}: expected shared_axes from 1 to {len(shape)}, received {axis}."
@@ -184,16 +172,11 @@ class PReLU(Layer):
 
     def _backward(self, dy: Array) -> Array:
         x: Array = self.kept
-        dalpha = np.where(x > 0, 0, x * dy).sum(axis=(0, *self.shared_axes), keepdims=True)[0]
+        dalpha = np.where(x > 0, 0, x * dy).sum(axis=(0, *(self.shared_axes or ())), keepdims=True)[
+            0
+        ]
         self.grads["alpha"] = dalpha.astype(dy.dtype, copy=False)
         return np.where(x > 0, dy, self.params["alpha"] * dy)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "shared_axes": list(self.shared_axes) or None,
-        }
 
 
 class ELU(Layer):
@@ -221,6 +204,3 @@ class ELU(Layer):
     def _backward(self, dy: Array) -> Array:
         y: Array = self.kept
         return np.where(y > 0, dy, dy * (y + self.alpha)).astype(dy.dtype, copy=False)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha}

@@ -115,13 +115,3 @@ class BatchNormalization(Layer):
         if self.center:
             self.grads["beta"] = dbeta
         return dx
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-        }

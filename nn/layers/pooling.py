@@ -40,14 +40,6 @@ class _Pooling2D(Layer):
     def create_weights(self, rng: np.random.Generator) -> None:
         self.pads = window_pads(self.input_shape, self.pool_size, self.strides, self.padding)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-        }
-
 
 class MaxPooling2D(_Pooling2D):
     """Keep the largest value of every window.
@@ -114,6 +106,3 @@ class GlobalAveragePooling2D(Layer):
     def _backward(self, dy: Array) -> Array:
         N, (H, W, C) = len(dy), self.input_shape
         return np.broadcast_to(dy.reshape(N, 1, 1, C) / (H * W), (N, H, W, C)).copy()
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "keepdims": self.keepdims}

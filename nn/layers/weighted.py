@@ -63,12 +63,3 @@ class Weighted(Layer):
         self.params["kernel"] = self.kernel_initializer(shape, rng, self.dtype)
         if self.use_bias:
             self.params["bias"] = self.bias_initializer((shape[-1],), rng, self.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "activation": self.activation,
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-        }

@@ -15,6 +15,7 @@ from nn import ops, runtime
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
+from nn.utils import config_of, described
 
 __all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Optimizer", "get", "schedules"]
 
@@ -141,11 +142,8 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimiser again, with Keras's keys."""
-        rate: Any = self.learning_rate
-        if self.schedule is not None:
-            kind = type(self.schedule).__name__
-            rate = {"class_name": kind, "config": self.schedule.get_config()}
-        return {"name": self.name, "learning_rate": rate}
+        rate = described(self.schedule or self.learning_rate)
+        return {**config_of(self, Optimizer), "learning_rate": rate}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
@@ -181,9 +179,6 @@ class SGD(Optimizer):
         velocity = slots[0] if slots else g[:0]
         ops.sgd_step(p, g, velocity, lr, self.momentum, self.nesterov)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
-
 
 class Adadelta(Optimizer):
     """Steps scaled by running averages of past gradients and past steps (Zeiler 2012).
@@ -214,9 +209,6 @@ class Adadelta(Optimizer):
     def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
         acc_grad, acc_delta = slots
         ops.adadelta_step(p, g, acc_grad, acc_delta, lr, self.rho, self.epsilon)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}
 
 
 class Adam(Optimizer):
@@ -252,14 +244,6 @@ class Adam(Optimizer):
         step, decay = self.iterations + 1, self.weight_decay
         ops.adam_step(p, g, m, v, lr, self.beta_1, self.beta_2, self.epsilon, step, decay)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }
-
 
 class AdamW(Adam):
     """Adam whose weights shrink a little at every step (Loshchilov and Hutter 2019).
@@ -285,9 +269,6 @@ class AdamW(Adam):
         if weight_decay < 0:
             raise ValueError(f"AdamW: expected weight_decay from 0, received {weight_decay!r}.")
         self.weight_decay = float(weight_decay)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight_decay": self.weight_decay}
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)}

@@ -1,7 +1,8 @@
 """From ink to answers: one digit, or all on the canvas.
 
-`recogniser` asks the network, `rejection` judges whether there is a digit at all, `calibration`
-makes confidences mean something, `answers` is what comes out.
+`recogniser` runs the network, `rejection` decides whether there is a digit at all, `calibration`
+fits confidences and thresholds, `answers` is the result. `reader` loads a network from a file,
+`headless` and `evaluation` print answers and accuracy without a window, `wording` has the words.
 """
 
 from __future__ import annotations

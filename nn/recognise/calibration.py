@@ -1,4 +1,4 @@
-"""Confidence that means something: temperature, its error, and the limits of belief."""
+"""Calibration: temperature, expected calibration error, and the thresholds of an answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIGURES = 10  # decimals kept in the file
 
 @dataclass(frozen=True)
 class Calibration:
-    """What `calibrate` measured, all on the validation images.
+    """The figures of `calibrate`, all on the validation images.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class Calibration:
     ece_before, ece_after : float
         Expected calibration error, in [0, 1], 15 equal-width bins.
     unsure_below : float
-        Confidences below it are told as "not sure".
+        Confidences below it are shown as "not sure".
     sure_error : float
         Share of wrong answers among the sure ones.
     unsure_share : float
         Share of the digits that are "not sure".
     rejected_digits, rejected_scribbles : float
-        Share of digits (wrongly) and of fresh scribbles (rightly) told as "not a digit".
+        Share of digits (wrongly) and of fresh scribbles (rightly) called "not a digit".
     """
 
     temperature: float
@@ -67,18 +67,21 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     """
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5.0) - 1) / 2
+
+    def at(logarithm: float) -> float:
+        return negative_log_likelihood(logits, labels, float(np.exp(logarithm)))
+
     a, b = high - ratio * (high - low), low + ratio * (high - low)
-    at_a = negative_log_likelihood(logits, labels, float(np.exp(a)))
-    at_b = negative_log_likelihood(logits, labels, float(np.exp(b)))
+    at_a, at_b = at(a), at(b)
     for _ in range(60):
         if at_a < at_b:
             high, b, at_b = b, a, at_a
             a = high - ratio * (high - low)
-            at_a = negative_log_likelihood(logits, labels, float(np.exp(a)))
+            at_a = at(a)
         else:
             low, a, at_a = a, b, at_b
             b = low + ratio * (high - low)
-            at_b = negative_log_likelihood(logits, labels, float(np.exp(b)))
+            at_b = at(b)
     return float(np.exp((low + high) / 2))
 
 
@@ -142,11 +145,11 @@ def calibrate(
         Digits the model was *not* trained on; some hundred of each at least.
     labels : (N,) int
     seed : int
-        Of the scribbles the judge learns from.
+        Of the scribbles the rejection classifier is fitted on.
     error : float
         Wrong answers tolerated among the sure ones.
     most_unsure : float
-        Largest share of digits to be told as "not sure".
+        Largest share of digits to be called "not sure".
     accepted : float
         Share of the digits that must pass as digits.
 
@@ -177,12 +180,12 @@ def calibrate(
     wrong = probabilities.argmax(axis=1) != y
 
     rng = np.random.default_rng(seed)
-    # Two draws: one to fit the judge, a fresh one to say what it is worth.
-    judged = []
+    # Two draws: one to fit the rejection classifier, a fresh one to measure it.
+    scribbled = []
     for _ in range(2):
         drawn = render_batch(scribbles(SCRIBBLES, rng), rng.uniform(1.8, 3.5, SCRIBBLES))
-        judged.append((drawn, *look(model, drawn)))
-    rejection = fit_rejection((x, logits, features), y, judged[0], accepted)
+        scribbled.append((drawn, *look(model, drawn)))
+    rejection = fit_rejection((x, logits, features), y, scribbled[0], accepted)
     result = Calibration(
         temperature=temperature,
         nll_before=negative_log_likelihood(logits, y, 1.0),
@@ -193,7 +196,7 @@ def calibrate(
         sure_error=float(wrong[sure].mean()),
         unsure_share=float((~sure).mean()),
         rejected_digits=float((rejection.oddness(x, logits, features) > rejection.limit).mean()),
-        rejected_scribbles=float((rejection.oddness(*judged[1]) > rejection.limit).mean()),
+        rejected_scribbles=float((rejection.oddness(*scribbled[1]) > rejection.limit).mean()),
     )
     figures: dict[str, Any] = {name: round(value, FIGURES) for name, value in vars(result).items()}
     model.metadata["temperature"] = figures["temperature"]

@@ -1,8 +1,8 @@
-"""Measure accuracy on pen strokes or named pictures, read as the console reads them.
+"""Measure accuracy on pen strokes or named images, read as the console reads them.
 
-Each item goes the way a drawing goes in the window: normalised by `nn.drawing`, read by the
-recogniser with its temperature and thresholds. The digit counted is the most probable one;
-how many of the items the console would have called unsure or refused stands beside it.
+Each item is normalised by `nn.drawing` and read by the recogniser with its temperature and
+thresholds. The digit counted is the most probable one; how many of the items the console would
+have called unsure or refused stands beside it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,26 +20,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.recognise.headless import PICTURES
+from nn.drawing import read_ink
+from nn.recognise.headless import IMAGE_SUFFIXES
+from nn.recognise.recogniser import Recogniser
 
-Z = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
 LARGEST_SHEET = 200
+"""Mistakes that are drawn at most, the most confident first."""
 BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 
+Item = tuple[int, str, Callable[[], Any]]
+"""Label, name, and what reads it."""
 
-@dataclass(frozen=True, eq=False)
-class Item:
-    """One labelled drawing or picture, not read yet."""
 
-    label: int
-    name: str
-    read: Callable[[Any], Any]
+def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Return the Wilson score interval of a share (95 % with the default ``z``).
+
+    Unlike the textbook interval it stays in [0, 1] and is right near 100 %.
+    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
+
+    Raises
+    ------
+    ValueError
+        Unless ``0 <= right <= total`` and ``total > 0``.
+    """
+    if total <= 0 or not 0 <= right <= total:
+        raise ValueError(
+            f"wilson_interval: expected 0 <= right <= total and total > 0, received "
+            f"right = {right}, total = {total}. Count at least one example."
+        )
+    share, scale = right / total, 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / scale
+    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Mistake:
-    """One item that was read as another digit."""
+    """One item that was read as another digit; image (28, 28) float32."""
 
     name: str
     label: int
@@ -49,10 +67,21 @@ class Mistake:
 
 @dataclass
 class Evaluation:
-    """Figures over many items."""
+    """Figures over many items.
+
+    Attributes
+    ----------
+    confusion : (10, 10) int64
+        Row: the label; column: the most probable digit.
+    skipped : Counter
+        Reason to number of items left out.
+    unsure, refused : int
+        Items that the console would call "not sure" or "not a digit".
+    mistakes : list of Mistake
+    """
 
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((10, 10), np.int64))
-    skipped: dict[str, int] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
     unsure: int = 0
     refused: int = 0
     mistakes: list[Mistake] = field(default_factory=list)
@@ -63,22 +92,32 @@ class Evaluation:
         return int(self.confusion.sum())
 
     @property
-    def accuracy(self) -> float:
-        """Share of items whose most probable digit is the right one."""
-        return float(np.trace(self.confusion) / self.n) if self.n else 0.0
+    def right(self) -> int:
+        """Items whose most probable digit is the label."""
+        return int(np.trace(self.confusion))
 
-    def skip(self, reason: str, count: int = 1) -> None:
-        """Count items left out."""
-        self.skipped[reason] = self.skipped.get(reason, 0) + count
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy, (0, 1) without an item."""
+        return wilson_interval(self.right, self.n) if self.n else (0.0, 1.0)
+
+    def add(self, label: int, name: str, answer: Any) -> None:
+        """Count one answer (`nn.recognise.Answer`)."""
+        said = int(np.argmax(answer.probabilities))
+        self.confusion[label, said] += 1
+        self.unsure += answer.state == "unsure"
+        self.refused += answer.state == "not a digit"
+        if said != label:
+            confidence = float(answer.probabilities[said])
+            self.mistakes.append(Mistake(name, label, said, confidence, answer.image))
 
     def as_json(self) -> dict[str, Any]:
         """Return what --json prints."""
-        low, high = wilson(int(np.trace(self.confusion)), self.n)
         return {
-            "accuracy": self.accuracy,
-            "interval": [low, high],
+            "accuracy": self.right / self.n if self.n else 0.0,
+            "interval": list(self.interval),
             "n": self.n,
-            "skipped": sum(self.skipped.values()),
+            "skipped": self.skipped.total(),
             "skipped_reasons": self.skipped,
             "unsure": self.unsure,
             "refused": self.refused,
@@ -86,17 +125,7 @@ class Evaluation:
         }
 
 
-def wilson(right: int, n: int, z: float = Z) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion (Wilson 1927), (0, 1) for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    share = right / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
-def run(reader: Any, path: Path, *, as_json: bool, sheet: Path | None) -> int:
+def run(recogniser: Recogniser, path: Path, *, as_json: bool, sheet: Path | None) -> int:
     """Evaluate and print; returns 0.
 
     Raises
@@ -104,20 +133,30 @@ def run(reader: Any, path: Path, *, as_json: bool, sheet: Path | None) -> int:
     OSError, ValueError
         If the path holds nothing that can be measured.
     """
-    result = evaluate(reader, path, progress=_progress if sys.stderr.isatty() else None)
+    result = evaluate(recogniser, path, progress=_progress if sys.stderr.isatty() else None)
     if sheet is not None:
         save_sheet(result, sheet)
-    if as_json:
-        print(json.dumps(result.as_json()))
-    else:
-        print(as_text(result))
-        if sheet is not None:
-            print(f"the mistakes are drawn in {sheet}", file=sys.stderr)
+    print(json.dumps(result.as_json()) if as_json else as_text(result))
+    if sheet is not None and not as_json:
+        print(f"the mistakes are drawn in {sheet}", file=sys.stderr)
     return 0
 
 
-def evaluate(reader: Any, path: Path, progress: Callable[[int], None] | None = None) -> Evaluation:
-    """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder.
+def _progress(count: int) -> None:
+    print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
+
+
+def evaluate(
+    recogniser: Recogniser, path: Path, progress: Callable[[int], None] | None = None
+) -> Evaluation:
+    """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder of images or strokes.
+
+    Parameters
+    ----------
+    recogniser : Recogniser
+    path : Path
+    progress : callable, optional
+        Receives the number of items read, after every 100.
 
     Raises
     ------
@@ -125,30 +164,17 @@ def evaluate(reader: Any, path: Path, progress: Callable[[int], None] | None = N
         If nothing there has a label and can be read.
     """
     result = Evaluation()
-    items = _pictures(path, result) if path.is_dir() else _strokes(path, result)
-    for count, item in enumerate(items, start=1):
+    items = _folder if path.is_dir() else _strokes
+    for count, (label, name, read) in enumerate(items(recogniser, path, result.skipped), start=1):
         try:
-            answer = item.read(reader.recogniser)
+            answer = read()
         except (OSError, ValueError, MemoryError):
-            result.skip("cannot be read")
+            result.skipped["cannot be read"] += 1
             continue
         if answer.state == "empty":
-            result.skip("empty")
+            result.skipped["empty"] += 1
             continue
-        said = int(np.argmax(answer.probabilities))
-        result.confusion[item.label, said] += 1
-        result.unsure += answer.state == "unsure"
-        result.refused += answer.state == "not a digit"
-        if said != item.label:
-            result.mistakes.append(
-                Mistake(
-                    item.name,
-                    item.label,
-                    said,
-                    float(answer.probabilities[said]),
-                    np.asarray(answer.image, np.float32).reshape(28, 28),
-                )
-            )
+        result.add(label, name, answer)
         if progress is not None and count % 100 == 0:
             progress(count)
     if result.n == 0:
@@ -160,70 +186,58 @@ def evaluate(reader: Any, path: Path, progress: Callable[[int], None] | None = N
     return result
 
 
-def _strokes(path: Path, result: Evaluation) -> Iterator[Item]:
+def _strokes(recogniser: Recogniser, path: Path, skipped: Counter[str]) -> Iterator[Item]:
     from nn.datasets.pendigits import read_unipen
 
     file = read_unipen(path)
-    for reason, count in file.skipped.items():
-        result.skip(reason, count)
+    skipped.update(file.skipped)
     for number, record in enumerate(file.records):
-        strokes = record.strokes
-        yield Item(record.label, f"{path.name} {number}", partial(_read_record, strokes))
+        read = partial(recogniser.read_strokes, record.strokes)
+        yield record.label, f"{path.name} {number}", read
 
 
-def _pictures(folder: Path, result: Evaluation) -> Iterator[Item]:
-    """Yield pictures of subfolders 0 to 9, and those whose name starts with their digit."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURES and p.is_file())
-    if not files:
-        yield from _stroke_files(folder, result)
-        return
+def _folder(recogniser: Recogniser, folder: Path, skipped: Counter[str]) -> Iterator[Item]:
+    """Yield the labelled images of a folder; where it has none, the strokes of every file in it."""
+    files = sorted(
+        f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file()
+    )
     for file in files:
         label = label_of(file)
         if label is None:
-            result.skip("no digit in its name")
-            continue
-        yield Item(label, str(file.relative_to(folder)), partial(_read_file, file))
-
-
-def _stroke_files(folder: Path, result: Evaluation) -> Iterator[Item]:
-    """Yield the strokes of every file of a folder that holds no picture."""
-    for file in sorted(p for p in folder.iterdir() if p.is_file()):
+            skipped["no digit in its name"] += 1
+        else:
+            yield label, str(file.relative_to(folder)), partial(_read_image, recogniser, file)
+    for file in [] if files else sorted(f for f in folder.iterdir() if f.is_file()):
         try:
-            yield from _strokes(file, result)
+            yield from _strokes(recogniser, file, skipped)
         except ValueError:
-            result.skip("not a stroke file")
+            skipped["not a stroke file"] += 1
+
+
+def _read_image(recogniser: Recogniser, file: Path) -> Any:
+    return recogniser.read_image(read_ink(file))
 
 
 def label_of(file: Path) -> int | None:
-    """Return the digit a picture is named by: its folder's name, or its own first character."""
+    """Return the digit an image is named by: its folder's name, or its own first character."""
     for name in (file.parent.name, file.name[:1]):
         if len(name) == 1 and name in "0123456789":
             return int(name)
     return None
 
 
-def _read_record(strokes: Any, recogniser: Any) -> Any:
-    return recogniser.read_strokes(strokes)
-
-
-def _read_file(file: Path, recogniser: Any) -> Any:
-    from nn.drawing import read_ink
-
-    return recogniser.read_image(read_ink(file))
-
-
 def as_text(result: Evaluation) -> str:
     """Return the figures and the confusion matrix as a table."""
-    low, high = wilson(int(np.trace(result.confusion)), result.n)
+    low, high = (100 * share for share in result.interval)
     lines = [
-        f"accuracy  {100 * result.accuracy:.2f} %   (95 % interval {100 * low:.2f} to "
-        f"{100 * high:.2f} %, {result.n:,} digits)",
-        f"wrong     {result.n - int(np.trace(result.confusion)):,}   called unsure "
+        f"accuracy  {100 * result.right / max(result.n, 1):.2f} %   (95 % interval {low:.2f} to "
+        f"{high:.2f} %, {result.n:,} digits)",
+        f"wrong     {result.n - result.right:,}   called unsure "
         f"{result.unsure:,}, refused as no digit {result.refused:,}",
     ]
     if result.skipped:
         reasons = ", ".join(f"{why} {n:,}" for why, n in result.skipped.items())
-        lines.append(f"skipped   {sum(result.skipped.values()):,}   ({reasons})")
+        lines.append(f"skipped   {result.skipped.total():,}   ({reasons})")
     wide = max(len(str(result.confusion.max())), 2) + 1
     lines += ["", "is \\ read" + "".join(f"{d:>{wide}}" for d in range(10)) + "   right"]
     for digit, row in enumerate(result.confusion):
@@ -235,7 +249,13 @@ def as_text(result: Evaluation) -> str:
 
 
 def save_sheet(result: Evaluation, path: Path) -> None:
-    """Draw the mistakes, the most confident first, each with what it is and what was read."""
+    """Draw the mistakes, the most confident first, each with its label and what was read.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be written.
+    """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     chosen = sorted(result.mistakes, key=lambda m: -m.confidence)[:LARGEST_SHEET]
@@ -249,8 +269,8 @@ def save_sheet(result: Evaluation, path: Path) -> None:
         x = gap + index % columns * (cell + gap)
         y = gap + index // columns * (cell + label + gap)
         levels = (np.clip(mistake.image, 0, 1) * 255).astype(np.uint8)
-        picture = ImageOps.colorize(Image.fromarray(levels), PAPER, INK)
-        sheet.paste(picture.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
+        image = ImageOps.colorize(Image.fromarray(levels), PAPER, INK)
+        sheet.paste(image.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
         text = f"{mistake.label} read {mistake.said}  {100 * mistake.confidence:.0f} %"
         draw.text((x, y + cell + 2), text, fill=TEXT, font=font)
     if not chosen:
@@ -262,7 +282,3 @@ def save_sheet(result: Evaluation, path: Path) -> None:
             f"--sheet: expected a picture file that can be written, received {path} ({error}). "
             "Name a .png in a folder of yours."
         ) from error
-
-
-def _progress(count: int) -> None:
-    print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Read pictures and print the answers, or measure accuracy, without a window.
+"""Read images and print the answers, or measure accuracy, without a window.
 
 Standard output carries the answers and nothing else; what went wrong goes to standard error,
 one clear sentence each.
@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import json
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,9 +19,12 @@ from nn.recognise import wording
 from nn.recognise.answers import Part
 from nn.recognise.reader import NetworkReader, load
 
-PICTURES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
-STDIN_LIMIT = 64 << 20
+STDIN_LIMIT = 64 << 20  # bytes
+
+Row = dict[str, Any]
+"""What JSON shows of one image; with an "error" where it could not be read."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,15 +33,17 @@ def run(args: argparse.Namespace) -> int:
     Returns
     -------
     int
-        0 when everything was read, 1 when some pictures of a folder were not, 2 when nothing
-        could be.
+        0 when everything was read, 1 when some images of a folder were not, 2 when nothing
+        could be, 130 after Ctrl-C.
     """
     try:
         reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
             from nn.recognise import evaluation
 
-            return evaluation.run(reader, args.evaluate, as_json=args.json, sheet=args.sheet)
+            return evaluation.run(
+                reader.recogniser, args.evaluate, as_json=args.json, sheet=args.sheet
+            )
         return read(reader, args.image, "json" if args.json else "csv" if args.csv else "text")
     except (OSError, ValueError, MemoryError) as error:
         print(f"gui_console: {error}", file=sys.stderr)
@@ -51,121 +53,120 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read(reader: NetworkReader, source: str, form: str, out: TextIO | None = None) -> int:
-    """Read a picture, a folder or standard input ("-") and print the answers.
+    """Read an image, a folder or standard input ("-") and print the answers.
+
+    Parameters
+    ----------
+    reader : NetworkReader
+    source : str
+    form : {"text", "json", "csv"}
+    out : text stream, optional
+        Standard output if None.
+
+    Returns
+    -------
+    int
+        As `run`.
 
     Raises
     ------
     OSError, ValueError
-        If a single picture cannot be read, or a folder holds none.
+        If a single image cannot be read, or a folder holds none.
     """
     out = out or sys.stdout
     path = Path(source)
-    if source != "-" and path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
-        if not files:
-            raise ValueError(
-                f"--image: expected a folder with pictures ({', '.join(sorted(PICTURES))}), "
-                f"received {path} without one. Name another folder or a file."
-            )
-        rows = list(_folder(reader, files))
-        write(rows, form, out, many=True)
-        failed = sum("error" in row for row in rows)
-        return 0 if not failed else 1 if failed < len(rows) else 2
-    row = _from_stdin(reader) if source == "-" else picture_row(reader, path, str(path))
-    write([row], form, out, many=False)
-    return 0
-
-
-def _folder(reader: NetworkReader, files: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    if source == "-" or not path.is_dir():
+        content = _from_stdin() if source == "-" else path
+        write([image_row(reader, content, source)], form, out, many=False)
+        return 0
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise ValueError(
+            f"--image: expected a folder with pictures ({', '.join(sorted(IMAGE_SUFFIXES))}), "
+            f"received {path} without one. Name another folder or a file."
+        )
+    rows = []
     for file in files:
         try:
-            yield picture_row(reader, file, file.name)
+            rows.append(image_row(reader, file, file.name))
         except (OSError, ValueError, MemoryError) as error:
             print(f"gui_console: {error}", file=sys.stderr)
-            yield {"file": file.name, "state": "error", "text": "", "error": str(error)}
+            rows.append({"file": file.name, "state": "error", "text": "", "error": str(error)})
+    write(rows, form, out, many=True)
+    failed = sum("error" in row for row in rows)
+    return 0 if not failed else 1 if failed < len(rows) else 2
 
 
-def _from_stdin(reader: NetworkReader) -> dict[str, Any]:
+def _from_stdin() -> bytes:
     data = sys.stdin.buffer.read(STDIN_LIMIT + 1)
     if not data or len(data) > STDIN_LIMIT:
         raise ValueError(
             f"--image -: expected a picture of 1 to {STDIN_LIMIT:,} bytes on standard input, "
             f"received {'none' if not data else 'more'}. Pipe one in: cat digit.png | …"
         )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "standard-input"
-        path.write_bytes(data)
-        return picture_row(reader, path, "-")
+    return data
 
 
-def picture_row(reader: NetworkReader, path: Path, name: str) -> dict[str, Any]:
-    """Read one picture; returns what JSON shows of it."""
+def image_row(reader: NetworkReader, content: Path | bytes, name: str) -> Row:
+    """Read one image file (its path or its bytes); returns its row."""
     from nn.drawing import read_ink
 
-    # In 255 levels, as the window keeps pictures: both give the same answer.
-    levels = np.round(255 * np.clip(read_ink(path), 0, 1)).astype(np.uint8)
+    # In 255 levels, as the window keeps images: both give the same answer.
+    levels = np.round(255 * np.clip(read_ink(content), 0, 1)).astype(np.uint8)
     return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
 
 
-def row_of(name: str, found: tuple[Part, ...]) -> dict[str, Any]:
-    """Return the JSON-able description of what was found."""
-    states = [f.answer.state for f in found]
-    drawn = any(state != "empty" for state in states)
-    text = wording.number_of([f.answer for f in found]) if drawn else ""
-    sentence = wording.sentence(found[0].answer) if drawn else wording.EMPTY
-    state = "empty" if not found else states[0] if len(set(states)) == 1 else "mixed"
+def row_of(name: str, found: tuple[Part, ...]) -> Row:
+    """Return the row of an image with these digits."""
+    answers = [part.answer for part in found]
+    states = {answer.state for answer in answers}
+    text = sentence = "" if states <= {"empty"} else wording.number_of(answers)
+    if len(answers) < 2:
+        sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
-        "state": state,
+        "state": states.pop() if len(states) == 1 else "mixed" if states else "empty",
         "text": text,
-        "sentence": sentence if len(found) < 2 else text,
-        "confidence": float(min((f.answer.probabilities.max() for f in found), default=0.0)),
+        "sentence": sentence,
+        "confidence": min((answer.confidence for answer in answers), default=0.0),
         "digits": [
             {
-                "digit": None if f.answer.digit is None else int(f.answer.digit),
-                "state": f.answer.state,
-                "confidence": float(f.answer.probabilities.max()),
-                "probabilities": [round(float(p), 6) for p in f.answer.probabilities],
-                "box": None if f.box is None else [round(float(v), 1) for v in f.box],
+                "digit": answer.digit,
+                "state": answer.state,
+                "confidence": answer.confidence,
+                "probabilities": [round(float(p), 6) for p in answer.probabilities],
+                "box": None if part.box is None else [round(float(v), 1) for v in part.box],
             }
-            for f in found
+            for part, answer in zip(found, answers, strict=True)
         ],
     }
 
 
-def write(rows: list[dict[str, Any]], form: str, out: TextIO, *, many: bool) -> None:
-    """Print rows as text, JSON (an object for one picture, a list for a folder) or CSV."""
+def write(rows: list[Row], form: str, out: TextIO, *, many: bool) -> None:
+    """Print rows as text, JSON (an object for one image, a list for a folder) or CSV."""
     if form == "json":
         json.dump(rows if many else rows[0], out, indent=2)
         out.write("\n")
     elif form == "csv":
-        buffer = io.StringIO()
-        table = csv.writer(buffer, lineterminator="\n")
+        table = csv.writer(out, lineterminator="\n")
         table.writerow(COLUMNS)
-        for row in rows:
-            digits = row.get("digits", [])
-            boxes = [" ".join(map(str, d["box"])) for d in digits if d["box"] is not None]
-            table.writerow(
-                (
-                    row["file"],
-                    row["state"],
-                    row["text"],
-                    f"{row.get('confidence', 0.0):.4f}",
-                    len(digits),
-                    "; ".join(boxes),
-                    row.get("error", ""),
-                )
-            )
-        out.write(buffer.getvalue())
+        table.writerows(_cells(row) for row in rows)
     else:
         wide = max(len(row["file"]) for row in rows)
         for row in rows:
-            if "error" in row:
-                continue
-            out.write(f"{row['file']:<{wide}}  {_line(row)}\n")
+            if "error" not in row:
+                out.write(f"{row['file']:<{wide}}  {_line(row)}\n")
 
 
-def _line(row: dict[str, Any]) -> str:
+def _cells(row: Row) -> tuple[Any, ...]:
+    digits = row.get("digits", [])
+    boxes = "; ".join(" ".join(map(str, d["box"])) for d in digits if d["box"] is not None)
+    confidence = f"{row.get('confidence', 0.0):.4f}"
+    start = row["file"], row["state"], row["text"]
+    return *start, confidence, len(digits), boxes, row.get("error", "")
+
+
+def _line(row: Row) -> str:
     if not row["digits"]:
         return "nothing drawn"
     if len(row["digits"]) == 1:

@@ -6,7 +6,6 @@ Importing this module is cheap; `load` imports the network, its kernels and Numb
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.recognise.answers import Part
+from nn.recognise.recogniser import Recogniser
 
 SMALLEST = 6.0
 """Units of the strokes: a drawing smaller than this is a speck and is not enlarged to a digit."""
@@ -36,61 +36,68 @@ class TransposedModel:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.metadata = model.metadata
+        self.count_params = model.count_params
 
     def __call__(self, x: Any, training: bool = False) -> Any:
-        """Return probabilities (N, 10) for pictures (N, 28, 28, 1)."""
+        """Return probabilities (N, 10) of images (N, 28, 28, 1)."""
         from nn.saving import digit_probabilities
 
         return digit_probabilities(self.model, x)
 
-    def count_params(self) -> int:
-        """Return the number of weights."""
-        return int(self.model.count_params())
 
-
-@dataclass
 class NetworkReader:
-    """Reads sheets with one network."""
+    """Reads drawings and images with one network.
 
-    model: Any
-    path: Path
-    note: str = ""
-    milliseconds: float | None = None
+    Parameters
+    ----------
+    model : Sequential, Ensemble or TransposedModel
+        Takes (N, 28, 28, 1) in [0, 1], ink = 1; gives (N, 10).
+    path : Path
+        Its file.
 
-    def __post_init__(self) -> None:
-        from nn.recognise import Recogniser
+    Attributes
+    ----------
+    note : str
+        What is said about the network beside the file's name; "" for nothing.
+    milliseconds : float or None
+        Duration of one answer, if it was measured.
+    """
 
-        self.recogniser = Recogniser(self.model, smallest=SMALLEST)
+    def __init__(self, model: Any, path: Path) -> None:
+        self.path = path
+        self.milliseconds: float | None = None
+        self.use(model, "")
 
     def use(self, model: Any, note: str) -> None:
         """Read with another network from now on (after a lesson)."""
-        from nn.recognise import Recogniser
-
         self.model, self.note = model, note
         self.recogniser = Recogniser(model, smallest=SMALLEST)
+
+    @property
+    def _members(self) -> list[Any]:
+        members: list[Any] = getattr(self.model, "members", [])
+        return members
 
     @property
     def inside(self) -> Any:
         """The network whose layers are shown: an ensemble's first; None if there is none."""
         if isinstance(self.model, TransposedModel):
             return None
-        members = getattr(self.model, "members", None)
-        return members[0] if members else self.model
+        return self._members[0] if self._members else self.model
 
     @property
     def inside_note(self) -> str:
-        """What to say about the network whose layers are shown; "" where it is the one."""
+        """What to say about the network whose layers are shown; "" for nothing."""
         if isinstance(self.model, TransposedModel):
             return TRANSPOSED
-        members = getattr(self.model, "members", None)
-        return SEVERAL_SHOWN.format(len(members)) if members else ""
+        return SEVERAL_SHOWN.format(len(self._members)) if self._members else ""
 
     @property
     def teach_note(self) -> str:
         """Why the network cannot be taught; "" if it can."""
         if isinstance(self.model, TransposedModel):
             return TRANSPOSED
-        return SEVERAL_TAUGHT if getattr(self.model, "members", None) else ""
+        return SEVERAL_TAUGHT if self._members else ""
 
     @property
     def name(self) -> str:
@@ -126,7 +133,7 @@ def load(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it holds no network for 28 × 28 pictures of ten digits.
+        If it holds no network for 28 × 28 images of ten digits.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -141,7 +148,7 @@ def load(
     )
     check_digit_model(model)
     reader = NetworkReader(as_plain(model), path)
-    reader.milliseconds = warmed(reader)
+    reader.milliseconds = warm_up(reader)
     return reader
 
 
@@ -149,10 +156,9 @@ def as_plain(model: Any) -> Any:
     """Return a network of the same answers that takes (28, 28, 1) with ink 1.
 
     What another convention needs goes in front as layers: a margin, another range, a reshape,
-    three equal colours. Transposed pictures are turned by a `TransposedModel`.
+    three equal channels. A model of transposed images becomes a `TransposedModel`.
     """
-    from nn.ensemble import Ensemble
-    from nn.saving import DigitInput
+    from nn.saving import DigitInput, Ensemble
 
     convention, shape = DigitInput.of(model), tuple(model.input_shape)
     if convention == DigitInput() and shape == (28, 28, 1):
@@ -193,10 +199,10 @@ def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
     return plain
 
 
-def warmed(reader: NetworkReader, times: int = 5) -> float:
+def warm_up(reader: NetworkReader, times: int = 5) -> float:
     """Read a drawn stroke a few times; returns the milliseconds of the quickest.
 
-    Two digits before that: what they need would be compiled while somebody draws.
+    Two digits before that: what they need would otherwise be compiled while somebody draws.
     """
     line = np.linspace((60.0, 40.0), (70.0, 220.0), 30, dtype=np.float32)
     reader.read_strokes([line, line + np.array((200, 0), np.float32)])

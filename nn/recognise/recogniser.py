@@ -1,4 +1,4 @@
-"""From a drawing or a picture to an answer: normalise, ask the network, doubt."""
+"""From a drawing or an image to an answer: normalise, run the network, apply the thresholds."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nn.drawing import (
 )
 from nn.drawing.normalise import SIDE
 
-from .answers import Answer, Part, Reading
+from .answers import Answer, Part, Reading, State
 from .rejection import Floats, Rejection, plain_oddness
 
 DEFAULT_TEMPERATURE = 1.0
 DEFAULT_UNSURE_BELOW = 0.7
 BATCH = 256
 SMALLEST_PROBABILITY = 1e-30
-LEAST_LOG = -6.0  # of a probability, when ink is divided: all poor matches are equally poor
-ODDNESS_WEIGHT = 0.6  # against the network's own certainty, when ink is divided into digits
+LEAST_LOG = -6.0  # log-probability, when ink is divided: all poor matches are equally poor
+ODDNESS_WEIGHT = 0.6  # against the log-probability, when ink is divided into digits
 
 
 class Model(Protocol):
-    """What a network must offer: a call, and `metadata` with the figures of `calibrate`."""
+    """A network: a call, and `metadata` with the figures of `calibrate`."""
 
     metadata: dict[str, Any]
 
@@ -85,10 +85,10 @@ def _number(metadata: dict[str, Any], key: str, default: float, low: float, high
 
 
 class Recogniser:
-    """Reads digits with one network, and says when it should not be believed.
+    """Reads digits with one network, and says which answers are unsure or no digit.
 
-    Temperature and limits come from the model's metadata, where `calibrate` put them
-    ("temperature", "unsure_below", "rejection"); without them cautious defaults hold.
+    Temperature and thresholds come from the model's metadata, where `calibrate` put them
+    ("temperature", "unsure_below", "rejection"); without them defaults hold.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Recogniser:
         Takes (N, 28, 28, 1) float32 in [0, 1], ink = 1; gives (N, 10). Models trained on inputs
         of another scale convert them themselves.
     smallest : float
-        In canvas pixels: drawings whose longest side is below are taken for the speck they are.
+        In canvas pixels: drawings whose longest side is below are not enlarged to a digit's size.
         0 (the default) reads drawings in any unit.
 
     Raises
@@ -125,15 +125,8 @@ class Recogniser:
         self.unsure_below = _number(metadata, "unsure_below", DEFAULT_UNSURE_BELOW, 0.0, 1.0)
         self.rejection = Rejection.from_metadata(metadata.get("rejection"))
 
-    def probabilities(self, images: NDArray[np.float32]) -> Floats:
-        """Return calibrated probabilities (N, 10) of normalised images (N, 28, 28)."""
-        if len(images) == 0:
-            return np.zeros((0, 10))
-        x = np.ascontiguousarray(images, dtype=np.float32)[..., None]
-        return softmax(logits_of(self.model(x, training=False)), self.temperature)
-
     def answers(self, images: ArrayLike) -> list[Answer]:
-        """Answer for normalised images.
+        """Return the answers to normalised images, in their order.
 
         Parameters
         ----------
@@ -149,7 +142,7 @@ class Recogniser:
         if x.ndim != 3 or x.shape[1:] != (SIDE, SIDE):
             raise ValueError(
                 f"images: expected shape (N, 28, 28), received {x.shape}. "
-                "Use read_strokes or read_image for drawings and pictures."
+                "Use read_strokes or read_image for drawings and photographs."
             )
         if not np.isfinite(x).all():
             raise ValueError(
@@ -160,27 +153,13 @@ class Recogniser:
         answers = [Answer("empty", None, None, np.zeros(10), image, 1.0) for image in x]
         if len(inked) == 0:
             return answers
-        seen = x[inked]
-        logits, features = look(self.model, seen)
-        probabilities = softmax(logits, self.temperature)
-        oddness, limit = self._judge(seen, logits, features)
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        for row, index in enumerate(inked):
-            best, second = int(order[row, 0]), int(order[row, 1])
-            if not np.isfinite(probabilities[row]).all() or oddness[row] > limit:
+        probabilities, oddness, limit = self._evaluate(x[inked])
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2].tolist()
+        for index, p, odd, (best, second) in zip(inked, probabilities, oddness, order, strict=True):
+            state: State = "unsure" if p[best] < self.unsure_below else "digit"
+            if odd > limit or not np.isfinite(p).all():
                 state = "not a digit"
-            elif probabilities[row, best] < self.unsure_below:
-                state = "unsure"
-            else:
-                state = "digit"
-            answers[index] = Answer(
-                state,  # type: ignore[arg-type]
-                best,
-                second,
-                probabilities[row],
-                x[index],
-                float(oddness[row]),
-            )
+            answers[index] = Answer(state, best, second, p, x[index], float(odd))
         return answers
 
     def read_strokes(self, strokes: Iterable[ArrayLike]) -> Answer:
@@ -192,7 +171,7 @@ class Recogniser:
         return self.answers(render_batch(drawings, smallest=self.smallest))
 
     def read_image(self, ink: ArrayLike) -> Answer:
-        """Read an ink picture (H, W) in [0, 1] as one digit; see `nn.drawing.read_ink`.
+        """Read an ink image (H, W) in [0, 1] as one digit; see `nn.drawing.read_ink`.
 
         Lines much thinner or thicker than MNIST's are brought to its width first.
         """
@@ -203,8 +182,8 @@ class Recogniser:
 
         Parameters
         ----------
-        ink : list of strokes (P, 2), or ink picture (H, W) as a float array
-            A NumPy array of two dimensions is a picture, anything else a list of strokes.
+        ink : list of strokes (P, 2), or ink image (H, W) as a float array in [0, 1]
+            A NumPy array of two dimensions is an image, anything else a list of strokes.
         """
         if isinstance(ink, np.ndarray) and ink.ndim == 2:
             segments = segment_ink(ink, self._worth)
@@ -214,20 +193,19 @@ class Recogniser:
 
     def _worth(self, images: NDArray[np.float32]) -> Floats:
         """Return (N,) log-probabilities that each image is one whole digit."""
-        logits, features = look(self.model, images)
-        best = softmax(logits, self.temperature).max(axis=1)
-        oddness, _ = self._judge(images, logits, features)
+        probabilities, oddness, _ = self._evaluate(images)
         odd = np.maximum(np.log(np.maximum(1 - oddness, 1e-9)), LEAST_LOG)
-        worth = np.maximum(np.log(best), LEAST_LOG) + ODDNESS_WEIGHT * odd
+        worth = np.maximum(np.log(probabilities.max(axis=1)), LEAST_LOG) + ODDNESS_WEIGHT * odd
         return np.asarray(np.nan_to_num(worth, nan=2 * LEAST_LOG))
 
-    def _judge(
-        self, images: NDArray[np.float32], logits: Floats, features: Floats | None
-    ) -> tuple[Floats, float]:
-        """Return how odd each image is (N,), and above which limit it is no digit."""
+    def _evaluate(self, images: NDArray[np.float32]) -> tuple[Floats, Floats, float]:
+        """Return probabilities (N, 10), oddness (N,), and the limit above which it is no digit."""
+        logits, features = look(self.model, images)
+        probabilities = softmax(logits, self.temperature)
         if self.rejection is None or not self.rejection.suits(features):
-            return plain_oddness(images), 0.5
-        return self.rejection.oddness(images, logits, features), self.rejection.limit
+            return probabilities, plain_oddness(images), 0.5
+        oddness = self.rejection.oddness(images, logits, features)
+        return probabilities, oddness, self.rejection.limit
 
     def _reading(self, segments: list[Segment]) -> Reading:
         if not segments:

@@ -1,16 +1,17 @@
-"""Is this a digit at all? A small judge beside the network.
+"""Rejection: whether an image is a digit at all, decided by a classifier beside the network.
 
 A network must name one of ten digits, and names a scribble with confidence. Three kinds of
-evidence together tell better, none of them alone: the network's own doubt (margin and energy of
-its logits, Liu et al. 2020), how far its last hidden features lie from those of the digit it
-names (Mahalanobis distance, Lee et al. 2018, and what their main directions leave over), and the
-shape of the ink (amount, outline, crossings, holes) compared with that digit's usual shape. A
-logistic regression weighs them; `calibrate` fits it and stores it in the model's metadata.
+evidence together tell better, none of them alone: the network's own uncertainty (margin and
+energy of its logits, Liu et al. 2020), how far its last hidden features lie from those of the
+digit it names (Mahalanobis distance, Lee et al. 2018, and what their main directions leave over),
+and the shape of the ink (amount, outline, crossings, holes) compared with that digit's usual
+shape. A logistic regression weighs them; `calibrate` fits it and stores it in the model's
+metadata.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 DIRECTIONS = 16  # of the hidden features are kept
-LARGEST_FEATURES = 512  # hidden units; wider layers are judged without them
+LARGEST_FEATURES = 512  # hidden units; wider layers are left out
 FARTHEST = 8.0  # standard deviations; beyond, everything is equally odd
 
 # What 99.99 % of MNIST's training images stay within, for models that were never calibrated:
@@ -65,21 +66,20 @@ def shape_of(images: NDArray[np.float32]) -> Floats:
     )
 
 
-def doubt_of(logits: Floats) -> Floats:
-    """Return (N, 3): log-odds of the best two digits, energy (log-sum-exp), and entropy."""
+def uncertainty_of(logits: Floats) -> Floats:
+    """Return (N, 3): log-odds of the best two digits, energy (log-sum-exp), entropy, in nats."""
     top = np.sort(logits, axis=1)
     highest = top[:, -1:]
     energy = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
     log_p = logits - energy[:, None]
     entropy = -(np.exp(log_p) * log_p).sum(axis=1)
     margin = np.minimum(top[:, -1] - top[:, -2], 40.0)
-    doubt: Floats = np.column_stack([margin, energy, entropy])
-    return doubt
+    return np.column_stack([margin, energy, entropy])
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """The fitted judge; every field is a JSON-able list or number.
+    """The fitted classifier; every field is a JSON-able list or number.
 
     Attributes
     ----------
@@ -91,9 +91,10 @@ class Rejection:
     class_mean : (10, DIRECTIONS)
         Mean of each digit along them.
     evidence_mean, evidence_deviation, weights : (M,)
+        Of the logistic regression on standardised evidence.
     bias : float
     limit : float
-        Above this oddness an image is "not a digit".
+        Above this oddness, in [0, 1], an image is "not a digit".
     """
 
     shape_mean: list[list[float]]
@@ -129,7 +130,7 @@ class Rejection:
         return found if usable else None
 
     def suits(self, features: Floats | None) -> bool:
-        """Return whether this judge was fitted on a network with such hidden features."""
+        """Return whether this classifier was fitted on a network with such hidden features."""
         if not self.feature_basis:
             return True
         return features is not None and features.shape[1] == len(self.feature_mean)
@@ -137,12 +138,12 @@ class Rejection:
     def evidence(
         self, images: NDArray[np.float32], logits: Floats, features: Floats | None
     ) -> Floats:
-        """Return (N, M): all that speaks for or against a digit, in standard deviations."""
+        """Return (N, M): the inputs of the logistic regression, not standardised yet."""
         digits = logits.argmax(axis=1)
         deviation = np.asarray(self.shape_deviation)[digits]
         shape = (shape_of(images) - np.asarray(self.shape_mean)[digits]) / deviation
         shape = np.clip(shape, -FARTHEST, FARTHEST)
-        columns = [doubt_of(logits), np.abs(shape), np.maximum(shape[:, [0, 2]], 0) ** 2]
+        columns = [uncertainty_of(logits), np.abs(shape), np.maximum(shape[:, [0, 2]], 0) ** 2]
         if self.feature_basis and features is not None:  # see `suits`
             basis = np.asarray(self.feature_basis)
             centred = features - np.asarray(self.feature_mean)
@@ -165,7 +166,7 @@ class Rejection:
 
 
 def plain_oddness(images: NDArray[np.float32]) -> Floats:
-    """Judge by the ink's shape alone, for models without a fitted judge: 0 usual, 1 odd."""
+    """Return (N,): 1 for an unusual shape of ink, else 0; for models that were never calibrated."""
     shape = shape_of(images)
     odd = (shape < _USUAL_LOW) | (shape > _USUAL_HIGH)
     return np.asarray(odd.any(axis=1), dtype=np.float64)
@@ -177,7 +178,7 @@ def fit_rejection(
     scribbles: tuple[NDArray[np.float32], Floats, Floats | None],
     accepted: float = 0.995,
 ) -> Rejection:
-    """Fit the judge on digits and scribbles the network was not trained on.
+    """Fit the classifier on digits and scribbles the network was not trained on.
 
     Parameters
     ----------
@@ -207,7 +208,7 @@ def fit_rejection(
         basis = vectors / np.maximum(deviation, 1e-6)
         class_mean = np.stack([(centred[labels == k] @ basis).mean(axis=0) for k in range(10)])
 
-    judge = Rejection(
+    fitted = Rejection(
         shape_mean=_short(shape_mean),
         shape_deviation=_short(shape_deviation),
         feature_basis=_short(basis),
@@ -219,36 +220,39 @@ def fit_rejection(
         bias=0.0,
         limit=1.0,
     )
-    good, bad = judge.evidence(*digits), judge.evidence(*scribbles)
-    evidence_mean = good.mean(axis=0)
-    evidence_deviation = np.maximum(good.std(axis=0), 1e-6)
-    x = np.concatenate([good, bad])
-    x = np.clip((x - evidence_mean) / evidence_deviation, -FARTHEST, FARTHEST)
+    good, bad = fitted.evidence(*digits), fitted.evidence(*scribbles)
+    mean, deviation = good.mean(axis=0), np.maximum(good.std(axis=0), 1e-6)
+    x = np.clip((np.concatenate([good, bad]) - mean) / deviation, -FARTHEST, FARTHEST)
     y = np.concatenate([np.zeros(len(good)), np.ones(len(bad))])
     share = np.where(y == 0, 0.5 / len(good), 0.5 / len(bad))  # both kinds weigh the same
     weights = _logistic(np.column_stack([x, np.ones(len(x))]), y, share)
-    fitted = Rejection(
-        **(
-            asdict(judge)
-            | {
-                "evidence_mean": _short(evidence_mean),
-                "evidence_deviation": _short(evidence_deviation),
-                "weights": _short(weights[:-1]),
-                "bias": float(weights[-1]),
-            }
-        )
+    fitted = replace(
+        fitted,
+        evidence_mean=_short(mean),
+        evidence_deviation=_short(deviation),
+        weights=_short(weights[:-1]),
+        bias=float(weights[-1]),
     )
     limit = float(np.quantile(fitted.oddness(*digits), accepted))
-    return Rejection(**(asdict(fitted) | {"limit": min(max(limit, 0.5), 1 - 1e-9)}))
+    return replace(fitted, limit=min(max(limit, 0.5), 1 - 1e-9))
 
 
 def _short(values: Floats) -> Any:
-    """Five significant digits: a kilobyte in the file instead of ten."""
+    """Return nested lists of five significant digits: a kilobyte in the file instead of ten."""
     return [_short(v) for v in values] if values.ndim else float(f"{float(values):.5g}")
 
 
 def _logistic(x: Floats, y: Floats, share: Floats, ridge: float = 1e-4) -> Floats:
-    """Weighted, ridge-penalised logistic regression by Newton's method; the last column is 1."""
+    """Fit a weighted, ridge-penalised logistic regression by Newton's method; returns weights (M,).
+
+    Parameters
+    ----------
+    x : (N, M) float64
+        The last column is 1 and not penalised.
+    y, share : (N,) float64
+        0 or 1, and the weight of each example.
+    ridge : float
+    """
     weights = np.zeros(x.shape[1])
     penalty = np.full(x.shape[1], ridge)
     penalty[-1] = 0

@@ -1,4 +1,4 @@
-"""The words for answers, shared by the printed output and the window."""
+"""The words for an answer, shared by the printed output and the window."""
 
 from __future__ import annotations
 

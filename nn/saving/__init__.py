@@ -10,7 +10,9 @@ Reading order: `hdf5` (bytes to groups and arrays), `architecture` (JSON to a ch
 stranger's model.
 """
 
-from nn.saving.digits import (
+from nn.saving.ensemble import Ensemble
+from nn.saving.errors import FormatError
+from nn.saving.foreign.digits import (
     DigitInput,
     Evidence,
     as_probabilities,
@@ -18,12 +20,12 @@ from nn.saving.digits import (
     digit_probabilities,
     probe_input,
 )
-from nn.saving.errors import FormatError
 from nn.saving.load import add_softmax, load_model, load_weights
 from nn.saving.save import save_model, save_weights
 
 __all__ = [
     "DigitInput",
+    "Ensemble",
     "Evidence",
     "FormatError",
     "add_softmax",

@@ -8,8 +8,11 @@ import struct
 import zipfile
 import zlib
 from pathlib import PurePosixPath
-from typing import IO, cast
+from typing import IO, Any, cast
 
+from nn.initializers import INITIALIZERS
+from nn.optimizers import OPTIMIZERS
+from nn.optimizers.schedules import SCHEDULES
 from nn.saving.errors import MAX_JSON_BYTES, FormatError
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -20,6 +23,39 @@ _DAMAGED = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
     KeyError, OSError, OverflowError, IndexError, struct.error,
 )  # fmt: skip
+_MODULES = {
+    "Sequential": "keras",
+    "CategoricalCrossentropy": "keras.losses",
+    "SparseCategoricalCrossentropy": "keras.losses",
+    **dict.fromkeys(INITIALIZERS, "keras.initializers"),
+    **dict.fromkeys(OPTIMIZERS, "keras.optimizers"),
+    **dict.fromkeys(SCHEDULES, "keras.optimizers.schedules"),
+}
+
+
+def write_archive(parts: dict[str, bytes]) -> bytes:
+    """Make the zip of some entries, uncompressed as Keras writes it."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as bundle:
+        for name, content in parts.items():
+            bundle.writestr(name, content)
+    return buffer.getvalue()
+
+
+def with_modules(value: Any) -> Any:
+    """Name the Keras module of every serialised object, as Keras 3 does and Keras 2 must not."""
+    if isinstance(value, list):
+        return [with_modules(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    value = {key: with_modules(item) for key, item in value.items()}
+    if "class_name" not in value:
+        return value
+    kind, config = value.pop("class_name"), value.pop("config")
+    return {
+        "module": _MODULES.get(kind, "keras.layers"), "class_name": kind, "config": config,
+        "registered_name": None, **value,
+    }  # fmt: skip
 
 
 def read_archive(data: bytes | mmap.mmap, name: str) -> dict[str, bytes]:

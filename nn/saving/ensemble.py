@@ -1,53 +1,140 @@
-"""Ensembles in one HDF5 file: networks side by side under one input, and Keras's `Average`.
+"""Ensembles: the mean of several networks' probabilities, and its form in a file.
 
-Keras 2 and 3 open it as well. `architecture` reads it back, the only model with branches.
+Networks that start from other random numbers make other mistakes; the average makes fewer than
+any of them (Hansen and Salamon 1990). It costs as many predictions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from nn.ensemble import Ensemble
+import numpy as np
 
+from nn.layers import Layer
+from nn.models import Sequential
+from nn.reference import Array, Shape
+
+
+class Ensemble:
+    """Averages the members' probabilities.
+
+    Parameters
+    ----------
+    members : sequence of Sequential
+        At least one; each gives probabilities.
+    name : str
+
+    Attributes
+    ----------
+    members : list of Sequential
+    metadata : dict
+        Provenance, as a model's.
+
+    Raises
+    ------
+    ValueError
+        If there is no member, or their shapes differ.
+    """
+
+    def __init__(self, members: Sequence[Sequential], name: str = "ensemble") -> None:
+        if not members:
+            raise ValueError("members: expected at least one network, received none.")
+        shapes = {(member.input_shape, member.output_shape) for member in members}
+        if len(shapes) > 1:
+            raise ValueError(
+                f"members: expected one input and output shape, received {sorted(shapes)}. "
+                "Train them with the same preset or at least on the same images."
+            )
+        self.members, self.name = list(members), name
+        self.metadata: dict[str, Any] = {}
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input, without the batch axis."""
+        return self.members[0].input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output, without the batch axis."""
+        return self.members[0].output_shape
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
+        """Return the mean of the members' outputs for all of ``x``, (N, K)."""
+        total = self.members[0].predict(x).copy()
+        for member in self.members[1:]:
+            total += member.predict(x)
+        total /= total.dtype.type(len(self.members))
+        return total
+
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """Return the mean of the members' outputs for a few images.
+
+        Raises
+        ------
+        ValueError
+            If `training` is True: the members are trained one by one.
+        """
+        if training:
+            raise ValueError("training: expected False, received True. Train the members instead.")
+        mean: Array = np.mean([member(x) for member in self.members], axis=0)
+        return mean
+
+    def count_params(self) -> int:
+        """Return the number of weights of all members."""
+        return sum(member.count_params() for member in self.members)
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        """Print one member, and how many there are."""
+        print_fn(f"Ensemble {self.name!r}: the mean of {len(self.members)} networks like this one:")
+        self.members[0].summary(print_fn)
+
+    def save(self, filepath: str | os.PathLike[str]) -> None:
+        """Save all members as one HDF5 file, which Keras opens as a model with an ``Average``."""
+        from nn.saving.save import save_model
+
+        save_model(self, filepath)
+
+
+Network = Sequential | Ensemble
 INPUT, OUTPUT = "input_1", "average"
 
 
-def member_name(number: int) -> str:
-    """Return the name of member ``number``, counted from 1, in the file."""
-    return f"member_{number}"
+def member_layers(ensemble: Ensemble) -> dict[str, list[Layer]]:
+    """Return the members' layers by the names that the members have in a file."""
+    return {f"member_{i}": member.layers for i, member in enumerate(ensemble.members, 1)}
 
 
 def ensemble_config(
-    ensemble: Ensemble, members: list[dict[str, Any]], input_layer: dict[str, Any]
+    ensemble: Ensemble, members: Sequence[dict[str, Any]], input_layer: dict[str, Any]
 ) -> dict[str, Any]:
-    """Describe an ensemble whose members and input are described already, as Keras does.
+    """Describe networks side by side under one input, and Keras's `Average` of their outputs.
 
-    The members go without an `InputLayer` of their own: with one Keras 2 counts a nested model's
-    calls from 1, Keras 3 from 0.
+    Parameters
+    ----------
+    ensemble
+    members, input_layer
+        Configurations as `nn.saving.save` makes them. The members are written without an
+        `InputLayer` of their own: with one Keras 2 counts a nested model's calls from 1, Keras 3
+        from 0.
     """
-    names = [member_name(number) for number in range(1, len(members) + 1)]
-    told = [
-        {
-            "class_name": "Sequential",
-            "name": name,
-            "config": {"name": name, "layers": member["config"]["layers"][1:]},
-            "inbound_nodes": [[[INPUT, 0, 0, {}]]],
-        }
-        for name, member in zip(names, members, strict=True)
-    ]
-    average = {
-        "class_name": "Average",
-        "name": OUTPUT,
-        "config": {"name": OUTPUT, "trainable": True, "dtype": "float32"},
-        "inbound_nodes": [[[name, 0, 0, {}] for name in names]],
+    layers = [{**input_layer, "name": INPUT, "inbound_nodes": []}]
+    for name, member in zip(member_layers(ensemble), members, strict=True):
+        config = {"name": name, "layers": member["config"]["layers"][1:]}
+        layers.append(_node("Sequential", config, [INPUT]))
+    names = [layer["name"] for layer in layers[1:]]
+    layers.append(_node("Average", {"name": OUTPUT, "trainable": True, "dtype": "float32"}, names))
+    config = {
+        "name": ensemble.name,
+        "layers": layers,
+        "input_layers": [[INPUT, 0, 0]],
+        "output_layers": [[OUTPUT, 0, 0]],
     }
-    return {
-        "class_name": "Functional",
-        "config": {
-            "name": ensemble.name,
-            "layers": [{**input_layer, "name": INPUT, "inbound_nodes": []}, *told, average],
-            "input_layers": [[INPUT, 0, 0]],
-            "output_layers": [[OUTPUT, 0, 0]],
-        },
-    }
+    return {"class_name": "Functional", "config": config}
+
+
+def _node(kind: str, config: dict[str, Any], sources: Sequence[str]) -> dict[str, Any]:
+    """Describe an entry of a functional model that takes the outputs of `sources`."""
+    nodes = [[[source, 0, 0, {}] for source in sources]]
+    return {"class_name": kind, "name": config["name"], "config": config, "inbound_nodes": nodes}

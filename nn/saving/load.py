@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, cast
 
 from nn import initializers
-from nn.ensemble import Ensemble
 from nn.layers import LAYERS, Conv2D, Dense, InputLayer
 from nn.models import Sequential
-from nn.saving import archive, convolutions, elementwise, shapes, training  # noqa: F401 - register translations
-from nn.saving.architecture import Architecture, read_architecture
-from nn.saving.digits import Network, remember_input
+from nn.saving import archive, training
+from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError
+from nn.saving.foreign import convolutions, elementwise, shapes  # noqa: F401 - register translations
+from nn.saving.foreign.architecture import Architecture, read_architecture
+from nn.saving.foreign.digits import remember_input
+from nn.saving.foreign.settings import parse_json
+from nn.saving.foreign.translate import Chain, Dialect, Stored, check_known, translate
+from nn.saving.foreign.weights import bind_legacy, bind_tree, is_legacy, legacy_dialect
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
-from nn.saving.settings import parse_json
-from nn.saving.translate import Chain, Dialect, Stored, check_known, translate
-from nn.saving.weights import bind_legacy, bind_tree, is_legacy, legacy_dialect
-
-METADATA_ATTRIBUTE = "nn_metadata"
+from nn.saving.save import METADATA_ATTRIBUTE
 
 
 def load_model(
@@ -56,7 +56,7 @@ def load_model(
         ``model.metadata`` is what `nn` saved with the model; for other writers
         ``metadata["source"]`` says what was found and what had to be translated.
         ``metadata["input"]`` holds the four input conventions, where they are known. A file that
-        holds an ensemble gives an `nn.ensemble.Ensemble`, which is asked in the same way.
+        holds an ensemble gives an `nn.saving.Ensemble`, which is asked in the same way.
 
     Raises
     ------
@@ -179,7 +179,8 @@ def _from_hdf5(root: Group, name: str, compile: bool) -> Network:
     text = root.attribute("training_config")
     if compile and isinstance(text, str) and isinstance(model, Sequential):
         settings = parse_json(text, "training_config")
-        training.restore_legacy(model, chains[0], settings, root)
+        arrays = training.stored_legacy(root)
+        training.restore(model, settings, arrays, chains[0].reordered)
     return model
 
 
@@ -195,7 +196,8 @@ def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Network:
     _describe(model, chains, about.get(METADATA_ATTRIBUTE), "Keras archive", version, "")
     settings = document.get("compile_config")
     if compile and isinstance(settings, dict) and isinstance(model, Sequential):
-        training.restore_archive(model, chains[0], settings, root)
+        arrays = training.stored_in_tree(root)
+        training.restore(model, settings, arrays, chains[0].reordered)
     return model
 
 

@@ -1,8 +1,17 @@
 """Writing model files that Keras 2, Keras 3 and Netron open: `save_model` and `save_weights`.
 
-The legacy HDF5 layout is the one format all of them read. Where their dialects differ the file
-uses what both accept: `batch_input_shape` in the `InputLayer`, dtypes as plain strings, no module
-names. `.keras` archives and `.weights.h5` are Keras 3's own.
+Legacy HDF5 is the one layout all of them read, and our own::
+
+    model_config, training_config    attributes: JSON of the layers; of optimiser, loss and metric
+    nn_metadata                      attribute: JSON of ``model.metadata``
+    model_weights/                   layer_names: the layers in order
+        conv2d/                      weight_names: the arrays in order
+            conv2d/kernel:0          float32, and so on
+    nn_optimizer_weights/            the optimiser's steps and slots, in the same manner
+
+Where the dialects differ the file uses what both Kerases accept: `batch_input_shape` in the
+`InputLayer`, dtypes as plain strings, no module names. `.keras` archives and `.weights.h5` are
+Keras 3's own.
 """
 
 from __future__ import annotations
@@ -10,31 +19,26 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nn import optimizers
 from nn.atomic import write_atomically
-from nn.ensemble import Ensemble
 from nn.layers import Layer
 from nn.models import Sequential
-from nn.saving import archive
-from nn.saving.architecture import snake_case
-from nn.saving.ensemble import ensemble_config
-from nn.saving.load import METADATA_ATTRIBUTE
-from nn.saving.training import STATE_GROUP
+from nn.saving import archive, training
+from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, ensemble_config, member_layers
+from nn.saving.foreign.architecture import snake_case
 
 # The Keras whose dialect the files speak; readers choose their rules by it.
 KERAS_VERSION = "3.3.0"
+METADATA_ATTRIBUTE = "nn_metadata"
 _ATTRIBUTE_BYTES = 64_512
 
 
-def save_model(model: Sequential | Ensemble, path: str | os.PathLike[str], keras: int = 3) -> None:
+def save_model(model: Network, path: str | os.PathLike[str], keras: int = 3) -> None:
     """Save architecture, weights, training state and metadata in one file.
 
     Parameters
@@ -45,11 +49,11 @@ def save_model(model: Sequential | Ensemble, path: str | os.PathLike[str], keras
         ``….keras`` makes a Keras 3 archive, ``….weights.h5`` keeps the weights only, everything
         else is legacy HDF5, which Keras 2, Keras 3 and Netron open.
     keras : {3, 2}
-        For whom the optimiser's state is written in legacy HDF5. With 2, training goes on in
-        Keras 2 where it stopped here. Keras 3 cannot train on from a legacy file that has such
+        For which Keras the optimiser's state is written in legacy HDF5. With 2, training goes on
+        in Keras 2 where it stopped here. Keras 3 cannot train on from a legacy file that has such
         state, its own files included (3.15 builds the optimiser for no variables), so by default
-        the state stands where only `nn` looks, and either Keras starts its optimiser anew. In
-        `.keras` archives training goes on in Keras 3 in any case.
+        the state stands in a group that only `nn` reads, and either Keras starts its optimiser
+        anew. In `.keras` archives training goes on in Keras 3 in any case.
 
     Raises
     ------
@@ -65,8 +69,7 @@ def save_model(model: Sequential | Ensemble, path: str | os.PathLike[str], keras
         if name.endswith((".keras", ".weights.h5")):
             raise ValueError(f"path: expected a .h5 file for an ensemble, received {name}.")
     elif name.endswith(".weights.h5"):
-        save_weights(model, path)
-        return
+        return save_weights(model, path)
     else:
         model.build()
     try:
@@ -75,12 +78,11 @@ def save_model(model: Sequential | Ensemble, path: str | os.PathLike[str], keras
         raise ValueError(
             f"metadata: expected numbers, strings, lists and dicts, received {error}."
         ) from None
-    if isinstance(model, Ensemble):
-        write_atomically(path, lambda place: _write_ensemble(model, place, metadata))
-    elif name.endswith(".keras"):
-        write_atomically(path, lambda place: _write_archive(model, place, metadata))
+    if isinstance(model, Sequential) and name.endswith(".keras"):
+        content = _archive(model, metadata)
     else:
-        write_atomically(path, lambda place: _write_legacy(model, place, metadata, keras))
+        content = _hdf5(lambda file: _write_legacy(file, model, metadata, keras))
+    return write_atomically(path, content)
 
 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -92,94 +94,73 @@ def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
         As for `save_model`.
     """
     model.build()
+    modern = Path(path).name.endswith(".weights.h5")
+    write = _write_tree if modern else _write_groups
+    write_atomically(path, _hdf5(lambda file: write(file, model)))
 
-    def write(place: Path) -> None:
-        with _hdf5_file(place) as file:
-            if Path(path).name.endswith(".weights.h5"):
-                _write_tree(file, model)
-            else:
-                _write_groups(file, model)
 
-    write_atomically(path, write)
+def _hdf5(fill: Callable[[Any], None]) -> bytes:
+    """Make an HDF5 file in memory: on a full disk h5py leaves one that it cannot close."""
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        fill(file)
+    return buffer.getvalue()
 
 
 # -- legacy HDF5 ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def _hdf5_file(place: Path) -> Iterator[Any]:
-    """Open a new HDF5 file in memory, and write it to `place` when it is whole.
-
-    On a full disk h5py leaves a file that it cannot close; plain bytes fail with one `OSError`.
-    """
-    import h5py
-
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        yield file
-    place.write_bytes(buffer.getbuffer())
-
-
-def _write_legacy(model: Sequential, place: Path, metadata: str, keras: int) -> None:
-    with _hdf5_file(place) as file:
-        file.attrs["keras_version"] = KERAS_VERSION
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["model_config"] = json.dumps(legacy_config(model))
-        file.attrs[METADATA_ATTRIBUTE] = metadata
-        _write_groups(file.create_group("model_weights"), model)
-        if model.compiled:
-            file.attrs["training_config"] = json.dumps(_training_config(model))
-            _write_optimizer(file, model, keras)
+def _write_legacy(file: Any, model: Network, metadata: str, keras: int) -> None:
+    if isinstance(model, Ensemble):
+        members = model.members
+        described = [legacy_config(member) for member in members]
+        config = ensemble_config(model, described, _input_layer(members[0]))
+    else:
+        config = legacy_config(model)
+    file.attrs["keras_version"] = KERAS_VERSION
+    file.attrs["backend"] = "tensorflow"
+    file.attrs["model_config"] = json.dumps(config)
+    file.attrs[METADATA_ATTRIBUTE] = metadata
+    _write_groups(file.create_group("model_weights"), model)
+    if isinstance(model, Sequential) and model.compiled:
+        file.attrs["training_config"] = json.dumps(training.legacy_config(model))
+        state = training.legacy_state(model)
+        if state:
+            name = "optimizer_weights" if keras == 2 else training.STATE_GROUP
+            _write_arrays(file.create_group(name), state)
 
 
-def _write_groups(group: Any, model: Sequential) -> None:
-    """Write a group for each layer, with the names of its arrays (legacy layout)."""
+def _write_groups(group: Any, model: Network) -> None:
+    """Write a group for each entry of the list of layers: a layer, or a member of an ensemble."""
     group.attrs["backend"] = "tensorflow"
     group.attrs["keras_version"] = KERAS_VERSION
-    _write_names(group, "layer_names", [layer.name for layer in model.layers])
-    for layer in model.layers:
-        inner = group.create_group(layer.name)
-        _write_arrays(inner, [layer])
-    top = group.create_group("top_level_model_weights")
-    _write_names(top, "weight_names", [])
+    if isinstance(model, Ensemble):
+        groups = {INPUT: [], **member_layers(model), OUTPUT: []}
+    else:
+        groups = {layer.name: [layer] for layer in model.layers}
+    _write_names(group, "layer_names", list(groups))
+    for name, layers in groups.items():
+        arrays = [
+            (f"{layer.name}/{weight}:0", np.asarray(values, np.float32))
+            for fixed in (False, True)  # as in Keras the trained arrays first
+            for layer in layers
+            for weight, values in zip(layer.weight_names, layer.weights, strict=True)
+            if (weight in layer.state) is fixed
+        ]
+        _write_arrays(group.create_group(name), arrays)
+    _write_arrays(group.create_group("top_level_model_weights"), [])
 
 
-def _write_arrays(group: Any, layers: list[Layer]) -> None:
-    """Write the arrays of some layers into one group: as in Keras the trained ones first."""
-    arrays = [
-        (f"{layer.name}/{name}:0", values)
-        for fixed in (False, True)
-        for layer in layers
-        for name, values in zip(layer.weight_names, layer.weights, strict=True)
-        if (name in layer.state) is fixed
-    ]
+def _write_arrays(group: Any, arrays: training.Arrays) -> None:
+    """Write arrays and, because HDF5 sorts them, the list of their names."""
     _write_names(group, "weight_names", [name for name, _ in arrays])
     for name, values in arrays:
-        group.create_dataset(name, data=np.asarray(values, np.float32))
+        group.create_dataset(name, data=values)
 
 
-def _write_ensemble(ensemble: Ensemble, place: Path, metadata: str) -> None:
-    members = ensemble.members
-    config = ensemble_config(
-        ensemble, [legacy_config(member) for member in members], _input_layer(members[0])
-    )
-    with _hdf5_file(place) as file:
-        file.attrs["keras_version"] = KERAS_VERSION
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["model_config"] = json.dumps(config)
-        file.attrs[METADATA_ATTRIBUTE] = metadata
-        group = file.create_group("model_weights")
-        group.attrs["backend"] = "tensorflow"
-        group.attrs["keras_version"] = KERAS_VERSION
-        names = [layer["name"] for layer in config["config"]["layers"]]
-        _write_names(group, "layer_names", names)
-        for name in names:
-            layers = dict(zip(names[1:], members, strict=False)).get(name)
-            _write_arrays(group.create_group(name), [] if layers is None else layers.layers)
-        _write_names(group.create_group("top_level_model_weights"), "weight_names", [])
-
-
-def _write_names(group: Any, name: str, values: list[str]) -> None:
+def _write_names(group: Any, name: str, values: Sequence[str]) -> None:
     """Write a list of names, in pieces where it is too long for one attribute."""
     data = np.array([value.encode() for value in values]) if values else np.zeros(0)
     pieces = -(-data.nbytes // _ATTRIBUTE_BYTES)
@@ -190,44 +171,10 @@ def _write_names(group: Any, name: str, values: list[str]) -> None:
         group.attrs[f"{name}{i}"] = piece
 
 
-def _write_optimizer(file: Any, model: Sequential, keras: int) -> None:
-    optimizer = model.optimizer
-    if not optimizer.iterations and not any(
-        slot.any() for slots in optimizer.slots.values() for slot in slots
-    ):
-        return
-    group = file.create_group("optimizer_weights" if keras == 2 else STATE_GROUP)
-    # Keras 2 keeps the rate in the configuration only, and one slot of all weights after another.
-    steps, _, *arrays = optimizer_state(model)
-    kinds = len(optimizer.slots)
-    state = [steps, *(item for k in range(kinds) for item in arrays[k::kinds])]
-    _write_names(group, "weight_names", [name for name, _ in state])
-    for name, values in state:
-        group.create_dataset(name, data=values)
-
-
-def optimizer_state(model: Sequential) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    """List an optimiser's arrays in Keras's order: steps, rate, then all slots of each weight."""
-    optimizer = model.optimizer
-    prefix = type(optimizer).__name__.lower()
-    found: list[tuple[str, np.ndarray[Any, Any]]] = [
-        (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
-        (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
-    ]
-    names = (f"{layer.name}/{name}" for layer in model.layers for name in layer.params)
-    for index, name in enumerate(names):
-        for slot, arrays in optimizer.slots.items():
-            found.append((f"{prefix}/{name}/{slot}:0", np.asarray(arrays[index], np.float32)))
-    return found
-
-
-# -- configurations ------------------------------------------------------------------------------
-
-
 def legacy_config(model: Sequential) -> dict[str, Any]:
-    """Describe the architecture in words that Keras 2 and Keras 3 both take."""
+    """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
     layers = [
-        {"class_name": type(layer).__name__, "config": layer_config(layer)}
+        {"class_name": type(layer).__name__, "config": _layer_config(layer)}
         for layer in model.layers
     ]
     config = {"name": model.name, "layers": [_input_layer(model), *layers]}
@@ -235,7 +182,7 @@ def legacy_config(model: Sequential) -> dict[str, Any]:
 
 
 def _input_layer(model: Sequential) -> dict[str, Any]:
-    """Describe the input; batch_input_shape is Keras 2's word, which Keras 3 takes as well."""
+    """Describe the input; batch_input_shape is Keras 2's name, which Keras 3 takes as well."""
     config = {
         "batch_input_shape": [None, *model.input_shape],
         "dtype": "float32",
@@ -245,50 +192,16 @@ def _input_layer(model: Sequential) -> dict[str, Any]:
     return {"class_name": "InputLayer", "config": config}
 
 
-def layer_config(layer: Layer) -> dict[str, Any]:
-    """Give a layer's configuration with the keys every Keras expects."""
+def _layer_config(layer: Layer) -> dict[str, Any]:
+    """Give a layer's configuration with the keys every Keras expects, Keras 2's where it must."""
     config = {"trainable": True, "dtype": "float32", **layer.get_config()}
     if type(layer).__name__ == "LeakyReLU":
-        # Keras 2 knows only alpha; Keras 3 takes it as well.
         config["alpha"] = config.pop("negative_slope")
     if config.get("activation") == "silu":
-        config["activation"] = "swish"  # Keras 2's word for it, which Keras 3 takes as well
+        config["activation"] = "swish"
     if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
         config["data_format"] = "channels_last"
     return config
-
-
-def _training_config(model: Sequential) -> dict[str, Any]:
-    kind = type(model.optimizer).__name__
-    return {
-        "optimizer_config": {"class_name": kind, "config": _optimizer_config(model.optimizer)},
-        "loss": _loss_config(model),
-        "metrics": [model.metric] if model.metric else [],
-        "weighted_metrics": None,
-        "sample_weight_mode": None,
-        "loss_weights": None,
-    }
-
-
-def _optimizer_config(optimizer: optimizers.Optimizer) -> dict[str, Any]:
-    """Give the optimiser's arguments; a schedule of our own is written as its present rate."""
-    config = optimizer.get_config()
-    rate = config["learning_rate"]
-    if isinstance(rate, dict) and rate["class_name"] not in _KERAS_SCHEDULES:
-        config["learning_rate"] = float(optimizer.learning_rate)
-    return config
-
-
-_KERAS_SCHEDULES = ("CosineDecay", "PiecewiseConstantDecay", "ExponentialDecay")
-
-
-def _loss_config(model: Sequential) -> Any:
-    """Give the loss by name, or with its options where it has any."""
-    config = model.loss.get_config()
-    if not config.get("from_logits") and not config.get("label_smoothing"):
-        return config["name"]
-    config["reduction"] = "sum_over_batch_size"
-    return {"class_name": type(model.loss).__name__, "config": config}
 
 
 # -- Keras 3's own formats -----------------------------------------------------------------------
@@ -308,64 +221,35 @@ def _write_tree(file: Any, model: Sequential) -> None:
     file.create_group("vars")
 
 
-def _write_archive(model: Sequential, place: Path, metadata: str) -> None:
-    import h5py
+def _archive(model: Sequential, metadata: str) -> bytes:
+    """Make a `.keras` archive: Keras 3's configuration, and its tree of weights."""
+    document = legacy_config(model)
+    layers = document["config"]["layers"]
+    for entry, layer in zip(layers[1:], model.layers, strict=True):
+        if entry["class_name"] == "LeakyReLU":
+            entry["config"]["negative_slope"] = entry["config"].pop("alpha")
+        entry["build_config"] = {"input_shape": [None, *layer.input_shape]}
+    shape = [None, *model.input_shape]
+    document["config"] = {
+        "name": model.name, "trainable": True, "dtype": "float32", "layers": layers,
+        "build_input_shape": shape,
+    }  # fmt: skip
+    document["build_config"] = {"input_shape": shape}
+    if model.compiled:
+        document["compile_config"] = training.compile_config(model)
 
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
+    def fill(file: Any) -> None:
         _write_tree(file, model)
         if model.compiled:
             group = file.create_group("optimizer/vars")
-            for i, (_, values) in enumerate(optimizer_state(model)):
+            for i, (_, values) in enumerate(training.optimizer_state(model)):
                 group.create_dataset(str(i), data=values)
+
     about = {"keras_version": KERAS_VERSION, METADATA_ATTRIBUTE: metadata}
-    with zipfile.ZipFile(place, "w") as bundle:
-        bundle.writestr(archive.METADATA, json.dumps(about))
-        bundle.writestr(archive.CONFIG, json.dumps(_archive_config(model)))
-        bundle.writestr(archive.WEIGHTS, buffer.getvalue())
-
-
-def _archive_config(model: Sequential) -> dict[str, Any]:
-    """Describe the architecture as Keras 3 does, with the module of every class."""
-    batch_shape = [None, *model.input_shape]
-    first = _input_layer(model)
-    layers = [_keras_3("keras.layers", first["class_name"], first["config"])]
-    for layer in model.layers:
-        config = layer_config(layer)
-        if type(layer).__name__ == "LeakyReLU":
-            config["negative_slope"] = config.pop("alpha")
-        for key, value in config.items():
-            if isinstance(value, dict) and "class_name" in value:
-                config[key] = _keras_3("keras.initializers", value["class_name"], value["config"])
-        entry = _keras_3("keras.layers", type(layer).__name__, config)
-        entry["build_config"] = {"input_shape": [None, *layer.input_shape]}
-        layers.append(entry)
-    config = {"name": model.name, "trainable": True, "dtype": "float32", "layers": layers}
-    document = _keras_3("keras", "Sequential", {**config, "build_input_shape": batch_shape})
-    document["build_config"] = {"input_shape": batch_shape}
-    if model.compiled:
-        loss = _loss_config(model)
-        if isinstance(loss, dict):
-            loss = _keras_3("keras.losses", loss["class_name"], loss["config"])
-        optimizer = model.optimizer
-        settings = _optimizer_config(optimizer)
-        if isinstance(settings["learning_rate"], dict):
-            rate = settings["learning_rate"]
-            settings["learning_rate"] = _keras_3(
-                "keras.optimizers.schedules", rate["class_name"], rate["config"]
-            )
-        document["compile_config"] = {
-            "optimizer": _keras_3("keras.optimizers", type(optimizer).__name__, settings),
-            "loss": loss,
-            "loss_weights": None,
-            "metrics": [model.metric] if model.metric else None,
-            "weighted_metrics": None,
-            "run_eagerly": False,
-            "steps_per_execution": 1,
-            "jit_compile": False,
+    return archive.write_archive(
+        {
+            archive.METADATA: json.dumps(about).encode(),
+            archive.CONFIG: json.dumps(archive.with_modules(document)).encode(),
+            archive.WEIGHTS: _hdf5(fill),
         }
-    return document
-
-
-def _keras_3(module: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    return {"module": module, "class_name": kind, "config": config, "registered_name": None}
+    )

@@ -1,14 +1,19 @@
-"""The training state in a file: optimiser, loss, metric, and what the optimiser remembers.
+"""The training state in a file, written and read: optimiser with its slots, loss, metric.
 
 Keras has laid out an optimiser's arrays in two orders: all first moments, then all second ones
-(up to 2.10), or both for each weight in turn. Shapes tell which. What `nn` does not have, an
-RMSprop or a loss of one's own, leaves the model uncompiled with a note: it still predicts.
+(up to 2.10), or both for each weight one after the other. Shapes tell which. What `nn` does not
+have, an RMSprop or a loss of the user's own, leaves the model uncompiled with a note: it still
+predicts.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nn.losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
 from nn.models import Sequential
@@ -16,9 +21,11 @@ from nn.optimizers import OPTIMIZERS, Optimizer
 from nn.optimizers.schedules import SCHEDULES
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import Dataset, Group
-from nn.saving.translate import Chain
+
+Arrays = Sequence[tuple[str, NDArray[Any]]]
 
 STATE_GROUP = "nn_optimizer_weights"
+_KERAS_SCHEDULES = ("CosineDecay", "PiecewiseConstantDecay", "ExponentialDecay")
 _ARGUMENTS = {
     "SGD": ("momentum", "nesterov"),
     "Adadelta": ("rho", "epsilon"),
@@ -33,37 +40,125 @@ _LOSSES: dict[str, type[Loss]] = {
 }
 
 
-def restore_legacy(model: Sequential, chain: Chain, settings: Any, root: Group) -> None:
-    """Compile as a legacy file's `training_config` says and take up the optimiser's state."""
-    arrays: list[Dataset] = []
-    place = next((name for name in (STATE_GROUP, "optimizer_weights") if name in root), None)
-    if place is not None:
-        group = root.group(place)
-        arrays = [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
-    _restore(model, chain, settings, arrays)
+# -- writing -------------------------------------------------------------------------------------
 
 
-def restore_archive(model: Sequential, chain: Chain, settings: Any, root: Group) -> None:
-    """Compile as a `.keras` archive's `compile_config` says and take up the optimiser's state."""
-    arrays: list[Dataset] = []
+def legacy_config(model: Sequential) -> dict[str, Any]:
+    """Describe optimiser, loss and metric for a legacy file's `training_config`."""
+    return {
+        "optimizer_config": _optimizer_config(model.optimizer),
+        "loss": _loss_config(model.loss),
+        "metrics": [model.metric] if model.metric else [],
+        "weighted_metrics": None,
+        "sample_weight_mode": None,
+        "loss_weights": None,
+    }
+
+
+def compile_config(model: Sequential) -> dict[str, Any]:
+    """Describe optimiser, loss and metric for a `.keras` archive's `compile_config`."""
+    return {
+        "optimizer": _optimizer_config(model.optimizer),
+        "loss": _loss_config(model.loss),
+        "loss_weights": None,
+        "metrics": [model.metric] if model.metric else None,
+        "weighted_metrics": None,
+        "run_eagerly": False,
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    }
+
+
+def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
+    """Give class and arguments; a schedule Keras does not have is written as its present rate."""
+    config = optimizer.get_config()
+    rate = config["learning_rate"]
+    if isinstance(rate, dict) and rate["class_name"] not in _KERAS_SCHEDULES:
+        config["learning_rate"] = float(optimizer.learning_rate)
+    return {"class_name": type(optimizer).__name__, "config": config}
+
+
+def _loss_config(loss: Loss) -> Any:
+    """Give the loss by name, or with its options where it has any."""
+    config = loss.get_config()
+    if not config.get("from_logits") and not config.get("label_smoothing"):
+        return config["name"]
+    config["reduction"] = "sum_over_batch_size"
+    return {"class_name": type(loss).__name__, "config": config}
+
+
+def optimizer_state(model: Sequential) -> Arrays:
+    """List an optimiser's arrays in Keras 3's order: steps, rate, then all slots of each weight."""
+    optimizer = model.optimizer
+    prefix = type(optimizer).__name__.lower()
+    names = [f"{layer.name}/{name}" for layer in model.layers for name in layer.params]
+    return [
+        (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
+        (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
+        *(
+            (f"{prefix}/{name}/{slot}:0", np.asarray(arrays[i], np.float32))
+            for i, name in enumerate(names)
+            for slot, arrays in optimizer.slots.items()
+        ),
+    ]
+
+
+def legacy_state(model: Sequential) -> Arrays:
+    """List an optimiser's arrays in Keras 2's order, none before the first step.
+
+    The rate stands in the configuration only, and one slot of all weights follows another.
+    """
+    steps, _, *arrays = optimizer_state(model)
+    kinds = len(model.optimizer.slots)
+    if not model.optimizer.iterations and not any(values.any() for _, values in arrays):
+        return []
+    return [steps, *(item for k in range(kinds) for item in arrays[k::kinds])]
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def stored_legacy(root: Group) -> list[Dataset]:
+    """List the optimiser's arrays in a legacy file, by the list of their names."""
+    for place in (STATE_GROUP, "optimizer_weights"):
+        if place in root:
+            group = root.group(place)
+            return [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
+    return []
+
+
+def stored_in_tree(root: Group) -> list[Dataset]:
+    """List the optimiser's arrays in Keras 3's tree, by number."""
     if "optimizer" in root and "vars" in (group := root.group("optimizer")):
-        group = group.group("vars")
-        names = sorted((n for n in group if n.isdecimal() and len(n) < 6), key=int)
-        arrays = [group.dataset(name) for name in names]
-    _restore(model, chain, settings, arrays)
+        return group.group("vars").numbered()
+    return []
 
 
-def _restore(model: Sequential, chain: Chain, settings: Any, arrays: Sequence[Dataset]) -> None:
+def restore(model: Sequential, settings: Any, arrays: Sequence[Dataset], translated: bool) -> None:
+    """Compile a model as the file says and take up the optimiser's state.
+
+    Parameters
+    ----------
+    model
+        Built.
+    settings
+        A legacy file's `training_config` or an archive's `compile_config`.
+    arrays
+        The optimiser's.
+    translated
+        Whether the model's weights differ in order or value from the file's, to which the state
+        belongs.
+    """
     settings = settings if isinstance(settings, dict) else {}
-    config = settings.get("optimizer_config") or settings.get("optimizer")
+    metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
-        optimizer = make_optimizer(config)
+        optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
         loss = make_loss(settings.get("loss"))
-        model.compile(optimizer, loss, ["accuracy"] if _wants_accuracy(settings) else None)
+        model.compile(optimizer, loss, ["accuracy"] if "acc" in metrics else None)
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
         return
-    if arrays and (chain.reordered or chain.affine is not None):
+    if arrays and translated:
         _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
     elif arrays and not take_state(model, optimizer, arrays):
         _note(model, "the optimiser starts anew: its state does not fit the weights")
@@ -76,7 +171,7 @@ def _note(model: Sequential, text: str) -> None:
 
 
 def make_optimizer(config: Any) -> Optimizer:
-    """Make the optimiser of a `training_config`.
+    """Make the optimiser of a file.
 
     Raises
     ------
@@ -107,7 +202,13 @@ def make_optimizer(config: Any) -> Optimizer:
 
 
 def make_loss(config: Any) -> Loss:
-    """Make the loss of a `training_config`: a name, a serialised object, or a list of one."""
+    """Make the loss of a file: a name, a serialised object, or a list or dictionary of one.
+
+    Raises
+    ------
+    ValueError
+        When `nn` does not have it.
+    """
     if isinstance(config, list) and len(config) == 1:
         config = config[0]
     if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
@@ -130,49 +231,38 @@ def make_loss(config: Any) -> Loss:
     return _LOSSES[name](**options)
 
 
-def _wants_accuracy(settings: dict[str, Any]) -> bool:
-    return "acc" in str(settings.get("metrics", ""))[:2000].lower()
-
-
 def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset]) -> bool:
     """Fill ``optimizer.slots`` and ``iterations``; False when the arrays do not fit."""
     shapes = [w.shape for layer in model.layers for w in layer.params.values()]
+    count, names = len(shapes), optimizer.slot_names
     scalars = [a for a in arrays if not a.shape]
     moments = [a for a in arrays if a.shape]
-    names = optimizer.slot_names
-    count, size = len(shapes), sum(w.size for w in model.trainable_weights)
     if len(moments) == 3 * count and len(names) == 2 and moments[-1].shape == (1,):
         moments = moments[: 2 * count]  # Keras 2.3 adds empty maxima, unless amsgrad
-    if not names and moments:
+    if not names:
         moments = []  # tf.keras keeps zeros for a momentum of 0
-    if len(moments) != len(names) * count:
-        return False
     found = [a.shape for a in moments]
-    if found == [s for s in shapes for _ in names]:
+    by_slot = found == shapes * len(names)
+    by_weight = found == [shape for shape in shapes for _ in names]
+    if by_slot and by_weight and len(names) == 2:
+        by_weight = not _end_alike(*moments[:2])
+    if by_weight:
         grouped = [moments[k :: len(names)] for k in range(len(names))]
-        if len(names) == 2 and _in_blocks(found, shapes) and _names_in_blocks(moments):
-            grouped = [moments[:count], moments[count:]]
-    elif _in_blocks(found, shapes):
+    elif by_slot:
         grouped = [moments[k * count : (k + 1) * count] for k in range(len(names))]
     else:
         return False
     try:
-        values = {
-            name: [a.read(size) for a in group] for name, group in zip(names, grouped, strict=True)
-        }
+        values = [[a.read(math.prod(a.shape)) for a in group] for group in grouped]
         steps = int(scalars[0].read(1)[()]) if scalars else 0
     except (FormatError, ValueError, OverflowError):
         return False
     optimizer.build(model.trainable_weights)
-    optimizer.restore(values, max(steps, 0))
+    optimizer.restore(dict(zip(names, values, strict=True)), max(steps, 0))
     return True
 
 
-def _in_blocks(found: list[tuple[int, ...]], shapes: list[tuple[int, ...]]) -> bool:
-    return bool(shapes) and found == shapes * (len(found) // len(shapes))
-
-
-def _names_in_blocks(moments: Sequence[Dataset]) -> bool:
-    """Both orders fit the shapes: names tell, for only in blocks do the first two end alike."""
-    first, second = (m.path.rsplit("/", 1)[-1].rstrip(":0123456789") for m in moments[:2])
-    return first.rsplit("_", 1)[-1] == second.rsplit("_", 1)[-1]
+def _end_alike(first: Dataset, second: Dataset) -> bool:
+    """Tell whether two arrays' names end alike, as in a file that keeps one slot after another."""
+    ends = [a.path.rsplit("/", 1)[-1].rstrip(":0123456789") for a in (first, second)]
+    return ends[0].rsplit("_", 1)[-1] == ends[1].rsplit("_", 1)[-1]

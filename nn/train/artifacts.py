@@ -1,9 +1,8 @@
-"""The end of a training: the best weights, judged once, and all that stands beside them."""
+"""The artifacts of a training: weights, test figures, run record, pictures."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,96 +13,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn import runtime, saving
-from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.recognise.evaluation import wilson_interval
+from nn.saving import Ensemble
 from nn.train import pictures, recipes, record, scores
-from nn.train.trainer import Data, Run, beside
+from nn.train.checkpoint import beside
+from nn.train.trainer import Run
 
 
-class Verdict(NamedTuple):
-    """What the test images said: figures for the record, and what the pictures show."""
+class Predictions(NamedTuple):
+    """Images (N, 28, 28), their labels (N,) and the probabilities (N, 10) of a model."""
 
-    figures: dict[str, Any]
-    confusion: NDArray[np.int64]
     images: NDArray[np.uint8]
     labels: NDArray[Any]
     probabilities: NDArray[np.float32]
 
+    @classmethod
+    def of(
+        cls, model: Sequential | Ensemble, images: NDArray[np.uint8], labels: NDArray[Any]
+    ) -> Predictions:
+        """Return the predictions of ``model``."""
+        return cls(images, labels, model.predict(recipes.to_network(images)))
 
-def judge(model: Sequential | Ensemble, data: Data) -> Verdict:
-    """Open the test images and let ``model`` read them."""
-    images, labels = data.test()
-    probabilities = model.predict(recipes.to_network(images))
-    confusion = scores.confusion_matrix(labels, probabilities.argmax(axis=1))
-    figures = {
-        **_figures(probabilities, labels),
-        "confusion": confusion.tolist(),
-        "digits": [row._asdict() for row in scores.class_scores(confusion)],
-    }
-    return Verdict(figures, confusion, images, labels, probabilities)
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """The confusion matrix, (10, 10)."""
+        return scores.confusion_matrix(self.labels, self.probabilities.argmax(axis=1))
 
-
-def _figures(probabilities: NDArray[np.float32], labels: NDArray[Any]) -> dict[str, Any]:
-    right = int((probabilities.argmax(axis=1) == labels).sum())
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return {
-        "images": len(labels),
-        "right": right,
-        "accuracy": right / len(labels),
-        "interval_95": list(scores.wilson_interval(right, len(labels))),
-        "loss": float(-np.log(np.maximum(of_truth, 1e-7)).mean()),
-    }
-
-
-def destination(output: Path, judged: dict[str, Any], force: bool) -> Path:
-    """Return where to write weights judged on validation images: ``output``, or beside it.
-
-    A file that stands there gives way to weights that are at least as good on the same
-    validation images, or to ``force``. Otherwise the next free name is taken.
-    """
-    path, number = output, 1
-    while path.exists() and not force:
-        try:
-            standing = saving.load_model(path).metadata.get("validation", {})
-        except (saving.FormatError, OSError):
-            standing = {}  # no model of ours: not to be lost either
-        same = standing.get("sha256") == judged["sha256"]
-        if same and judged["accuracy"] >= standing.get("accuracy", math.inf):
-            break
-        number += 1
-        path = beside(output, f"-{number}{output.suffix}")
-    return path
-
-
-def peak_memory() -> int | None:
-    """Return the most memory this process has held, in bytes; None where that is not told."""
-    if sys.platform == "win32":
-        return None
-    try:  # Linux's rusage begins with what the process that started this one held
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-    except (OSError, IndexError, ValueError):
-        pass
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
-
-
-def draw_pictures(output: Path, run: Run, verdict: Verdict) -> str:
-    """Draw the pictures beside ``output``; return a line on them."""
-    names = [beside(output, f"-{name}.png") for name in ("curves", "confusion", "mistakes")]
-    told = ", ".join(path.name for path in names)
-    if not pictures.available():
-        return f"skipped ({told}): matplotlib is missing, pip install -e '.[plots]' brings it"
-    figures = (
-        pictures.learning_curves(run.course.history, run.course.best_epoch),
-        pictures.confusion(verdict.confusion),
-        pictures.confident_mistakes(verdict.images, verdict.labels, verdict.probabilities),
-    )
-    for path, figure in zip(names, figures, strict=True):
-        pictures.save(figure, path)
-    return told
+    def figures(self) -> dict[str, Any]:
+        """Return number, accuracy with its interval, and loss in nats."""
+        total, right = len(self.labels), int(np.trace(self.confusion))
+        of_label = self.probabilities[np.arange(total), self.labels].astype(np.float64)
+        return {
+            "images": total,
+            "right": right,
+            "accuracy": right / total,
+            "interval_95": list(wilson_interval(right, total)),
+            "loss": float(-np.log(np.maximum(of_label, 1e-7)).mean()),
+        }
 
 
 def finish(
@@ -113,18 +60,17 @@ def finish(
     arguments: list[str] | None = None,
     interrupted: bool = False,
     quiet: bool = False,
-) -> Path:
-    """Write the best weights of a training and what stands beside them; print what it came to.
+) -> None:
+    """Test the best weights once; write them, the run record and pictures; print the result.
 
     Parameters
     ----------
     runs : sequence of Run
-        One, or the members of an ensemble; of each at least one epoch is done.
+        One, or the members of an ensemble; each has finished at least one epoch.
     output : Path
-        The weights; record and pictures get its name with another ending. Weights that stand
-        there are not replaced by worse ones, see `destination`.
+        The weights; record and pictures get its name with another ending.
     force : bool
-        Replace them all the same.
+        Replace better weights, too (see `destination`).
     arguments : list of str, optional
         The command line, for the record.
     interrupted : bool
@@ -132,111 +78,155 @@ def finish(
     quiet : bool
         Leave out the table of digits.
 
-    Returns
-    -------
-    Path
-        Where the weights were written.
-
     Raises
     ------
     OSError
         If a file cannot be written; what stood in its place before is still there.
     """
     first = runs[0]
-    data, course = first.data, first.course
-    for run in runs:
-        run.model.set_weights(run.best_weights)
+    data, history = first.data, first.history
     model = first.model if len(runs) == 1 else Ensemble([run.model for run in runs])
-    judged = {
-        "images": len(data.validation[1]),
-        "sha256": record.digest(*data.validation),
-        "accuracy": course.best_accuracy,
-        "loss": course.best_loss,
-    }
-    if len(runs) > 1:
-        told = _figures(model.predict(recipes.to_network(data.validation[0])), data.validation[1])
-        judged.update(accuracy=told["accuracy"], loss=told["loss"])
+    validation = _validation(model, first)
     model.metadata = {
         "trained_on": first.trained_on,
         "data": first.source,
         "settings": asdict(first.settings),
-        "epoch": course.best_epoch,
+        "epoch": history.best_epoch,
         "members": len(runs),
-        "validation": judged,
+        "validation": validation,
     }
-    more: dict[str, Any] = {}
-    if first.recipe.finish is not None and not interrupted:
-        more = first.recipe.finish(model, *data.validation, data.folder)
-    verdict = None if interrupted else judge(model, data)
-    if verdict is not None:
+    finished: dict[str, Any] = {}
+    test = None
+    if not interrupted:
+        if first.recipe.finish is not None:
+            finished = first.recipe.finish(model, *data.validation, data.folder)
+        test = Predictions.of(model, *data.test())
         kept = ("images", "accuracy", "interval_95", "loss")
-        model.metadata["test"] = {name: verdict.figures[name] for name in kept}
-    members = [_member(run, verdict) for run in runs] if len(runs) > 1 else []
-    path = destination(output, judged, force)
+        model.metadata["test"] = {name: test.figures()[name] for name in kept}
+    members = [_member(run, test) for run in runs] if len(runs) > 1 else []
+    path = destination(output, validation, force)
     saving.save_model(model, path)
-    record.write_json(
-        beside(path, ".json"),
-        {
-            "program": "train.py",
-            "arguments": arguments,
-            "settings": asdict(first.settings),
-            "finished": not interrupted,
-            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "backend": runtime.backend(),
-            "threads": runtime.num_threads(),
-            "versions": record.describe_versions(),
-            "machine": record.describe_machine(),
-            "data": first.source,
-            "training_images": len(data.train[1]),
-            "parameters": model.count_params(),
-            "history": course.history,
-            "best_epoch": course.best_epoch,
-            "seconds": sum(run.course.seconds for run in runs),
-            "peak_memory_bytes": peak_memory(),
-            "members": members,
-            "validation": judged,
-            "finish": more,
-            "test": verdict and verdict.figures,
-        },
-    )
-    if verdict is not None:
-        drawn = draw_pictures(path, first, verdict)
-        if not quiet:
-            print(f"\n{scores.scores_table(verdict.confusion)}\n")
-        for number, member in enumerate(members, 1):
-            _print_test(f"Network {number}", member["test"], data.source["name"])
-        _print_test("Test", verdict.figures, data.source["name"])
-        print(f"Pictures  {drawn}")
+    parts = {"members": members, "validation": validation, "finish": finished}
+    digits = None if test is None else _details(test)
+    written = {**_describe(runs, arguments, not interrupted), **parts, "test": digits}
+    record.write_json(beside(path, ".json"), written)
+    if test is not None:
+        _print_test(test, path, first, members, quiet)
     print(f"Record    {beside(path, '.json')}")
-    what = f"epoch {course.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
+    what = f"epoch {history.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
     print(f"Weights   {path} ({what}, trained on {first.trained_on})")
     if path != output:
         print(
             f"          {output} stands: it is better on the same validation images, or was "
             "judged on others. --force replaces it."
         )
+
+
+def _validation(model: Sequential | Ensemble, run: Run) -> dict[str, Any]:
+    """Return the figures of ``model`` on the validation images, and which images they are."""
+    images, labels = run.data.validation
+    accuracy, loss = run.history.best("val_accuracy"), run.history.best("val_loss")
+    if model is not run.model:
+        figures = Predictions.of(model, images, labels).figures()
+        accuracy, loss = figures["accuracy"], figures["loss"]
+    digest = record.digest(images, labels)
+    return {"images": len(labels), "sha256": digest, "accuracy": accuracy, "loss": loss}
+
+
+def destination(output: Path, validation: dict[str, Any], force: bool) -> Path:
+    """Return where to write weights with these validation figures: ``output``, or beside it.
+
+    A model file is replaced if its figures on the same validation images are not better, or with
+    ``force``. Otherwise the next free name is taken.
+    """
+    path, number = output, 1
+    while path.exists() and not force:
+        try:
+            standing = saving.load_model(path).metadata.get("validation", {})
+        except (saving.FormatError, OSError):
+            standing = {}  # another kind of file: not replaced either
+        same = standing.get("sha256") == validation["sha256"]
+        if same and validation["accuracy"] >= standing.get("accuracy", math.inf):
+            break
+        number += 1
+        path = beside(output, f"-{number}{output.suffix}")
     return path
 
 
-def _member(run: Run, verdict: Verdict | None) -> dict[str, Any]:
-    """Return what the record says of one network of an ensemble."""
-    told = {
+def _describe(runs: Sequence[Run], arguments: list[str] | None, finished: bool) -> dict[str, Any]:
+    """Return what the run record says of the training itself."""
+    first = runs[0]
+    return {
+        "program": "train.py",
+        "arguments": arguments,
+        "settings": asdict(first.settings),
+        "finished": finished,
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "backend": runtime.backend(),
+        "threads": runtime.num_threads(),
+        "versions": record.describe_versions(),
+        "machine": record.describe_machine(),
+        "data": first.source,
+        "training_images": len(first.data.train[1]),
+        "parameters": sum(run.model.count_params() for run in runs),
+        "history": first.history.history,
+        "best_epoch": first.history.best_epoch,
+        "seconds": sum(run.history.seconds for run in runs),
+        "peak_memory_bytes": record.peak_memory(),
+    }
+
+
+def _member(run: Run, test: Predictions | None) -> dict[str, Any]:
+    """Return what the run record says of one network of an ensemble."""
+    best = run.history.best
+    member = {
         "preset": run.settings.preset,
         "seed": run.settings.seed,
-        "best_epoch": run.course.best_epoch,
-        "validation": {"accuracy": run.course.best_accuracy, "loss": run.course.best_loss},
-        "history": run.course.history,
+        "best_epoch": run.history.best_epoch,
+        "validation": {"accuracy": best("val_accuracy"), "loss": best("val_loss")},
+        "history": run.history.history,
     }
-    if verdict is None:
-        return told
-    probabilities = run.model.predict(recipes.to_network(verdict.images))
-    return {**told, "test": _figures(probabilities, verdict.labels)}
+    if test is not None:
+        member["test"] = Predictions.of(run.model, test.images, test.labels).figures()
+    return member
 
 
-def _print_test(head: str, figures: dict[str, Any], name: str) -> None:
-    low, high = figures["interval_95"]
-    print(
-        f"{head:<9} loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
-        f"{figures['images']} test images ({name}) right"
+def _details(test: Predictions) -> dict[str, Any]:
+    """Return what the run record says of the test images."""
+    confusion = test.confusion
+    digits = [row._asdict() for row in scores.class_scores(confusion)]
+    return {**test.figures(), "confusion": confusion.tolist(), "digits": digits}
+
+
+def _print_test(
+    test: Predictions, path: Path, run: Run, members: list[dict[str, Any]], quiet: bool
+) -> None:
+    """Draw the pictures beside ``path``; print the figures on the test images."""
+    drawn = draw_pictures(path, run, test)
+    if not quiet:
+        print(f"\n{scores.scores_table(test.confusion)}\n")
+    heads = {f"Network {i}": member["test"] for i, member in enumerate(members, 1)}
+    for head, figures in {**heads, "Test": test.figures()}.items():
+        low, high = figures["interval_95"]
+        print(
+            f"{head:<9} loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
+            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
+            f"{figures['images']} test images ({run.data.source['name']}) right"
+        )
+    print(f"Pictures  {drawn}")
+
+
+def draw_pictures(output: Path, run: Run, test: Predictions) -> str:
+    """Draw the pictures beside ``output``; return their names, or why they are skipped."""
+    paths = [beside(output, f"-{name}.png") for name in ("curves", "confusion", "mistakes")]
+    names = ", ".join(path.name for path in paths)
+    if not pictures.available():
+        return f"skipped ({names}): matplotlib is missing, pip install -e '.[plots]' brings it"
+    figures = (
+        pictures.learning_curves(run.history.history, run.history.best_epoch),
+        pictures.confusion(test.confusion),
+        pictures.confident_mistakes(*test),
     )
+    for path, figure in zip(paths, figures, strict=True):
+        pictures.save(figure, path)
+    return names

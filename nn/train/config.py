@@ -1,4 +1,4 @@
-"""What a training was asked for: its settings, data and teachers, from train.py's options."""
+"""The configuration of a training, from the options of train.py: settings, teachers, data."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nn import datasets, synthetic
 from nn.models import Sequential, load_model
 from nn.train import recipes
-from nn.train.trainer import Data, Settings
+
+Examples = tuple[NDArray[np.uint8], NDArray[Any]]
+"""Images (N, 28, 28), ink 255, and labels (N,)."""
+Source = tuple[Examples, Callable[[], Examples], dict[str, Any]]
+"""Training examples, what opens the test examples, and a description of both."""
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 
@@ -25,28 +31,68 @@ FALLBACK = """\
 *** They are drawn by a program, not written by people. The run record and the weights say so."""
 
 
-class Refused(ValueError):  # noqa: N818 - a refusal is no error of the program
-    """Something the user asked for cannot be done; the text is one sentence for them."""
+class ConfigError(ValueError):
+    """The options contradict each other, a file or a checkpoint; one sentence for the user."""
+
+
+@dataclass
+class Settings:
+    """Everything that decides the weights; the checkpoint and the run record hold it."""
+
+    data: str
+    recipe: str
+    preset: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    seed: int
+    validation_split: float
+    limit: int | None
+    teachers: dict[str, str] = field(default_factory=dict)  # names of files, their SHA-256
+
+
+@dataclass
+class Data:
+    """The images of a run.
+
+    Attributes
+    ----------
+    train, validation : Examples
+    test : callable
+        Returns the test examples; it is called once, when everything is decided.
+    source : dict
+        Description for the run record; ``name`` is the name of the data.
+    folder : str, optional
+        Where recipes that need more data look for it.
+    """
+
+    train: Examples
+    validation: Examples
+    test: Callable[[], Examples]
+    source: dict[str, Any]
+    folder: str | None = None
 
 
 def resolve(args: argparse.Namespace) -> Settings:
-    """Return the settings of a new training."""
+    """Return the settings of a new training.
 
-    def chosen(kind: str, name: str, known: dict[str, Any]) -> Any:
-        if name not in known:
-            raise Refused(f"--{kind}: expected one of {', '.join(known)}, received {name}.")
-        return known[name]
-
-    name = args.recipe or "original"
-    recipe = chosen("recipe", name, recipes.RECIPES)
-    presets = presets_of(args)
+    Raises
+    ------
+    ConfigError
+        If a preset does not exist, or there are more presets than networks.
+    """
+    name, presets = args.recipe or "original", _presets(args)
     for preset in presets:
-        chosen("preset", preset, recipes.PRESETS)
+        if preset not in recipes.PRESETS:
+            choices = ", ".join(recipes.PRESETS)
+            raise ConfigError(f"--preset: expected one of {choices}, received {preset}.")
     if len(presets) > (args.ensemble or 1):
-        raise Refused(
+        raise ConfigError(
             f"--preset: expected one network, or --ensemble with as many, received {args.preset}. "
             f"Add --ensemble {len(presets)}."
         )
+    recipe = recipes.RECIPES[name]
     optimizer = args.optimizer or recipe.optimizer
     return Settings(
         data=args.data or "mnist",
@@ -62,16 +108,35 @@ def resolve(args: argparse.Namespace) -> Settings:
     )
 
 
-def presets_of(args: argparse.Namespace) -> list[str]:
-    """Return the presets that were asked for; the members of an ensemble take them in turn."""
+def _presets(args: argparse.Namespace) -> list[str]:
     return (args.preset or "original").split(",")
 
 
+def members(args: argparse.Namespace, settings: Settings) -> list[Settings]:
+    """Return the settings of each network to train: one, or those of an ensemble.
+
+    The seeds of an ensemble follow each other; its presets are taken in turn.
+    """
+    if not args.ensemble:
+        return [settings]
+    presets = _presets(args)
+    return [
+        dataclasses.replace(settings, preset=presets[i % len(presets)], seed=settings.seed + i)
+        for i in range(args.ensemble)
+    ]
+
+
 def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
-    """Return the settings a checkpoint was made with, ``--epochs`` aside."""
+    """Return the settings recorded in a checkpoint, with the number of epochs of ``args``.
+
+    Raises
+    ------
+    ConfigError
+        If the checkpoint is of another version, or an option differs from what it records.
+    """
     known = {field.name for field in dataclasses.fields(Settings)}
     if set(recorded) != known:
-        raise Refused(
+        raise ConfigError(
             "--resume: expected a checkpoint of this version, received one with other settings "
             f"({', '.join(sorted(known ^ set(recorded)))}). Start anew without --resume."
         )
@@ -82,13 +147,13 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
     for name, value in given.items():
         if value is not None and value != recorded[name] and name != "epochs":
             flag = "--lr" if name == "learning_rate" else "--" + name.replace("_", "-")
-            raise Refused(
+            raise ConfigError(
                 f"{flag}: expected {recorded[name]}, as the training to resume began, received "
                 f"{value}. Leave {flag} out, or start anew without --resume."
             )
     if args.epochs and args.epochs != settings.epochs:
         if recipes.RECIPES[settings.recipe].fixed_length:
-            raise Refused(
+            raise ConfigError(
                 f"--epochs: expected {settings.epochs}, since the schedule of the recipe "
                 f"{settings.recipe} ends there, received {args.epochs}. Start anew."
             )
@@ -97,39 +162,53 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
 
 
 def check_output(output: Path) -> None:
-    """Make the folder of ``output`` and see whether it can be written, before hours are spent."""
+    """Make the folder of ``output`` and check that it can be written, before any training.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot, if ``output`` is a folder, or its suffix is not that of a model file.
+    """
     if output.suffix not in SUFFIXES:
-        raise Refused(
+        raise ConfigError(
             f"--output: expected a name that ends in {', '.join(SUFFIXES)}, received {output}. "
             f"Try {output}.h5."
         )
     if output.is_dir():
-        raise Refused(f"--output: expected a file, received the folder {output}. Name one in it.")
+        raise ConfigError(
+            f"--output: expected a file, received the folder {output}. Name one in it."
+        )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output.parent):
             pass
     except OSError as error:
-        raise Refused(
+        raise ConfigError(
             f"--output: expected a folder that can be written, received {output.parent} "
             f"({error.strerror or error}). Choose another place with --output FILE."
         ) from error
 
 
-def find_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequential]:
-    """Return the networks to learn from, if any; note in the settings which they are."""
-    # A resumed run knows the names only, so that no record holds anybody's folders.
+def load_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequential]:
+    """Return the networks to learn from, if any; record their names and hashes in ``settings``.
+
+    Raises
+    ------
+    ConfigError
+        If a file is missing, two have one name, or they are not those of a resumed training.
+    """
+    # A checkpoint holds names without folders: they are looked for beside the output.
     paths = args.teacher or [args.output.with_name(name) for name in settings.teachers]
     found, teachers = {}, []
     for path in paths:
         if not path.is_file():
-            raise Refused(f"--teacher: expected a model file, received {path} (not there).")
+            raise ConfigError(f"--teacher: expected a model file, received {path} (not there).")
         if path.name in found:
-            raise Refused(f"--teacher: expected files of different names, received {path} too.")
+            raise ConfigError(f"--teacher: expected files of different names, received {path} too.")
         found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         teachers.append(load_model(path))
     if settings.teachers and settings.teachers != found:
-        raise Refused(
+        raise ConfigError(
             f"--teacher: expected the files the training began with, {_hashes(settings.teachers)}; "
             f"received {_hashes(found)}."
         )
@@ -141,45 +220,32 @@ def _hashes(teachers: dict[str, str]) -> str:
     return ", ".join(f"{name} with SHA-256 {digest}" for name, digest in teachers.items())
 
 
-def synthetic_digits(count: int, seed: int, start: int = 0) -> tuple[Any, Any]:
-    """Return ``count`` digits drawn by the program, as bytes like MNIST's, and their labels."""
-    images, labels = synthetic.generate(count, seed=seed, start=start)
-    return np.rint(255 * images).astype(np.uint8), labels
+def load_data(
+    args: argparse.Namespace, settings: Settings, say: Callable[[str], None] = print
+) -> Data:
+    """Return the data, split; synthetic digits where there is no MNIST and none was asked for.
 
-
-def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None]) -> Data:
-    """Return the data; falls back from MNIST to synthetic digits, loudly, unless told which."""
-    limit = settings.limit
+    Raises
+    ------
+    ConfigError
+        If the validation split leaves no images on one side.
+    nn.datasets.DataError
+        If MNIST was asked for, or is to be resumed with, and is not there or damaged.
+    """
+    found = None
     if settings.data == "mnist":
         try:
-            source = datasets.mnist.find(data_dir=args.data_dir)
-            images, labels = source.read("train")
+            found = _mnist(args.data_dir, settings.limit)
         except datasets.MissingDataError as error:
             if args.data == "mnist" or args.resume:
                 raise
             settings.data = "synthetic"
             print(f"{error}\n\n{FALLBACK}\n", file=sys.stderr)
-    if settings.data == "mnist":
-        told = source.describe()
-        hashes = {name: file["sha256"] for name, file in told["files"].items()}
-        described = {"name": told["name"], "place": told["place"], "sha256": hashes}
-
-        def test() -> tuple[Any, Any]:
-            images, labels = source.read("test")
-            return images[:limit], labels[:limit]
-    else:
-        images, labels = synthetic_digits(limit or 60_000, settings.seed)
-        described = {"name": "synthetic digits", "seed": settings.seed}
-
-        def test() -> tuple[Any, Any]:
-            # A part of the endless row that no training reaches, the same for every seed.
-            return synthetic_digits(min(limit or 10_000, 10_000), seed=0, start=10**9)
-
-    images, labels = images[:limit], labels[:limit]
+    (images, labels), test, source = found or _synthetic(settings.limit, settings.seed)
     share = settings.validation_split
     held = round(share * len(labels)) if share < 1 else int(share)
     if not 0 < held < len(labels):
-        raise Refused(
+        raise ConfigError(
             f"--validation-split: expected from 1 to {len(labels) - 1} of {len(labels)} images, "
             f"received {held}. Change the split or --limit."
         )
@@ -187,4 +253,32 @@ def load(args: argparse.Namespace, settings: Settings, say: Callable[[str], None
     if missing:
         say(f"Note: no training image shows {', '.join(map(str, missing))}: never to be read.")
     train, validation = (images[:-held], labels[:-held]), (images[-held:], labels[-held:])
-    return Data(train, validation, test, described, args.data_dir)
+    return Data(train, validation, test, source, args.data_dir)
+
+
+def _mnist(data_dir: str | None, limit: int | None) -> Source:
+    found = datasets.mnist.find(data_dir=data_dir)
+
+    def read(part: str) -> Examples:
+        images, labels = found.read(part)
+        return images[:limit], labels[:limit]
+
+    described = found.describe()
+    hashes = {name: file["sha256"] for name, file in described["files"].items()}
+    source = {"name": described["name"], "place": described["place"], "sha256": hashes}
+    return read("train"), lambda: read("test"), source
+
+
+def _synthetic(limit: int | None, seed: int) -> Source:
+    def test() -> Examples:
+        # Far behind what any training uses, and the same for every seed.
+        return synthetic_digits(min(limit or 10_000, 10_000), seed=0, start=10**9)
+
+    source = {"name": "synthetic digits", "seed": seed}
+    return synthetic_digits(limit or 60_000, seed), test, source
+
+
+def synthetic_digits(count: int, seed: int, start: int = 0) -> Examples:
+    """Return ``count`` digits of the generator, as bytes like MNIST's, and their labels."""
+    images, labels = synthetic.generate(count, seed=seed, start=start)
+    return np.rint(255 * images).astype(np.uint8), labels

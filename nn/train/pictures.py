@@ -1,7 +1,7 @@
 """Pictures of a training: learning curves, confusion matrix, most confident mistakes.
 
-matplotlib belongs to the extra ``plots`` and is imported when a picture is drawn. Its
-object-oriented interface is used throughout, so no display is needed and no global state changes.
+matplotlib belongs to the extra ``plots`` and is imported when a picture is drawn, by its
+object-oriented interface, which needs no display and changes no global state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nn.atomic import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours: distinct for colour-blind eyes, and the line styles differ too.
+# Okabe and Ito's colours, distinct for colour-blind readers; the line styles differ too.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
@@ -76,7 +76,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> 
 
 
 def confusion(matrix: NDArray[np.int64]) -> Figure:
-    """Draw a confusion matrix, shape (K, K); right answers are numbers, mistakes are shaded."""
+    """Draw a confusion matrix, shape (K, K); mistakes are shaded."""
     K = len(matrix)
     figure = _figure(5.6, 5.4)
     axes = figure.subplots()
@@ -104,7 +104,7 @@ def confident_mistakes(
     columns: int = 8,
     rows: int = 4,
 ) -> Figure:
-    """Draw the mistakes the network was surest of, as thumbnails.
+    """Draw the mistakes with the highest probabilities, as thumbnails.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The run record: what was trained, on what, where, and what came out."""
+"""Parts of the run record: versions, machine, memory, hashes; and how it is written."""
 
 from __future__ import annotations
 
@@ -51,6 +51,21 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def peak_memory() -> int | None:
+    """Return the most memory this process has held, in bytes; None where it is not known."""
+    if sys.platform == "win32":
+        return None
+    try:  # Linux's rusage begins with the peak of the parent process
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, IndexError, ValueError):
+        pass
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def digest(*arrays: NDArray[Any]) -> str:
     """Return the SHA-256 of arrays: shapes, dtypes and content, in order, as hexadecimal text."""
     sha = hashlib.sha256()
@@ -61,15 +76,13 @@ def digest(*arrays: NDArray[Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return ``value`` as strict JSON can hold it: NaN becomes null, a path its text."""
+    """Return ``value`` as strict JSON can hold it: NaN becomes null, a path a string."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return _plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, os.PathLike):
@@ -77,17 +90,13 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def to_json(value: Any) -> str:
-    """Return ``value`` as strict JSON text, two spaces to a level."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
-
-
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` to ``path`` as JSON, all of it or nothing.
+    """Write ``value`` to ``path`` as strict JSON, all of it or nothing.
 
     Raises
     ------
     OSError
         If it cannot be written; whatever stood at ``path`` before is still there.
     """
-    write_atomically(path, (to_json(value) + "\n").encode())
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())

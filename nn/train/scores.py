@@ -1,4 +1,4 @@
-"""How good a classifier is, in numbers: confusion, precision, recall, F1, intervals."""
+"""Scores of a classifier: confusion matrix, precision, recall, F1, intervals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 
 class ClassScores(NamedTuple):
-    """How one class was recognised; a share without examples is NaN.
+    """Scores of one class; a share of no examples is NaN.
 
-    ``precision`` is the share of right ones among those called this class, ``recall`` the share
-    of this class that was found, ``f1`` their harmonic mean; ``support`` counts its examples.
+    ``precision`` is the share of right ones among those predicted as this class, ``recall`` the
+    share of this class predicted as such, ``f1`` their harmonic mean, ``support`` the number of its
+    examples.
     """
 
     label: int
@@ -26,7 +27,7 @@ class ClassScores(NamedTuple):
 def confusion_matrix(
     labels: NDArray[Any], predicted: NDArray[Any], classes: int = 10
 ) -> NDArray[np.int64]:
-    """Count how often each class was taken for each.
+    """Count how often each class was predicted as each.
 
     Parameters
     ----------
@@ -69,19 +70,11 @@ def class_scores(confusion: NDArray[np.int64]) -> list[ClassScores]:
         return part / whole if whole else math.nan
 
     scores = []
-    for k in range(len(confusion)):
-        right = int(confusion[k, k])
-        called = int(confusion[:, k].sum())
-        support = int(confusion[k].sum())
-        scores.append(
-            ClassScores(
-                label=k,
-                precision=share(right, called),
-                recall=share(right, support),
-                f1=share(2 * right, called + support),
-                support=support,
-            )
-        )
+    for k, (row, column) in enumerate(zip(confusion, confusion.T, strict=True)):
+        right, support, predicted = int(row[k]), int(row.sum()), int(column.sum())
+        precision, recall = share(right, predicted), share(right, support)
+        f1 = share(2 * right, predicted + support)
+        scores.append(ClassScores(k, precision, recall, f1, support))
     return scores
 
 
@@ -101,24 +94,12 @@ def scores_table(confusion: NDArray[np.int64]) -> str:
     return "\n".join(lines)
 
 
-def wilson_interval(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (95 % with the default ``z``).
+def standard_error(share: float, total: int) -> float:
+    """Return the standard error of a share measured on ``total`` examples."""
+    return math.sqrt(max(share * (1 - share), 0.0) / total)
 
-    Unlike the textbook interval it stays in [0, 1] and is honest near 100 %.
-    Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
 
-    Raises
-    ------
-    ValueError
-        Unless ``0 <= right <= total`` and ``total > 0``.
-    """
-    if total <= 0 or not 0 <= right <= total:
-        raise ValueError(
-            f"wilson_interval: expected 0 <= right <= total and total > 0, received "
-            f"right = {right}, total = {total}. Count at least one example."
-        )
-    share = right / total
-    scale = 1 + z * z / total
-    centre = (share + z * z / (2 * total)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return max(0.0, centre - half), min(1.0, centre + half)
+def beats_chance(accuracy: float, labels: NDArray[Any]) -> bool:
+    """Return whether ``accuracy`` is 3 standard errors above that of the best constant answer."""
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return accuracy > chance + 3 * standard_error(chance, len(labels))

@@ -1,216 +1,94 @@
-"""A training run: epoch after epoch, the best one kept, able to stop and go on.
+"""A training run: one call of ``fit``, whose callbacks do the rest.
 
-The state of a run is a checkpoint beside its weights: an ordinary model file (weights, optimiser
-state) whose metadata also holds the settings and the course so far. With the randomness of an
-epoch a function of (seed, epoch), that is all a run needs to continue to the same bits.
+They reseed each epoch, average the weights, keep the best ones, write checkpoints and print the
+progress; Keras's own do most of it.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nn import runtime, saving
 from nn.augment import MixedBatches
-from nn.callbacks import WeightAveraging
+from nn.callbacks import (
+    Callback,
+    EarlyStopping,
+    LambdaCallback,
+    Logs,
+    ModelCheckpoint,
+    WeightAveraging,
+)
+from nn.callbacks.progress import CompilationNotice, ProgressLogger, figures
 from nn.train import recipes
+from nn.train.checkpoint import (
+    AVERAGE,
+    BEST,
+    CHECKPOINT,
+    Checkpoint,
+    RunHistory,
+    Uninterrupted,
+    beside,
+)
+from nn.train.config import ConfigError, Data, Settings
+from nn.train.scores import beats_chance
+from nn.utils import to_categorical
 
 if TYPE_CHECKING:
     from nn.models import Sequential
-    from nn.train.progress import EpochLines
-
-CHECKPOINT, BEST, AVERAGE = ".checkpoint.h5", ".best.checkpoint.h5", ".average.checkpoint.h5"
-"""Endings of the files of a run: its last state, its best weights, its averaged weights."""
+    from nn.reference import Array
 
 
 class DivergedError(ArithmeticError):
     """The loss of a training is no longer a finite number."""
 
 
-class SettingsError(ValueError):
-    """What a run was given does not fit together: a checkpoint of another training, say."""
-
-
-REFUSALS = (DivergedError, SettingsError)
-"""What a user may be told without a traceback."""
-
-
-@dataclass
-class Settings:
-    """Everything that decides the weights; the checkpoint and the run record hold it."""
-
-    data: str
-    recipe: str
-    preset: str
-    epochs: int
-    batch_size: int
-    optimizer: str
-    learning_rate: float
-    seed: int
-    validation_split: float
-    limit: int | None
-    teachers: dict[str, str] = field(default_factory=dict)  # names of files, their SHA-256
-
-
-@dataclass
-class Course:
-    """How far a run has come."""
-
-    history: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int = 0
-    best_accuracy: float = -1.0
-    best_loss: float = math.inf
-    top_accuracy: float = -1.0
-    seconds: float = 0.0
-
-    @property
-    def epochs_done(self) -> int:
-        """Number of finished epochs."""
-        return len(self.history.get("loss", ()))
-
-    def add(self, logs: dict[str, float], seconds: float, tolerance: float = 0.0) -> bool:
-        """Append an epoch; return whether it is to be kept rather than the one kept before.
-
-        It is if it did better on the validation images, or, of two that are less than ``tolerance``
-        below the best accuracy seen, because it came later.
-        """
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(float(value))
-        self.seconds += seconds
-        accuracy, loss = float(logs["val_accuracy"]), float(logs["val_loss"])
-        self.top_accuracy = max(self.top_accuracy, accuracy)
-        better = (accuracy, -loss) > (self.best_accuracy, -self.best_loss)
-        if better or accuracy > self.top_accuracy - tolerance:
-            self.best_epoch, self.best_accuracy, self.best_loss = self.epochs_done, accuracy, loss
-            return True
-        return False
-
-
-@dataclass
-class Data:
-    """The images of a run: pairs of images (N, 28, 28) uint8, ink 255, and labels (N,).
-
-    ``test`` opens the test images; it is called once, when everything is decided. ``folder`` is
-    where the user keeps data, for recipes that need more of it.
-    """
-
-    train: tuple[NDArray[np.uint8], NDArray[Any]]
-    validation: tuple[NDArray[np.uint8], NDArray[Any]]
-    test: Callable[[], tuple[NDArray[np.uint8], NDArray[Any]]]
-    source: dict[str, Any]
-    folder: str | None = None
-
-
-def standard_error(accuracy: float, images: int) -> float:
-    """Return the standard error of an accuracy measured on so many images."""
-    return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / images)
-
-
-def beside(output: Path, ending: str) -> Path:
-    """Return the file beside ``output`` that has its name and another ending."""
-    return output.with_name(output.stem + ending)
-
-
-def without_folders(described: Any) -> Any:
-    """Return a description of data without the folders it lay in: those are nobody's business."""
-    if not isinstance(described, dict):
-        return described
-    return {
-        key: Path(value).name if key == "path" else without_folders(value)
-        for key, value in described.items()
-    }
-
-
-def beats_chance(accuracy: float, labels: NDArray[Any]) -> bool:
-    """Return whether ``accuracy`` is 3 standard deviations above the best constant answer."""
-    chance = float(np.bincount(labels).max()) / len(labels)
-    return accuracy > chance + 3 * math.sqrt(chance * (1 - chance) / len(labels))
-
-
-def read_checkpoint(path: Path) -> tuple[Sequential, dict[str, Any]]:
-    """Return the model of a checkpoint, and its state.
-
-    Raises
-    ------
-    SettingsError
-        If ``path`` is a model without a training's state.
-    nn.saving.FormatError
-        If it is no model.
-    OSError
-        If it cannot be read.
-    """
-    saved = saving.load_model(path)
-    state = saved.metadata.get("checkpoint")
-    if not isinstance(state, dict):
-        raise SettingsError(
-            f"checkpoint: expected a file that a training wrote to be resumed, received {path}, a "
-            f"model without a training's state. Give the file that ends in {CHECKPOINT}, or start "
-            "anew without --resume."
-        )
-    return saved, state
-
-
 class Run:
-    """A network on its way through its epochs.
+    """The training of one network.
 
     Parameters
     ----------
     settings : Settings
     data : Data
     output : Path, optional
-        Where the weights will go; the checkpoint gets a name beside it. None: write nothing.
-    progress : EpochLines
-        Whom to tell.
+        Where the weights will go; the checkpoints get names beside it. None: write nothing.
     teachers : sequence of Sequential
         Better networks, whose probabilities are part of the targets.
+    quiet : bool
+        Print nothing.
+
+    Attributes
+    ----------
+    model : Sequential
+        Has the best weights after ``train``.
+    history : RunHistory
+    source : dict
+        Description of the data, for the run record.
+    trained_on : str
+        Names of the data.
 
     Raises
     ------
-    SettingsError
-        If there are teachers and the recipe has no batches for a network that is taught.
+    ConfigError
+        If there are teachers and the recipe trains without variations.
     """
 
     def __init__(
         self,
         settings: Settings,
         data: Data,
-        output: Path | None,
-        progress: EpochLines,
+        output: Path | None = None,
         teachers: Sequence[Sequential] = (),
+        quiet: bool = False,
     ) -> None:
         recipe = recipes.RECIPES[settings.recipe]
-        self.recipe = recipe
-        self.settings = settings
-        self.data = data
-        self.output = output
-        self.progress = progress
-        make: Callable[..., Any] | None = recipe.taught if teachers else recipe.batches
-        if make is None:
-            raise SettingsError(
-                f"--teacher: expected a recipe of many variations, received {settings.recipe}, "
-                "which shows the same images each epoch. Add --recipe strong."
-            )
-        self.batches: Any = make(*data.train, settings.batch_size, settings.seed, data.folder)
-        if isinstance(self.batches, MixedBatches):
-            self.batches.epochs = settings.epochs  # the next epoch's examples are made beside this
-        if teachers:
-            told = [recipes.Teacher.of(teacher) for teacher in teachers]
-            self.batches = recipes.Distilled(self.batches, told)
-        progress.images = getattr(self.batches, "samples", len(data.train[1]))
-        self.source = dict(data.source)
-        self.trained_on = str(data.source["name"])
-        if hasattr(self.batches, "describe"):
-            described = without_folders(self.batches.describe())
-            self.source["sources"] = described
-            if "beside" in described:
-                self.trained_on += ", " + described["beside"]
+        self.settings, self.recipe, self.data = settings, recipe, data
+        self.output, self.quiet = output, quiet
+        self.batches: Any = _batches(settings, data, teachers)
+        self.source, self.trained_on = _description(data, self.batches)
         self.model = recipes.build(
             settings.preset, settings.seed, recipe.dropout.get(settings.preset, 1.0)
         )
@@ -220,151 +98,217 @@ class Run:
             loss=recipe.loss,
             metrics=["accuracy"],
         )
+        self.history = RunHistory(len(data.validation[1]), recipe.tolerance)
+        self.best = EarlyStopping("best_epoch", mode="max", restore_best_weights=True)
         self.averaging = WeightAveraging(recipe.averaging) if recipe.averaging else None
-        images, labels = data.validation
-        self.validation = recipes.to_network(images), recipes.one_hot(labels)
-        self.course = Course()
-        self.best_weights = self.model.get_weights()
-        self._better = False
+        self._best_weights: list[Array] = []  # of a resumed run
 
-    def resume(self, path: Path, saved: Sequential, state: dict[str, Any]) -> None:
-        """Go back to where the checkpoint at ``path``, as `read_checkpoint` gave it, was written.
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go back to the state in which a checkpoint was written.
 
         Raises
         ------
-        SettingsError
+        ConfigError
             If it is of other data, another network or another optimiser.
         """
-        model, ours, theirs = self.model, self.model.optimizer, saved.optimizer
+        model, saved, state = self.model, checkpoint.model, checkpoint.state
         if state["source"] != self.source:
-            raise SettingsError(
+            raise ConfigError(
                 f"--resume: expected the data the training began with ({state['source']}), "
                 f"received {self.source}. Give the same --data-dir and --limit."
             )
+        weights = saved.get_weights()
         if (
-            theirs is None
-            or type(ours) is not type(theirs)
-            or set(ours.slots) != set(theirs.slots)
-            or model.parameters.shape != saved.parameters.shape
+            not saved.compiled
+            or type(model.optimizer) is not type(saved.optimizer)
+            or not saved.optimizer.fits(model.trainable_weights)
+            or [w.shape for w in model.weights] != [w.shape for w in weights]
         ):
-            raise SettingsError(
+            kind = type(saved.optimizer).__name__ if saved.compiled else "no optimiser"
+            raise ConfigError(
                 f"--resume: expected {model.count_params():,} parameters and the state of "
-                f"{type(ours).__name__}, received {saved.count_params():,} and "
-                f"{type(theirs).__name__} in {path}. Start anew without --resume."
+                f"{type(model.optimizer).__name__}, received {saved.count_params():,} and "
+                f"{kind} in {checkpoint.path}. Start anew without --resume."
             )
-        model.set_weights(saved.get_weights())
-        ours.restore(theirs.slots, theirs.iterations)
-        self.course = Course(**state["course"])
-
-        def other(ending: str) -> Sequential:
-            return saving.load_model(path.with_name(path.name.removesuffix(CHECKPOINT) + ending))
-
-        self.best_weights = other(BEST).get_weights()
+        model.set_weights(weights)
+        model.optimizer.restore(saved.optimizer.slots, saved.optimizer.iterations)
+        course = state["course"]
+        for name in ("history", "best_epoch", "seconds"):
+            setattr(self.history, name, course[name])
+        self._best_weights = checkpoint.weights(BEST)
         if self.averaging is not None:
-            raw = [w.copy() for w in self._live()]
-            model.set_weights(other(AVERAGE).get_weights())
-            average = [w.copy() for w in self._live()]
+            average = {"average": checkpoint.weights(AVERAGE), "raw": weights}
             self.averaging.set_model(model)
-            self.averaging.restore({**state["averaging"], "average": average, "raw": raw})
+            self.averaging.restore({**state["averaging"], **average})
 
-    def release(self) -> None:
-        """Let go of what only the training needs: the batches."""
-        self.batches = None
-
-    def epochs(self, patience: int | None = None) -> Iterator[dict[str, float]]:
+    def train(self, patience: int | None = None) -> None:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
-
-        Yields
-        ------
-        dict
-            The figures of each epoch: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
 
         Raises
         ------
         DivergedError
             If the loss is no longer finite; the checkpoint is that of the epoch before.
         OSError
-            If the checkpoint cannot be written; the one before is still there.
+            If a checkpoint cannot be written; the one before is still there.
         """
-        while self.course.epochs_done < self.settings.epochs:
-            since_best = self.course.epochs_done - self.course.best_epoch
-            if patience and since_best >= patience:
-                self.progress.say(f"Stopped: no better epoch in the last {patience}.")
-                return
-            yield self._epoch()
+        images, labels = self.data.validation
+        epochs = self.settings.epochs
+        self.best.patience = patience or epochs
+        try:
+            self.model.fit(
+                self.batches,
+                epochs=epochs,
+                initial_epoch=self.history.epochs_done,
+                validation_data=(
+                    recipes.to_network(images),
+                    to_categorical(labels, recipes.CLASSES),
+                ),
+                callbacks=self._callbacks(),
+                verbose=0,
+            )
+        finally:
+            self.batches = None  # the memory is needed for the next network
+            best_weights = self.best.best_weights or self._best_weights
+            if best_weights:
+                self.model.set_weights(best_weights)
+        if self.model.stop_training and self.history.epochs_done < epochs and not self.quiet:
+            print(f"Stopped: no better epoch in the last {patience}.", flush=True)
 
-    def _epoch(self) -> dict[str, float]:
-        epoch = self.course.epochs_done
-        began = time.monotonic()
-        self.batches.begin_epoch(epoch)
-        recipes.reseed(self.model, self.settings.seed, epoch)
-        fitted = self.model.fit(
-            self.batches,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            callbacks=[*([self.averaging] if self.averaging else ()), self.progress],
-            verbose=0,
-        )
-        logs = {name: float(values[-1]) for name, values in fitted.history.items()}
-        loss, accuracy = self.model.evaluate(*self.validation, verbose=0)
-        logs |= {"val_loss": float(loss), "val_accuracy": float(accuracy)}
+    def _callbacks(self) -> list[Callback]:
+        kept = [
+            self.history,
+            self.best,
+            LambdaCallback(on_train_begin=self._continue),
+            *self._checkpoints(),
+        ]
+        calls: list[Callback] = [recipes.Reseed(self.batches, self.settings.seed)]
+        if self.averaging is not None:
+            calls.append(self.averaging)
+        calls += [
+            LambdaCallback(on_epoch_end=self._refuse_divergence),
+            Uninterrupted(kept, self.model),
+        ]
+        if not self.quiet:
+            progress = ProgressLogger(line=self._line)
+            calls += [progress, CompilationNotice(progress.say)]
+        return calls
+
+    def _checkpoints(self) -> list[Callback]:
+        """Return the callbacks that write files: the state last, for it refers to the others."""
+        if self.output is None:
+            return []
+        best, average, last = (beside(self.output, end) for end in (BEST, AVERAGE, CHECKPOINT))
+        done = self.history.best_epoch
+        return [
+            ModelCheckpoint(
+                _template(best), "best_epoch", mode="max", save_best_only=True,
+                initial_value_threshold=done,
+            ),
+            *([ModelCheckpoint(_template(average))] if self.averaging else []),
+            LambdaCallback(on_epoch_end=lambda epoch, logs: self._save_checkpoint(last)),
+        ]  # fmt: skip
+
+    def _continue(self, logs: Logs | None) -> None:
+        """Let early stopping continue where a resumed run was interrupted."""
+        if self.history.best_epoch:
+            self.best.best, self.best.best_weights = self.history.best_epoch, self._best_weights
+            self.best.wait = self.history.epochs_done - self.history.best_epoch
+            self.model.stop_training = self.best.wait >= self.best.patience
+
+    def _refuse_divergence(self, epoch: int, logs: Logs) -> None:
         if not (math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])):
+            rate = self.settings.learning_rate
             raise DivergedError(
                 f"loss: expected a finite number, received {logs['loss']} in epoch {epoch + 1}: "
-                f"the training diverged. Give a learning rate below "
-                f"{self.settings.learning_rate:g}, say --lr {self.settings.learning_rate / 10:g}."
+                f"the training diverged. Give a learning rate below {rate:g}, say "
+                f"--lr {rate / 10:g}."
             )
-        seconds = time.monotonic() - began
-        with runtime.uninterrupted():
-            tolerance = self.recipe.tolerance * standard_error(accuracy, len(self.validation[1]))
-            better = self._better = self.course.add(logs, seconds, tolerance)
-            if better:
-                self.best_weights = self.model.get_weights()
-            self.save_checkpoint()
-        self.progress.epoch_done(epoch + 1, logs, seconds, "kept" if better else "")
+
+    def _save_checkpoint(self, path: Path) -> None:
+        """Write the raw weights, the optimiser's state and the state of the run."""
+        state: dict[str, Any] = {
+            "settings": asdict(self.settings),
+            "course": {
+                "history": self.history.history,
+                "best_epoch": self.history.best_epoch,
+                "seconds": self.history.seconds,
+            },
+            "source": self.source,
+        }
+        if self.averaging is not None:
+            state["averaging"] = {"steps": self.averaging.steps}
+        self.model.metadata = {"checkpoint": state}
+        try:
+            with self.averaging.raw_weights() if self.averaging else nullcontext():
+                self.model.save(path)
+        finally:
+            self.model.metadata = {}
+
+    def _line(self, epoch: int, logs: Logs) -> str:
+        """Return the text to print after ``epoch`` (from 0)."""
+        history = self.history
+        shown = {name: logs[name] for name in history.history}
+        epochs, samples = history.params["epochs"], history.params["samples"]
+        text = epoch_line(epoch + 1, epochs, samples, history.last_seconds, shown)
+        if history.best_epoch == epoch + 1:
+            text += "  kept"
         if epoch == 0 and not beats_chance(logs["val_accuracy"], self.data.validation[1]):
-            self.progress.say(
-                "After an epoch the network does not beat chance: "
+            text += (
+                "\nAfter an epoch the network does not beat chance: "
                 f"{100 * logs['val_accuracy']:.1f} % right on the validation images. Try more "
                 f"images, more epochs or another rate than --lr {self.settings.learning_rate:g}."
             )
-        return logs
+        return text
 
-    def save_checkpoint(self) -> None:
-        """Write the state after an epoch; the model must not have gone on since.
 
-        Raises
-        ------
-        OSError
-            If a file cannot be written; the ones before are still there.
-        """
-        if self.output is None:
-            return
-        state: dict[str, Any] = {
-            "settings": asdict(self.settings),
-            "course": asdict(self.course),
-            "source": self.source,
-        }
-        before, live = self.model.metadata, self._live()
-        shown = [w.copy() for w in live]
-        try:
-            # The best and the averaged weights first: the state speaks of them.
-            if self._better:
-                saving.save_model(self.model, beside(self.output, BEST))
-            if self.averaging is not None:
-                saving.save_model(self.model, beside(self.output, AVERAGE))
-                averaging = self.averaging.state()
-                state["averaging"] = {"steps": averaging["steps"]}
-                for w, raw in zip(live, averaging["raw"], strict=True):
-                    w[...] = raw
-            self.model.metadata = {**before, "checkpoint": state}
-            saving.save_model(self.model, beside(self.output, CHECKPOINT))
-        finally:
-            self.model.metadata = before
-            for w, value in zip(live, shown, strict=True):
-                w[...] = value
+def _template(path: Path) -> str:
+    """Return ``path`` for ``ModelCheckpoint``, which takes braces for names of figures."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
-    def _live(self) -> list[NDArray[Any]]:
-        """Return the arrays the model computes with, as `WeightAveraging` orders them."""
-        states = [w for layer in self.model.layers for w in layer.state.values()]
-        return [self.model.parameters, *states]
+
+def epoch_line(epoch: int, epochs: int, samples: int, seconds: float, logs: Logs) -> str:
+    """Return the figures of ``epoch`` (from 1), which took ``seconds`` for ``samples`` images."""
+    parts = [
+        f"epoch {epoch:>{len(str(epochs))}}/{epochs}",
+        *(text.replace("validation accuracy", "accuracy") for text in figures(logs)),
+        f"{seconds:.1f} s",
+        f"{samples / max(seconds, 1e-9):,.0f} images/s",
+    ]
+    return "  ".join(parts)
+
+
+def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> Any:
+    """Return the training data, a data set for ``fit``."""
+    recipe = recipes.RECIPES[settings.recipe]
+    make: Callable[..., Any] | None = recipe.taught if teachers else recipe.batches
+    if make is None:
+        raise ConfigError(
+            f"--teacher: expected a recipe of many variations, received {settings.recipe}, "
+            "which shows the same images each epoch. Add --recipe strong."
+        )
+    batches = make(*data.train, settings.batch_size, settings.seed, data.folder)
+    if isinstance(batches, MixedBatches):
+        batches.epochs = settings.epochs  # prepares the next epoch during this one
+    if teachers:
+        return recipes.Distilled(batches, [recipes.Teacher.of(teacher) for teacher in teachers])
+    return batches
+
+
+def _description(data: Data, batches: Any) -> tuple[dict[str, Any], str]:
+    """Return the description of all training data, and their names."""
+    source, names = dict(data.source), str(data.source["name"])
+    if hasattr(batches, "describe"):
+        source["sources"] = _without_folders(batches.describe())
+        if "beside" in source["sources"]:
+            names += ", " + source["sources"]["beside"]
+    return source, names
+
+
+def _without_folders(described: Any) -> Any:
+    """Return a description with file names instead of paths: a record names no folders."""
+    if not isinstance(described, dict):
+        return described
+    return {
+        key: Path(value).name if key == "path" else _without_folders(value)
+        for key, value in described.items()
+    }

@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from console_helpers import TWO, Window, display, real_weights  # noqa: E402
 
-from nn.console.ink import smoothed  # noqa: E402
+from nn.console.views.raster import smoothed  # noqa: E402
 from nn.recognise.reader import load  # noqa: E402
 
 START = """
@@ -58,7 +58,7 @@ def answers(window: Window, rounds: int) -> NDArray[np.float64]:
     The answer is there with the bars, or with the feature maps where the inside panel is open;
     (N, 2): by the clock, processor time.
     """
-    app, paper, root = window.app, window.app.paper, window.root
+    app, paper, root = window.app, window.app.canvas, window.root
     times: list[tuple[float, float]] = []
     asked: list[tuple[float, float]] = []
     view, name = (app.panel("inside"), "refresh") if app.panel("inside") else (app, "show")

@@ -1,51 +1,29 @@
-"""How the network is trained: architectures (``presets``) and training recipes, one block each.
+"""How the network is trained: architectures (``presets``) and training recipes.
 
 ``original`` is the recipe of the program this project rebuilds. A recipe is plain data and small
-functions; `train.py` resolves the command line against it and runs it.
+functions; `train.py` fills in what the command line leaves open from it.
 """
 
-from nn.train.recipes.base import LEARNING_RATES, Recipe, constant, make_optimizer
-from nn.train.recipes.data import (
-    AUGMENTATION,
-    DROPOUT,
-    INITIALISATION,
-    SHUFFLING,
-    Batches,
-    generator,
-    one_hot,
-    plain_batches,
-    reseed,
-    to_network,
-)
+from nn.train.recipes.base import Recipe, make_optimizer
+from nn.train.recipes.data import Batches, Reseed, to_network
 from nn.train.recipes.distil import Distilled, Teacher
-from nn.train.recipes.presets import CLASSES, PRESETS, build, large_layers, original_layers
+from nn.train.recipes.presets import CLASSES, PRESETS, build
 from nn.train.recipes.strong import RECORD, STRONG
 
 __all__ = [
-    "AUGMENTATION",
     "CLASSES",
-    "DROPOUT",
-    "INITIALISATION",
-    "LEARNING_RATES",
     "ORIGINAL",
     "PRESETS",
     "RECIPES",
     "RECORD",
-    "SHUFFLING",
     "STRONG",
     "Batches",
     "Distilled",
     "Recipe",
+    "Reseed",
     "Teacher",
     "build",
-    "constant",
-    "generator",
-    "large_layers",
     "make_optimizer",
-    "one_hot",
-    "original_layers",
-    "plain_batches",
-    "reseed",
     "to_network",
 ]
 

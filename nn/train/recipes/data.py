@@ -1,8 +1,8 @@
-"""Training examples in batches, and where all randomness of a training comes from.
+"""Training examples in batches, and the source of all randomness of a training.
 
-All randomness of an epoch is a function of (seed, epoch): the order of the examples here, the
-dropout masks in `reseed`. So a training that is interrupted and resumed computes the same bits as
-one that is not, without any generator's state being saved.
+The randomness of an epoch is a function of (seed, epoch): the order of the examples and the dropout
+masks. So a training that is interrupted and resumed computes the same bits as one that is not, and
+no generator's state is saved.
 """
 
 from __future__ import annotations
@@ -12,27 +12,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.models import Sequential
+from nn.batches import ArrayBatches
+from nn.callbacks import Callback, Logs
 from nn.train.recipes.presets import CLASSES
+from nn.utils import to_categorical
 
 # The uses of a seed: the second entry of the seed sequence, so that no two share a stream.
-INITIALISATION, SHUFFLING, DROPOUT, AUGMENTATION = range(4)
+SHUFFLING, DROPOUT = 1, 2
 
 
 def generator(seed: int, use: int, *key: int) -> np.random.Generator:
-    """Return the generator of one use of ``seed``; ``key`` tells the epoch, the layer, ….
-
-    ``use`` is one of ``INITIALISATION``, ``SHUFFLING``, ``DROPOUT``, ``AUGMENTATION``.
-    """
+    """Return the generator of one use of ``seed``; ``key`` is the epoch, the layer, …."""
     return np.random.default_rng([seed, use, *key])
 
 
-def reseed(model: Sequential, seed: int, epoch: int) -> None:
-    """Set every layer's generator to what it is at the start of ``epoch`` (counted from 0)."""
-    for index, layer in enumerate(model.layers):
-        rng = getattr(layer, "rng", None)
-        if isinstance(rng, np.random.Generator):
-            rng.bit_generator.state = generator(seed, DROPOUT, epoch, index).bit_generator.state
+class Reseed(Callback):
+    """Makes the batches and the dropout masks of an epoch a function of (seed, epoch).
+
+    Parameters
+    ----------
+    batches : Batches, MixedBatches or Distilled
+        The data set given to ``fit``.
+    seed : int
+    """
+
+    def __init__(self, batches: Any, seed: int) -> None:
+        self.batches, self.seed = batches, seed
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.batches.begin_epoch(epoch)
+        for index, layer in enumerate(self.model.layers):
+            rng = getattr(layer, "rng", None)
+            if isinstance(rng, np.random.Generator):
+                fresh = generator(self.seed, DROPOUT, epoch, index)
+                rng.bit_generator.state = fresh.bit_generator.state
 
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -41,16 +54,11 @@ def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return x
 
 
-def one_hot(labels: NDArray[Any]) -> NDArray[np.float32]:
-    """Return labels (N,) as targets (N, 10)."""
-    targets: NDArray[np.float32] = np.eye(CLASSES, dtype=np.float32)[labels]
-    return targets
-
-
-class Batches:
-    """Training examples in batches, newly shuffled each epoch; a dataset object for ``fit``.
+class Batches(ArrayBatches):
+    """Training examples in batches, newly shuffled each epoch; a data set for ``fit``.
 
     Images stay bytes and become float32 a batch at a time: 60,000 of them hold 47 MB, not 188.
+    ``batches[i]`` is (images (n, 28, 28, 1) in [0, 1], targets (n, 10)), both float32.
 
     Parameters
     ----------
@@ -61,38 +69,26 @@ class Batches:
         Examples a step; the last batch of an epoch may be smaller.
     seed : int
         Decides the order, together with the epoch.
+    data_dir : str, optional
+        Not needed; other recipes' batches look for more data there.
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], labels: NDArray[Any], batch_size: int, seed: int
+        self,
+        images: NDArray[np.uint8],
+        labels: NDArray[Any],
+        batch_size: int,
+        seed: int,
+        data_dir: str | None = None,
     ) -> None:
-        self.images = images
-        self.labels = labels
-        self.batch_size = batch_size
+        super().__init__(images, labels, batch_size)
         self.seed = seed
         self.begin_epoch(0)
 
     def begin_epoch(self, epoch: int) -> None:
         """Shuffle for ``epoch``, counted from 0."""
-        self.epoch = epoch
-        self.order = generator(self.seed, SHUFFLING, epoch).permutation(len(self.labels))
-
-    def __len__(self) -> int:
-        """Return the number of batches in an epoch."""
-        return -(-len(self.labels) // self.batch_size)
+        self.order = generator(self.seed, SHUFFLING, epoch).permutation(self.samples)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return batch ``index``: images (n, 28, 28, 1) in [0, 1] and targets (n, 10)."""
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return to_network(self.images[chosen]), one_hot(self.labels[chosen])
-
-
-def plain_batches(
-    images: NDArray[np.uint8],
-    labels: NDArray[Any],
-    batch_size: int,
-    seed: int,
-    data_dir: str | None = None,
-) -> Batches:
-    """Return the training images as they are, shuffled; ``data_dir`` is not needed for that."""
-    return Batches(images, labels, batch_size, seed)
+        images, labels = super().__getitem__(index)
+        return to_network(images), to_categorical(labels, CLASSES)

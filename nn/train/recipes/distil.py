@@ -1,9 +1,9 @@
-"""Learning from a larger network: its probabilities as targets, beside the labels.
+"""Distillation: the probabilities of a larger network as targets, beside the labels.
 
-A label says "4"; a good network says "4, and a little like a 9", which tells a small network more
-an example (Hinton, Vinyals and Dean 2015). Asking the teacher about every distorted image of every
-epoch would cost more than the training, so the epochs go round a fixed number of variations of
-the data, and the teacher is asked once about each.
+A label says "4"; the probabilities of a good network also say how much the image resembles a 9,
+which teaches a small network more an example (Hinton, Vinyals and Dean 2015). Predicting every
+distorted image of every epoch would cost more than the training, so the epochs cycle through a
+fixed number of variations of the data, and the teacher predicts each variation once.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.augment import MixedBatches
-from nn.ensemble import Ensemble
 from nn.models import Sequential
+from nn.saving import Ensemble
 
 VARIATIONS = 64
-"""Different epochs of data; later ones show the same images in another order.
+"""Different epochs of data; later ones repeat them in another order.
 
-With a fifth of them a student of 60 epochs agreed with its teacher a third better about what it had
-been shown than about new distortions of the same images (docs/recipe.md).
+With a fifth of them a student of 60 epochs agreed with its teacher a third better on the images it
+was trained on than on new distortions of them (docs/recipe.md).
 """
 
 SHARE = 0.8
-"""How much the teacher's word counts in a target; the label has the rest."""
+"""Weight of the teacher's probabilities in a target; the label has the rest."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network to learn from, and what it knows.
+    """A network to learn from, and the sources it was trained on.
 
     Attributes
     ----------
     model : Sequential or Ensemble
-        Takes the same images and gives probabilities (n, 10).
+        Predicts probabilities (n, 10) for images (n, 28, 28, 1).
     knows : str, optional
-        What it was trained on. About a named source of examples that is not part of it the
-        teacher would guess. None: it may be asked about everything.
+        Names of the sources it was trained on; it is not used for other named sources. None: it is
+        used for all.
     """
 
     model: Sequential | Ensemble
@@ -48,41 +48,41 @@ class Teacher:
 
     @classmethod
     def of(cls, model: Sequential | Ensemble) -> Teacher:
-        """Return a model of `train.py` as a teacher of what its file says it was trained on."""
+        """Return a model of `train.py` as a teacher for the sources in its metadata."""
         knows = model.metadata.get("trained_on")
         return cls(model, knows if isinstance(knows, str) else None)
 
-    def answer(self, x: NDArray[np.float32], turn: int) -> NDArray[np.float32]:
-        """Return what it makes of images (n, 28, 28, 1): probabilities (n, 10).
+    def predict(self, x: NDArray[np.float32], variation: int) -> NDArray[np.float32]:
+        """Return probabilities (n, 10) for images (n, 28, 28, 1).
 
-        Of an ensemble one network answers, whose ``turn`` it is: over many variations they are
-        averaged by whoever learns from them, for the price of one.
+        The members of an ensemble take the variations in turn: over many variations the student
+        learns their average at the cost of one prediction.
         """
         members = getattr(self.model, "members", [self.model])
-        told: NDArray[np.float32] = members[turn % len(members)].predict(x)
-        return told
+        probabilities: NDArray[np.float32] = members[variation % len(members)].predict(x)
+        return probabilities
 
     def has_seen(self, name: str | None) -> bool:
-        """Return whether the source called ``name`` was part of its training."""
+        """Return whether the source ``name`` was part of its training."""
         return self.knows is None or not name or name in self.knows
 
 
 class Distilled:
-    """Batches whose targets are partly a teacher's probabilities; a dataset object for ``fit``.
+    """Batches whose targets are partly a teacher's probabilities; a data set for ``fit``.
 
-    Of several teachers each source of examples has the one that has seen it and fewest others: who
-    was trained on MNIST alone knows it better than who had to learn all kinds of pens as well. A
-    source that no teacher has seen keeps its labels.
+    Each source of examples has the teacher that was trained on it and on the fewest others: one
+    trained on MNIST alone is better at it than one trained on other pens as well. A source that no
+    teacher was trained on keeps its labels.
 
     Parameters
     ----------
     batches : MixedBatches
-        It is made to go round ``variations`` epochs of data.
+        Its ``variations`` is set.
     teachers : sequence of Teacher
     share : float
         In [0, 1]: ``target = (1 - share) * label + share * teacher``.
     variations : int
-        Different epochs before they come again.
+        Different epochs of data before they repeat.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class Distilled:
         self.batches, self.teachers, self.share = batches, list(teachers), share
         self.batch_size = batches.batch_size
         batches.variations = variations
-        self._told: dict[int, NDArray[np.float32]] = {}
+        self._predicted: dict[int, NDArray[np.float32]] = {}  # by variation; NaN: not yet
         names = [source.name for source in batches.sources]
         seen = [[teacher.has_seen(name) for name in names] for teacher in self.teachers]
-        self._choice = np.full(len(names), -1)  # the number of each source's teacher
+        self._choice = np.full(len(names), -1)  # of each source, the number of its teacher
         for number in sorted(range(len(seen)), key=lambda i: (-sum(seen[i]), -i)):
             self._choice[seen[number]] = number
 
@@ -126,22 +126,21 @@ class Distilled:
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return batch ``index`` as (x, targets)."""
         x, y = self.batches[index]
-        places = self.batches.places(index)
-        turn = self.batches.variation
-        told = self._told.get(turn)
-        if told is None:
-            told = np.full((self.samples, y.shape[1]), np.nan, np.float32)
-            self._told[turn] = told
-        if np.isnan(told[places, 0]).any():
-            told[places] = y
+        places, variation = self.batches.places(index), self.batches.variation
+        if variation not in self._predicted:
+            unknown = np.full((self.samples, y.shape[1]), np.nan, np.float32)
+            self._predicted[variation] = unknown
+        soft = self._predicted[variation]
+        if np.isnan(soft[places, 0]).any():
+            soft[places] = y
             choice = self._choice[self.batches.owners(index)]
             for number in np.unique(choice[choice >= 0]):
-                asked = choice == number
-                told[places[asked]] = self.teachers[number].answer(x[asked], turn)
-        return x, (1 - self.share) * y + self.share * told[places]
+                chosen = choice == number
+                soft[places[chosen]] = self.teachers[number].predict(x[chosen], variation)
+        return x, (1 - self.share) * y + self.share * soft[places]
 
     def describe(self) -> dict[str, Any]:
-        """Return what the batches say of themselves, and the teacher's part."""
+        """Return the description of the batches, and the teacher's part."""
         known: dict[str, Any] = getattr(self.batches, "describe", dict)()
         names = zip(self.batches.sources, self._choice, strict=True)
         alone = sorted({source.name for source, teacher in names if teacher < 0})

@@ -1,4 +1,4 @@
-"""The networks that `train.py` can build: one function a preset."""
+"""The networks of `train.py`: one function a preset."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def original_layers() -> list[Layer]:
 
 
 def large_layers() -> list[Layer]:
-    """Return a network for the record: some 480,000 parameters, four times the arithmetic.
+    """Return four convolutions and two poolings: 484,000 parameters.
 
-    Four convolutions. The first sees the whole image and is pooled at once, so that the deep part
-    works on small maps.
+    Four times the arithmetic of the original; the first convolution is pooled at once, so that the
+    others work on small maps.
     """
     row = [
         *_convolution(32, 5), layers.MaxPooling2D((2, 2)),
@@ -69,7 +69,7 @@ def strided_layers() -> list[Layer]:
 def _convolution(filters: int, size: int, step: int = 1) -> list[Layer]:
     """Return a convolution, normalised before its ReLU (Ioffe and Szegedy 2015)."""
     return [
-        # The normalisation brings its own bias.
+        # beta of the normalisation is the bias
         layers.Conv2D(filters, (size, size), strides=(step, step), use_bias=False),
         layers.BatchNormalization(momentum=0.9),
         layers.Activation("relu"),
@@ -77,7 +77,7 @@ def _convolution(filters: int, size: int, step: int = 1) -> list[Layer]:
 
 
 def _classifier(convolutions: list[Layer], dropout: float, hidden: int = 0) -> list[Layer]:
-    """Return a whole network: dropout, a hidden layer of units where asked for, and the classes."""
+    """Return a whole network: convolutions, dropout, perhaps a hidden layer, and the classes."""
     row = [layers.Input((28, 28, 1)), *convolutions, layers.Flatten(), layers.Dropout(dropout)]
     if hidden:
         row += [layers.Dense(hidden, activation="relu"), layers.Dropout(dropout)]
@@ -103,10 +103,7 @@ def build(preset: str, seed: int, dropout: float = 1.0) -> Sequential:
         If ``preset`` is none of ``PRESETS``.
     """
     if preset not in PRESETS:
-        raise ValueError(
-            f"preset: expected one of {', '.join(PRESETS)}, received {preset!r}. "
-            "Choose one of those."
-        )
+        raise ValueError(f"preset: expected one of {', '.join(PRESETS)}, received {preset!r}.")
     row = PRESETS[preset]()
     for layer in row:
         if isinstance(layer, layers.Dropout):

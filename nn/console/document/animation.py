@@ -1,0 +1,105 @@
+"""The way from the sheet to 28 × 28 as a camera that moves over the drawing. No Tk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nn.console.document.drawing import Box
+from nn.drawing import STROKE_WIDTH
+
+SIDE = 28
+STAGE_SECONDS = 0.9
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Three places of the camera and what to mark there.
+
+    Parameters
+    ----------
+    cameras : (sheet, box centred, mass centred)
+        Squares of the drawing that fill the view, in the drawing's units.
+    box : Box
+        The tight box of the ink.
+    mass : (x, y)
+        The centre of mass in the drawing's units.
+    """
+
+    cameras: tuple[Box, Box, Box]
+    box: Box
+    mass: tuple[float, float]
+
+    @property
+    def seconds(self) -> float:
+        """Length of the film: a still, two moves with stills, and the pixels."""
+        return 4 * STAGE_SECONDS
+
+    def camera(self, time: float) -> Box:
+        """Return the square to show at a time in seconds."""
+        first = eased((time - 0.6 * STAGE_SECONDS) / STAGE_SECONDS)
+        second = eased((time - 2.0 * STAGE_SECONDS) / STAGE_SECONDS)
+        a, b, c = self.cameras
+        if second > 0:
+            return _between(b, c, second)
+        return _between(a, b, first)
+
+    def stage(self, time: float) -> int:
+        """Return which of the three steps is being shown."""
+        if time < 0.6 * STAGE_SECONDS:
+            return 0
+        return 1 if time < 2.0 * STAGE_SECONDS else 2
+
+    def pixels(self, time: float) -> float:
+        """Return how far the ink has turned into pixels, in [0, 1]."""
+        return eased((time - 3.1 * STAGE_SECONDS) / (0.6 * STAGE_SECONDS))
+
+
+def journey(steps: Any, page: Box) -> Journey:
+    """Return the journey of one drawing.
+
+    Parameters
+    ----------
+    steps : nn.drawing.Steps
+    page : Box
+        The sheet, where the film starts.
+    """
+    left, top, side = steps.square
+    unit = 1 / steps.scale
+
+    def frame(dx: float, dy: float) -> Box:
+        x, y = left - dx * unit, top - dy * unit
+        return (x, y, x + SIDE * unit, y + SIDE * unit)
+
+    margin = (SIDE - side * steps.scale) / 2
+    # The box of strokes is that of the pen's line; the ink reaches half a pen beyond it.
+    pen = STROKE_WIDTH / 2 * unit if steps.lines else 0.0
+    x0, y0, x1, y1 = steps.box
+    mass = (left + (steps.mass[0] + 0.5) * unit, top + (steps.mass[1] + 0.5) * unit)
+    return Journey(
+        (_square(page), frame(margin, margin), frame(*steps.shift)),
+        (x0 - pen, y0 - pen, x1 + pen, y1 + pen),
+        mass,
+    )
+
+
+def eased(t: float) -> float:
+    """Return a soft start and end between 0 and 1."""
+    t = min(max(t, 0.0), 1.0)
+    return t * t * (3 - 2 * t)
+
+
+def _square(box: Box) -> Box:
+    left, top, right, bottom = box
+    side = max(right - left, bottom - top, 1.0)
+    x, y = (left + right - side) / 2, (top + bottom - side) / 2
+    return (x, y, x + side, y + side)
+
+
+def _between(a: Box, b: Box, t: float) -> Box:
+    """Return a camera between two: the side changes by a constant factor, as a zoom does."""
+    side_a, side_b = a[2] - a[0], b[2] - b[0]
+    side = side_a * (side_b / side_a) ** t
+    along = (side - side_a) / (side_b - side_a) if abs(side_b - side_a) > 1e-9 else t
+    x, y = a[0] + (b[0] - a[0]) * along, a[1] + (b[1] - a[1]) * along
+    return (x, y, x + side, y + side)

@@ -1,0 +1,161 @@
+"""Groups of an HDF5 file, old and new, and the file itself."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from nn.saving.errors import FormatError
+from nn.saving.hdf5.bytes import RESAVE, SIGNATURE, UNDEFINED, H5Bytes
+from nn.saving.hdf5.dataset import Dataset
+from nn.saving.hdf5.values import Attribute
+
+
+class Group:
+    """A group: ``group.attrs`` maps names to values, ``group[name]`` gives a child."""
+
+    def __init__(self, file: H5Bytes, address: int, path: str) -> None:
+        self.file, self.path = file, path
+        self._attributes: dict[str, Attribute] = {}
+        self._links: dict[str, int] = {}
+        for kind, flags, offset, size in file.messages(address):
+            if kind == 0x0C and not flags & 2:
+                attribute = Attribute(file, offset, size)
+                self._attributes[attribute.name] = attribute
+            elif kind == 0x11:
+                tree, heap = file.unpack("<QQ", offset)
+                self._symbol_table(tree, heap)
+            elif kind in (0x02, 0x15):  # link info, attribute info: those that fill a heap
+                wide = file.bytes_at(offset + 1, 1)[0] & 1
+                skip = (8 if kind == 0x02 else 2) if wide else 0
+                if file.unpack("<Q", offset + 2 + skip)[0] != UNDEFINED:
+                    what = "links" if kind == 0x02 else "attributes"
+                    expected = f"{what} in the object header"
+                    raise FormatError(path, expected, "a fractal heap", RESAVE)
+            elif kind == 0x06:
+                self._link_message(offset)
+            elif kind == 0x08:
+                raise FormatError(path, "a group", "a dataset")
+
+    def _symbol_table(self, tree: int, heap: int) -> None:
+        """Read a group of the old style: a B-tree of symbol nodes (III.A.1, III.B, III.C)."""
+        file = self.file
+        file.expect(heap, b"HEAP")
+        size, data = file.unpack("<8xQ8xQ", heap)
+        names = file.bytes_at(data, size)
+        for _, node in file.leaves(tree, 0, 8):
+            file.expect(node, b"SNOD")
+            (count,) = file.unpack("<6xH", node)
+            for i in range(count):
+                file.step()
+                name_at, target, cache = file.unpack("<QQI", node + 8 + 40 * i)
+                end = names.find(b"\0", name_at)
+                if name_at >= len(names) or end < 0:
+                    raise FormatError(self.path, "names inside the local heap", name_at)
+                name = file.text_at(data + name_at, end - name_at).decode("utf-8", "replace")
+                self._links[name] = -1 if cache == 2 else target
+
+    def _link_message(self, offset: int) -> None:
+        """Read a link of the new style (IV.A.2.g); -1 stands for one that is not a hard link."""
+        file = self.file
+        version, flags = file.unpack("<BB", offset)
+        if version != 1:
+            raise FormatError(self.path, "link message version 1", version, RESAVE)
+        offset += 2
+        kind = 0
+        if flags & 8:
+            kind = file.bytes_at(offset, 1)[0]
+            offset += 1
+        offset += (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
+        width = 1 << (flags & 3)
+        length = int.from_bytes(file.bytes_at(offset, width), "little")
+        name = file.text_at(offset + width, length).decode("utf-8", "replace")
+        self._links[name] = -1 if kind else file.unpack("<Q", offset + width + length)[0]
+
+    def attribute(self, name: str) -> Any:
+        """Give an attribute's value, None when there is none of that name."""
+        found = self._attributes.get(name)
+        return None if found is None else found.value()
+
+    def attribute_list(self, name: str) -> list[str] | None:
+        """Give a list of names, joined when Keras split it into name0, name1 and so on."""
+        value, pieces = self.attribute(name), 0
+        while name not in self._attributes and f"{name}{pieces}" in self._attributes:
+            piece = self.attribute(f"{name}{pieces}")
+            value = [*(value or []), *(piece if isinstance(piece, list) else [])]
+            pieces += 1
+        if value is None:
+            return None
+        # A layer without weights has an empty array of floats here.
+        if isinstance(value, np.ndarray) and value.size == 0:
+            return []
+        if not isinstance(value, list):
+            raise FormatError(f"attribute {name!r} of {self.path}", "a list of names", value)
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._links
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._links)
+
+    def _target(self, name: str) -> int:
+        target = self._links.get(name)
+        if target is None:
+            raise FormatError(f"group {self.path!r}", f"an entry {name!r}", list(self._links)[:8])
+        if target == -1:
+            raise FormatError(
+                f"{self.path}{name}",
+                "data inside the file",
+                "a soft or external link",
+                "Links are not followed: they can point to any file of this computer.",
+            )
+        return target
+
+    def group(self, path: str) -> Group:
+        """Give the group at `path`, which may contain slashes."""
+        found = self
+        for name in path.strip("/").split("/"):
+            found.file.step()
+            found = Group(found.file, found._target(name), f"{found.path}{name}/")
+        return found
+
+    def dataset(self, path: str) -> Dataset:
+        """Give the dataset at `path`, which may contain slashes."""
+        folder, _, name = path.strip("/").rpartition("/")
+        parent = self.group(folder) if folder else self
+        return Dataset(self.file, parent._target(name), f"{parent.path}{name}")
+
+    def numbered(self) -> list[Dataset]:
+        """List the datasets whose names are numbers, in order: the arrays of one Keras 3 object."""
+        numbers = sorted((name for name in self if name.isdecimal() and len(name) < 6), key=int)
+        return [self.dataset(number) for number in numbers]
+
+    def is_group(self, name: str) -> bool:
+        """Tell groups from datasets without reading either."""
+        messages = self.file.messages(self._target(name))
+        return not any(kind == 0x08 for kind, *_ in messages)
+
+
+class H5File(H5Bytes):
+    """An HDF5 file held in memory; ``file.root`` is its root `Group`."""
+
+    def __init__(self, data: bytes | mmap.mmap, name: str = "file") -> None:
+        super().__init__(data, name)
+        if data[:8] != SIGNATURE:
+            raise FormatError(name, "an HDF5 file", f"first bytes {bytes(data[:8])!r}")
+        version = self.bytes_at(8, 1)[0]
+        if version in (0, 1):
+            sizes, start = self.bytes_at(13, 2), 24 if version == 0 else 28
+            base, root = self.unpack("<Q24xQQ", start)[0::2]
+        elif version in (2, 3):
+            sizes = self.bytes_at(9, 2)
+            base, root = self.unpack("<Q16xQ", 12)
+        else:
+            raise FormatError(name, "HDF5 superblock version 0 to 3", version, RESAVE)
+        if sizes != b"\x08\x08" or base != 0:
+            raise FormatError(name, "8-byte addresses from 0", f"{sizes!r} from {base}", RESAVE)
+        self.root = Group(self, root, "/")

@@ -1,0 +1,482 @@
+"""The console's decisions: answers in words, several digits, history, keys, colours, workers."""
+
+from __future__ import annotations
+
+import gc
+import os
+import string
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from console_helpers import ScriptedReader, answer
+from PIL import Image
+
+from nn import runtime
+from nn.console import jobs, keys, process, texts
+from nn.console.document import wording as card_words
+from nn.console.document.document import Document, Result
+from nn.console.document.drawing import Fit, Picture, Sheet, Stroke
+from nn.console.document.history import LENGTH, Entry, History
+from nn.console.jobs import CancelledError, Job, JobRunner
+from nn.console.views.heat import Overlay, diverging
+from nn.console.views.palette import DARK, LIGHT, contrast
+from nn.recognise import wording
+
+
+def draw(document: Document, x: float = 100, y: float = 100) -> None:
+    document.press(x, y)
+    document.move(x + 10, y + 80)
+    document.release()
+
+
+@pytest.fixture
+def document() -> Document:
+    return Document(reader=ScriptedReader(), warming=False)
+
+
+def test_large_sheets_wait_to_be_read_beside_the_window(document):
+    document.beside = True
+    for i in range(14):
+        draw(document, 20 * i, 50)
+    assert not document.recognise()
+    (question,) = document.later
+    result = Result(question.ask(), 0.2)
+    assert document.keep(question, result)
+    assert document.history[0].number == "2"
+    draw(document, 400, 50)  # drawing goes on while a worker reads
+    newer = document.question()
+    assert document.take(newer, Result(newer.ask(), 0.2))
+    assert document.question() is None
+    stale = document.question(force=True)
+    document.forget_result()  # a lesson, say
+    assert not document.take(stale, result)
+    assert document.question() is not None
+
+
+def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
+    draw(document)
+    assert not document.slow(document.question())
+    for i in range(4):
+        draw(document, 50 * i, 50)
+    assert document.slow(document.question())  # five, and none of them was read before
+    document.read()
+    draw(document, 300, 50)
+    assert not document.slow(document.question())
+    document.result = Result((), 0.5)
+    for i in range(5):
+        draw(document, 50 * i, 50)
+    assert document.slow(document.question())
+    document.show_sheet(Sheet((), Picture(np.ones((20, 20), np.float32))))
+    assert document.slow(document.question())
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_an_empty_sheet_names_no_digit(document):
+    document.read()
+    shown = document.shown()
+    assert shown.headline == wording.EMPTY
+    assert shown.number == ""
+    assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
+
+
+def test_a_sure_answer():
+    shown = card_words.show([answer(7, 0.973)], 0)
+    assert (shown.large, shown.headline, shown.number) == ("7", "This is a 7", "7")
+    assert shown.detail == "97.3 % sure"
+    assert [bar.digit for bar in shown.bars if bar.winner] == [7]
+
+
+def test_eight_has_its_article():
+    assert card_words.show([answer(8)], 0).headline == "This is an 8"
+
+
+def test_not_sure_names_both():
+    shown = card_words.show([answer(4, 0.5, state="unsure", second=9)], 0)
+    assert shown.headline == "Not sure: 4 or 9"
+    assert shown.large == "4 / 9"
+    assert shown.tone == "unsure"
+
+
+def test_a_scribble_is_refused_without_a_winner():
+    shown = card_words.show([answer(3, state="not a digit")], 0)
+    assert shown.headline == wording.NOT_A_DIGIT
+    assert shown.large == "?"
+    assert not any(bar.winner for bar in shown.bars)
+
+
+def test_several_digits_show_the_number_and_the_chosen_one():
+    found = [answer(1), answer(9), answer(8, state="not a digit"), answer(4)]
+    shown = card_words.show(found, 1)
+    assert shown.number == "19?4"
+    assert shown.large == "19?4"
+    assert shown.detail.startswith("Digit 2 of 4")
+    assert [bar.digit for bar in shown.bars if bar.winner] == [9]
+
+
+def test_bars_can_be_sorted():
+    bars = card_words.show([answer(4, 0.6, second=9)], 0, "probability").bars
+    assert [bar.digit for bar in bars][:2] == [4, 9]
+    values = [bar.value for bar in bars]
+    assert values == sorted(values, reverse=True)
+    assert [b.digit for b in card_words.show([answer(4)], 0, "digit").bars] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
+)
+def test_percentages_never_claim_certainty(value, text):
+    assert wording.percent(value) == text
+
+
+# ------------------------------------------------------------------ the document
+
+
+def test_states_before_there_is_a_network():
+    document = Document()
+    assert document.shown().headline == texts.WARMING
+    draw(document)  # one can draw at once
+    assert not document.read()
+    assert len(document.drawing.strokes) == 1
+    document.warming = False
+    assert document.shown().headline == texts.NO_NETWORK
+    document.reader = ScriptedReader()
+    assert document.read()
+    assert document.shown().number == "2"
+
+
+def test_reading_happens_once_for_each_state_of_the_sheet(document):
+    draw(document)
+    assert document.read()
+    assert not document.read()
+    document.undo()
+    assert document.read()
+    assert document.shown().headline == wording.EMPTY
+
+
+def test_live_can_be_switched_off(document):
+    document.live = False
+    draw(document)
+    assert not document.read()
+    assert document.shown().headline == texts.PAUSED
+    document.recognise()
+    assert document.shown().number == "2"
+
+
+def test_the_last_drawn_digit_is_looked_at():
+    reader = ScriptedReader([(answer(1), (0, 0, 50, 100)), (answer(9), (200, 0, 260, 100))])
+    document = Document(reader=reader, warming=False)
+    draw(document, 10, 10)
+    draw(document, 210, 10)
+    document.read()
+    assert document.selected == 1
+    document.undo()
+    document.undo()
+    draw(document, 210, 10)
+    draw(document, 10, 10)
+    document.read()
+    assert document.selected == 0
+    document.select(document.selected - 1)
+    assert document.selected == 1  # round at the end
+
+
+def test_clear_and_recognise_fill_the_history_without_doubles(document):
+    draw(document)
+    document.recognise()
+    document.recognise()
+    assert len(document.history) == 1
+    document.clear()
+    assert len(document.history) == 1
+    draw(document, 200)
+    document.clear()
+    assert len(document.history) == 2
+    assert document.recall(1)
+    document.read()
+    assert len(document.drawing.strokes) == 1
+    assert document.undo()  # going back is one more step, not a loss
+    assert document.drawing.empty
+
+
+def test_history_is_bounded():
+    history = History()
+    stroke = Stroke(np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
+    for _ in range(LENGTH + 20):
+        history.add(Entry(Sheet((stroke,)), "1", (9, 9)))
+    assert len(history) == LENGTH
+    assert not history.add(Entry(Sheet(), "1", (9, 9)))
+    assert not history.add(Entry(Sheet((stroke,)), "", (9, 9)))
+
+
+def test_drawing_by_keys(document):
+    start = document.cursor
+    assert document.toggle_pen()
+    assert document.step(1, 0)
+    assert document.step(0, 1, large=True)
+    assert not document.toggle_pen()
+    (stroke,) = document.drawing.strokes
+    np.testing.assert_allclose(stroke.points[0], start)
+    np.testing.assert_allclose(stroke.points[-1] - stroke.points[0], [8, 32])
+    assert not document.step(-1, 0)  # pen up: moves, does not draw
+    for _ in range(200):
+        document.step(1, 0, large=True)
+    assert document.cursor[0] == document.page[2]  # stays on the sheet
+
+
+def test_the_right_button_erases_whatever_the_tool(document):
+    draw(document)
+    document.press(105, 140, erase=True)
+    assert document.release()
+    assert document.drawing.empty
+    document.undo()
+    assert len(document.drawing.strokes) == 1
+    assert document.tool == "pen"
+
+
+def test_pen_widths_have_ends(document):
+    for _ in range(20):
+        thin = document.change_width(-1)
+    for _ in range(20):
+        thick = document.change_width(1)
+    assert thin < thick
+    draw(document)
+    assert document.drawing.strokes[0].width == thick
+
+
+def test_the_sheet_keeps_its_place_when_the_window_changes(document):
+    document.resize(500, 500)
+    draw(document)
+    points = document.drawing.strokes[0].points
+    before = document.page
+    document.resize(900, 400)
+    assert document.page == before
+    np.testing.assert_array_equal(document.drawing.strokes[0].points, points)
+
+
+def test_a_picture_is_read_as_a_picture(document):
+    document.show_sheet(Sheet((), Picture(np.ones((20, 30), np.float32))), (30.0, 20.0))
+    document.read()
+    assert document.reader.pictures == 1
+    assert document.page == (0, 0, 30, 20)
+
+
+def test_the_film_runs_from_the_sheet_to_28_pixels(document):
+    from nn.console.document.animation import journey
+
+    draw(document)
+    document.read()
+    steps = document.steps()
+    film = journey(steps, document.page)
+    sheet = film.camera(0)
+    assert sheet[2] - sheet[0] == pytest.approx(560)
+    end = film.camera(film.seconds)
+    assert end[2] - end[0] == pytest.approx(28 / steps.scale)
+    assert end[:2] == pytest.approx(steps.to_drawing(0, 0))
+    assert film.pixels(0) == 0
+    assert film.pixels(film.seconds) == 1
+    assert [film.stage(t) for t in (0, 1.2, 3)] == [0, 1, 2]
+
+
+# ------------------------------------------------------------------ keys, words, colours
+
+
+def test_every_action_has_a_name_and_is_in_a_menu():
+    listed = {a for actions in keys.MENU.values() for a in actions if a != "-"}
+    assert listed == set(texts.ACTIONS)
+    assert set(keys.BY_ACTION) <= listed
+
+
+def test_no_key_is_taken_twice_and_digits_stay_free():
+    taken = [s for shortcut in keys.SHORTCUTS for s in shortcut.sequences]
+    assert len(taken) == len(set(taken))
+    assert not set(taken) & set(string.digits)
+
+
+def test_the_cheat_sheet_lists_every_key():
+    listed = [action for _title, actions in texts.SECTIONS for action in actions]
+    assert sorted(listed) == sorted(keys.BY_ACTION)
+
+
+def test_macs_use_the_command_key():
+    assert keys.shown("open", "darwin") == "Command-O"
+    assert keys.sequences("open", "darwin") == ("<Command-o>",)
+    assert keys.sequences("open", "linux") == ("<Control-o>",)
+    assert keys.shown("about") == ""
+
+
+@pytest.mark.parametrize("p", [LIGHT, DARK], ids=["light", "dark"])
+def test_text_is_readable(p):
+    for text, ground in (
+        (p.text, p.window),
+        (p.text, p.card),
+        (p.muted, p.window),
+        (p.muted, p.card),
+        (p.accent_text, p.accent),
+        (p.accent, p.accent_soft),
+        (p.warn, p.card),
+        (p.refuse, p.card),
+        (p.good, p.card),
+        (p.ink, p.paper),
+    ):
+        assert contrast(text, ground) >= 4.5, (text, ground)
+
+
+def test_a_heat_map_over_the_sheet_is_the_same_in_pieces_and_as_a_whole():
+    heat = np.zeros((28, 28), np.float32)
+    heat[:14], heat[14:] = 1, -1
+    overlay = Overlay(heat, diverging(LIGHT), (100, 50, 300, 250))
+
+    def laid(box, fit):
+        picture = Image.new("RGB", (box[2] - box[0], box[3] - box[1]), "white")
+        overlay.lay(picture, box, (500, 400), fit)
+        return np.asarray(picture).astype(int)
+
+    whole = laid((0, 0, 500, 400), Fit(1.5, 10, 20))
+    inked = np.argwhere((whole != 255).any(axis=2))
+    assert (inked.min(axis=0) == (95, 160)).all()  # 50 * 1.5 + 20, 100 * 1.5 + 10
+    assert (inked.max(axis=0) == (394, 459)).all()
+    red, blue = whole[100, 200, 0], whole[380, 200, 0]
+    assert red < 120 < blue  # positive is blue, negative orange
+    part = laid((150, 80, 350, 300), Fit(1.5, 10, 20))
+    np.testing.assert_array_equal(part, whole[80:300, 150:350])
+    clipped = laid((0, 0, 500, 400), Fit(4, -200, -100))  # larger than the canvas
+    assert (clipped[120:] != 255).any(axis=2).any()
+    outside = laid((0, 0, 500, 400), Fit(1, 600, 0))
+    assert (outside == 255).all()
+
+
+# ------------------------------------------------------------------ workers
+
+
+def collected(shop: JobRunner) -> None:
+    end = time.monotonic() + 5
+    while shop.deliver() and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def test_a_job_reports_progress_and_its_result_on_the_delivering_thread():
+    shop, seen, threads = JobRunner(), [], set()
+
+    def note(value):
+        seen.append(value)
+        threads.add(threading.get_ident())
+
+    def work(report):
+        report(0.5)
+        return "done"
+
+    shop.start(Job("x", note, note, note), work)
+    assert shop.busy
+    collected(shop)
+    assert seen == [0.5, "done"]
+    assert threads == {threading.get_ident()}
+    assert not shop.busy
+
+
+def test_errors_and_cancelling_arrive_as_errors():
+    shop, errors = JobRunner(), []
+
+    def broken(_report):
+        raise KeyError("x")
+
+    def endless(report):
+        while True:
+            report(0)
+            time.sleep(0.001)
+
+    shop.start(Job("a", print, errors.append), broken)
+    shop.start(Job("b", print, errors.append), endless).cancel()
+    collected(shop)
+    assert {type(e) for e in errors} == {KeyError, CancelledError}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux places single threads")
+def test_workers_leave_a_core_to_the_window():
+    shop, seen, unexpected = JobRunner(), [], []
+
+    def own(_report=None):
+        return os.sched_getaffinity(threading.get_native_id())
+
+    cores = own()
+    shop.start(Job("lesson", seen.append, unexpected.append), own)
+    collected(shop)
+    assert seen == [set(sorted(cores)[:-1]) or cores]
+    assert own() == cores
+    assert not unexpected
+
+
+def test_a_lesson_rests_at_its_next_step_while_a_drawing_is_read(monkeypatch):
+    monkeypatch.setattr(jobs, "PATIENCE", 30.0)
+    shop, order, unexpected, go = JobRunner(), [], [], threading.Event()
+
+    def read(_report):
+        go.wait(5)
+        order.append("read")
+
+    def lesson(report):
+        report(0.5)
+        order.append("next step")
+
+    shop.start(Job("read", print, unexpected.append, patient=False), read)
+    shop.start(Job("lesson", print, unexpected.append), lesson)
+    time.sleep(0.05)
+    assert not order
+    go.set()
+    collected(shop)
+    assert order == ["read", "next step"]
+    assert not unexpected
+
+
+def test_much_garbage_is_left_until_the_hand_rests(monkeypatch):
+    runs = []
+
+    def note(phase, _info):
+        runs.append(phase)
+
+    monkeypatch.setattr(process, "COLLECT_AFTER", -1.0)
+    foreground = process.Foreground()
+    foreground.begin()
+    gc.callbacks.append(note)
+    try:
+        gc.collect()
+        runs.clear()
+        foreground.collect(resting=False)
+        assert runs == ["start", "stop"]
+        many = [[] for _ in range(process.FEW + 1)]
+        foreground.collect(resting=False)
+        assert len(runs) == 2
+        foreground.collect(resting=True)
+        assert len(runs) == 4
+        assert many
+        monkeypatch.setattr(process, "COLLECT_AFTER", 100.0)
+        foreground.collect(resting=True)
+        assert len(runs) == 4
+    finally:
+        gc.callbacks.remove(note)
+        foreground.end()
+
+
+def test_an_open_window_has_a_core_and_python_first_and_gives_them_back():
+    before = sys.getswitchinterval(), runtime.num_threads(), gc.isenabled(), gc.get_freeze_count()
+    foreground = process.Foreground()
+    runtime.set_num_threads(4)
+    try:
+        foreground.begin()
+        assert sys.getswitchinterval() == pytest.approx(process.SWITCH)
+        assert not gc.isenabled()
+        assert runtime.compiles_elsewhere()
+        foreground.settle()
+        assert runtime.num_threads() == 3
+        assert gc.get_freeze_count() > before[3]
+        foreground.end()
+        assert runtime.num_threads() == 4
+        assert not runtime.compiles_elsewhere()
+    finally:
+        foreground.end()
+        runtime.set_num_threads(before[1])
+    after = sys.getswitchinterval(), runtime.num_threads(), gc.isenabled(), gc.get_freeze_count()
+    assert after == (pytest.approx(before[0]), *before[1:])
