@@ -193,7 +193,7 @@ class Inside:
             bias,
             float(sums.sum()) + bias,
             float(sums.sum() - sums[listed].sum()),
-            layer.activation,
+            layer.activation.name,
         )
 
     def _pooling(
@@ -227,7 +227,7 @@ def _dense(layer: Any, x: Array, unit: int, value: float) -> Explanation:
         bias=bias,
         total=float(products.sum()) + bias,
         rest=float(products.sum() - products[order].sum()),
-        activation=layer.activation,
+        activation=layer.activation.name,
     )
 
 

@@ -12,15 +12,19 @@ from nn.layers.base import Layer
 from nn.reference import Array
 
 
-class _Activated(Layer):
+class ActivationLayer(Layer):
     """A layer that is an activation and nothing else; subclasses set ``_activation``."""
 
     _activation: activations.Activation
 
     @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._activation.name
+    def activation(self) -> activations.Activation:
+        """The activation: a function with a ``name``."""
+        return self._activation
+
+    def as_activation(self) -> activations.Activation:
+        """Return the activation, for ``Dense(…, activation=layer)``."""
+        return self._activation
 
     def without_activation(self) -> None:
         """Return None: without its activation nothing is left of this layer."""
@@ -35,7 +39,7 @@ class _Activated(Layer):
         return self._activation.backward(dy, self.kept)
 
 
-class Activation(_Activated):
+class Activation(ActivationLayer):
     """An activation as a layer of its own: ``Activation("relu")``.
 
     Parameters
@@ -49,7 +53,7 @@ class Activation(_Activated):
         self._activation = activations.get(activation)
 
 
-class ReLU(_Activated):
+class ReLU(ActivationLayer):
     """``max(x, 0)`` as a layer, or a variant of it.
 
     Parameters
@@ -104,7 +108,7 @@ class ReLU(_Activated):
         return dx
 
 
-class Softmax(_Activated):
+class Softmax(ActivationLayer):
     """Softmax over the last axis as a layer.
 
     Parameters

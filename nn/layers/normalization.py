@@ -28,7 +28,8 @@ class BatchNormalization(Layer):
     Notes
     -----
     Training uses the batch's mean and (biased) variance and moves the averages that prediction
-    uses; with ``trainable=False`` training uses and keeps the averages, too (as in Keras). The derivation of dx stands in ``nn.reference.batchnorm_backward``.
+    uses; with ``trainable=False`` training uses and keeps the averages, too (as in Keras). The
+    derivation of dx stands in ``nn.reference.batchnorm_backward``.
     """
 
     fixed = frozenset(("axis", "center", "scale"))

@@ -40,9 +40,9 @@ class Weighted(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
 
     @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._activation.name
+    def activation(self) -> activations.Activation:
+        """The activation: a function with a ``name``."""
+        return self._activation
 
     @activation.setter
     def activation(self, identifier: Any) -> None:
