@@ -2,6 +2,7 @@
 
 import threading
 
+import contact_sheets
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from nn import runtime, synthetic
 from nn.augment import Distortion, MixedBatches, Source
 from nn.drawing import render_batch
 from nn.optimizers import AdamW, schedules
-from nn.synthetic import ALLOGRAPHS, Style, allographs, sheet
+from nn.synthetic import ALLOGRAPHS, Style, allographs
 from nn.synthetic.generator import BLOCK, make_block
 from nn.train import recipes
 
@@ -144,7 +145,7 @@ def test_refuses_negative_numbers(bad):
 
 
 def test_contact_sheets_are_drawn(tmp_path):
-    sheet.main(str(tmp_path / "pictures"))
+    contact_sheets.main(str(tmp_path / "pictures"))
     for name in ("synthetic.png", "augmentation.png"):
         with Image.open(tmp_path / "pictures" / name) as picture:
             grey = np.asarray(picture)

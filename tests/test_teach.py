@@ -15,7 +15,7 @@ from nn.teach.personal_network import PersonalNetwork, label_warning
 @pytest.fixture(scope="module")
 def known(easy_digits):
     x, y = easy_digits
-    return teach.Known(x, np.asarray(y, np.int64), 200, "printed digits")
+    return teach.ReplaySet(x, np.asarray(y, np.int64), 200, "printed digits")
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def seven():
 
 def test_a_lesson_teaches_and_does_not_forget(model, known, seven):
     weights = model.get_weights()
-    lesson = teach.learn(model, seven, 7, known)
+    lesson = teach.fine_tune(model, seven, 7, known)
     assert lesson.learned
     assert lesson.before.personal == 0.0
     assert lesson.after.personal == 1.0
     copies = teach.near_copies(seven, 50, np.random.default_rng(9))
     assert (lesson.model(copies).argmax(axis=1) == 7).mean() >= 0.8
-    assert lesson.after.known >= lesson.before.known - 0.01
+    assert lesson.after.held_out >= lesson.before.held_out - 0.01
     for before, now in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, now)  # the lesson worked on a copy
 
@@ -64,7 +64,7 @@ def test_a_lesson_can_be_cancelled(model, known, seven):
         raise CancelledError
 
     with pytest.raises(CancelledError):
-        teach.learn(model, seven, 7, known, report=stop)
+        teach.fine_tune(model, seven, 7, known, report=stop)
 
 
 def test_unclear_digits_are_replayed_and_answers_remembered(model, easy_digits, monkeypatch):
@@ -74,9 +74,9 @@ def test_unclear_digits_are_replayed_and_answers_remembered(model, easy_digits, 
     y = np.asarray(easy_digits[1], np.int64)
     monkeypatch.setattr(mnist, "load_train", lambda **_: (x, y))
     monkeypatch.setattr("nn.datasets.pendigits.load", missing)
-    some = teach.known_digits(40, 20, model=model, without=30)
+    some = teach.replay_digits(40, 20, model=model, exclude=30)
     assert len(some.replay[0]) == 40
-    assert len(some.measure[0]) == 20
+    assert len(some.held_out[0]) == 20
 
     def clear(images):
         best = np.sort(model(images), axis=1)
@@ -87,8 +87,8 @@ def test_unclear_digits_are_replayed_and_answers_remembered(model, easy_digits, 
     kept = (x[-30:].astype(np.float32) / 255)[..., None]
     for image in some.images:
         assert not (image == kept).all(axis=(1, 2, 3)).any()
-    assert some.answers(model) is some.answers(model)
-    np.testing.assert_allclose(some.answers(model), model(some.replay[0]), atol=1e-6)
+    assert some.targets(model) is some.targets(model)
+    np.testing.assert_allclose(some.targets(model), model(some.replay[0]), atol=1e-6)
 
 
 def missing(*_arguments, **_named):
@@ -97,7 +97,7 @@ def missing(*_arguments, **_named):
 
 def test_undo_goes_back_lesson_by_lesson(tmp_path, model, known, seven):
     teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
-    teacher._known = known
+    teacher._replay = known
     kept = []
     for i in range(3):
         image = np.roll(seven, 2 * i - 2, axis=1)
@@ -113,16 +113,16 @@ def test_undo_goes_back_lesson_by_lesson(tmp_path, model, known, seven):
 
 def test_progress_goes_up(model, known, seven):
     seen = []
-    teach.learn(model, seven, 7, known, report=seen.append)
+    teach.fine_tune(model, seven, 7, known, report=seen.append)
     assert seen == sorted(seen)
     assert 0 < seen[0] <= seen[-1] <= 1
 
 
 def test_nothing_to_learn_from_an_empty_image(model, known):
     with pytest.raises(ValueError, match="expected an image with ink"):
-        teach.learn(model, np.zeros((28, 28)), 3, known)
+        teach.fine_tune(model, np.zeros((28, 28)), 3, known)
     with pytest.raises(ValueError, match="label from 0 to 9"):
-        teach.learn(model, np.ones((28, 28)), 10, known)
+        teach.fine_tune(model, np.ones((28, 28)), 10, known)
 
 
 def test_near_copies_start_with_the_image_itself(seven):
@@ -221,7 +221,7 @@ def test_the_console_asks_before_a_doubtful_label(tmp_path):
 
 def test_a_teacher_saves_restores_undoes_and_resets(tmp_path, model, known, seven):
     teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
-    teacher._known = known
+    teacher._replay = known
     lesson = teacher.teach(seven, 7, 1, [], lambda _share: None)
     teacher.accept(lesson)
     assert teacher.lessons == 1

@@ -1,8 +1,7 @@
 """Training batches mixed from several sources, distorted anew every epoch, prepared ahead.
 
-Everything about an example follows from (seed, epoch, its place in the epoch): its choice, its
-order, its distortion. So neither threads nor the size of batches nor a training that was
-interrupted and resumed changes what is learnt from.
+The choice, the order and the distortion of an example follow from (seed, epoch, its place in the
+epoch): threads, the size of batches, and a training interrupted and resumed do not change them.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from nn.augment.distortion import Distortion, distort
 
-__all__ = ["MixedBatches", "Source"]
-
 AHEAD = 1024
-"""Examples prepared at a time: enough to be worth a thread's while, small enough for its cache."""
+"""Examples prepared at a time: large against a thread's overhead, small enough for its cache."""
 
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
@@ -32,18 +29,18 @@ class Source:
     Attributes
     ----------
     images : (N, S, S) array or callable
-        Images, uint8 in [0, 255] or float32 in [0, 1]. A callable is asked once an epoch,
-        ``images(epoch) -> (images, targets)``, epochs counted from 0, and may make new ones
-        every time; it must give the same for the same epoch.
+        Images, uint8 in [0, 255] or float32 in [0, 1]. A callable is called once an epoch, in
+        another thread, ``images(epoch) -> (images, targets)``, epochs counted from 0, and may make
+        new ones every time; it must return the same for the same epoch.
     targets : (N,) labels or (N, classes) probabilities, optional
-        The answers, where `images` is an array.
+        Where `images` is an array.
     count : int, optional
-        Examples an epoch, all if None. If there are fewer, each comes equally often, give one;
+        Examples an epoch, all if None. If there are fewer, each comes equally often, up to one;
         if there are more, another part is chosen every epoch.
     distortion : Distortion, optional
         None leaves the images as they are.
     name : str
-        What it is called where sources are told apart; "" for the main one.
+        In messages and records; "" for the main one.
     """
 
     images: Images | Callable[[int], tuple[Images, ArrayLike]]
@@ -55,7 +52,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Part:
-    """What one source gives to an epoch: rows of its images, with their targets."""
+    """The part of an epoch that one source makes up: rows of its images, with their targets."""
 
     images: Images
     targets: Floats
@@ -67,7 +64,6 @@ class _Part:
 class _Epoch:
     """One epoch: its parts one after another, and the order in which places are shown."""
 
-    number: int
     variation: int
     parts: list[_Part]
     starts: NDArray[np.int64]
@@ -93,7 +89,7 @@ class MixedBatches:
         Different epochs before the examples come again, in a new order; None: always new ones.
     epochs : int, optional
         How many epochs there will be. If given, callable sources make the examples of the next
-        epoch in the background while one is learnt from.
+        epoch in the background during one.
 
     Raises
     ------
@@ -119,23 +115,25 @@ class MixedBatches:
         self.classes, self.variations, self.epochs = classes, variations, epochs
         self._maker = ThreadPoolExecutor(1, "next-epoch")
         self._worker = ThreadPoolExecutor(1, "next-batches")
-        self._made: _Epoch | None = None
-        self._next: tuple[int, Future[_Epoch]] | None = None
+        self._epochs: dict[int, Future[_Epoch]] = {}
         self._chunks: dict[int, Future[tuple[Floats, Floats]]] = {}
-        self._wanted = 0
+        self.begin_epoch(0)
 
     @property
     def epoch(self) -> int:
         """The epoch that the batches are of, counted from 0."""
-        return self._wanted
+        return self._number
 
     def begin_epoch(self, epoch: int) -> None:
-        """Go to `epoch`, counted from 0; its examples are made when first asked for."""
-        self._wanted = epoch
+        """Go to `epoch`, counted from 0; its examples are made when first needed."""
+        self._number = epoch
+        self._chunks.clear()
+        # The others let go of their memory before the next is made.
+        self._epochs = {n: made for n, made in self._epochs.items() if n == epoch}
 
     def on_epoch_end(self) -> None:
         """Go to the next epoch."""
-        self.begin_epoch(self._wanted + 1)
+        self.begin_epoch(self._number + 1)
 
     @property
     def samples(self) -> int:
@@ -181,7 +179,7 @@ class MixedBatches:
     @property
     def variation(self) -> int:
         """The variation that this epoch shows, counted from 0."""
-        return self._wanted if self.variations is None else self._wanted % self.variations
+        return self._number if self.variations is None else self._number % self.variations
 
     def close(self) -> None:
         """End the threads; the batches cannot be used afterwards."""
@@ -189,20 +187,13 @@ class MixedBatches:
         self._maker.shutdown(cancel_futures=True)
 
     def _current(self) -> _Epoch:
-        if self._made is None or self._made.number != self._wanted:
-            number, made = self._next or (-1, None)
-            self._chunks.clear()
-            self._made = None  # let go of its memory before the next is made
-            if made is not None and number == self._wanted:
-                self._made = made.result()
-            else:
-                self._made = self._make(self._wanted)
-            self._next = None
-            makes = any(callable(source.images) for source in self.sources)
-            if makes and self.epochs is not None and self._wanted + 1 < self.epochs:
-                number = self._wanted + 1
-                self._next = number, self._maker.submit(self._make, number)
-        return self._made
+        number = self._number
+        makes = any(callable(source.images) for source in self.sources)
+        more = makes and self.epochs is not None and number + 1 < self.epochs
+        for n in (number, number + 1) if more else (number,):
+            if n not in self._epochs:
+                self._epochs[n] = self._maker.submit(self._make, n)
+        return self._epochs[number].result()
 
     def _make(self, epoch: int) -> _Epoch:
         variation = epoch if self.variations is None else epoch % self.variations
@@ -214,9 +205,9 @@ class MixedBatches:
                 f"{[part.images.shape[1:] for part in parts]}. Bring them to 28 × 28."
             )
         starts = np.cumsum([0] + [len(part.rows) for part in parts])
-        if variation != epoch:  # what was seen before comes in another order
+        if variation != epoch:  # examples shown before, in another order
             rng = np.random.default_rng([self.seed, variation, epoch])
-        return _Epoch(epoch, variation, parts, starts, rng.permutation(int(starts[-1])))
+        return _Epoch(variation, parts, starts, rng.permutation(int(starts[-1])))
 
     def _part(self, source: Source, epoch: int, rng: np.random.Generator) -> _Part:
         images, answers = (
@@ -231,7 +222,7 @@ class MixedBatches:
         ):
             raise ValueError(
                 "sources: expected uint8 or float32 images (N, S, S) with N targets, received "
-                f"{images.dtype} {images.shape} and targets {targets.shape}. Give an answer for "
+                f"{images.dtype} {images.shape} and targets {targets.shape}. Give a target for "
                 "each image."
             )
         rows = _choose(rng, len(images), source.count)
@@ -267,7 +258,7 @@ class MixedBatches:
 
 
 def _choose(rng: np.random.Generator, available: int, count: int | None) -> NDArray[np.int64]:
-    """Return which of `available` examples are shown: each equally often, give one."""
+    """Return which of `available` examples are shown: each equally often, up to one."""
     if count is None:
         return np.arange(available)
     whole, rest = divmod(count, available)

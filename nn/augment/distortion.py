@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-__all__ = ["Distortion", "distort"]
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -26,9 +25,31 @@ _MASK = (1 << 64) - 1
 _SPLINE_POWER = 151 / 315
 
 
+class Field(NamedTuple):
+    """The numbers that a distortion is for images of one size.
+
+    Attributes
+    ----------
+    limits : (6,) float64
+        Largest rotation (radians), log scale, log aspect, shear, shift across and shift down.
+    noise : float
+        Half width of the uniform values on the lattice, in pixels.
+    thickness : float
+        Largest share of the way to the largest or smallest neighbour.
+    taps_y, taps_x : (H, 5), (W, 5) float64
+        First lattice line that reaches each row or column, and the four B-spline weights.
+    """
+
+    limits: NDArray[np.float64]
+    noise: float
+    thickness: float
+    taps_y: NDArray[np.float64]
+    taps_x: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Distortion:
-    """How far images may be distorted; draws are uniform between minus and plus the limits.
+    """The limits of a distortion; draws are uniform between minus and plus these.
 
     Parameters
     ----------
@@ -47,8 +68,7 @@ class Distortion:
     sigma : float
         Its smoothness in pixels, at least 2.
     thickness : float
-        How much strokes grow or shrink: share of the way to the largest (or smallest) of the
-        four neighbours, 0 to 1.
+        Of strokes: share of the way to the largest (or smallest) of the four neighbours, 0 to 1.
     """
 
     rotation: float = 10.0
@@ -78,26 +98,22 @@ class Distortion:
                 "Simard, Steinkraus and Platt used 4."
             )
 
-    def limits(self) -> NDArray[np.float64]:
-        """Return the limits of rotation, log scale, log aspect, shear, and the two shifts."""
-        return np.array(
-            [
-                math.radians(self.rotation),
-                math.log1p(self.scale),
-                math.log1p(self.aspect),
-                self.shear,
-                self.shift,
-                self.shift,
-            ]
-        )
-
-    def noise(self) -> float:
-        """Return the half width of the uniform noise on the lattice, in pixels."""
+    def field(self, height: int, width: int) -> Field:
+        """Return the numbers for images of this size."""
+        limits = [
+            math.radians(self.rotation),
+            math.log1p(self.scale),
+            math.log1p(self.aspect),
+            self.shear,
+            self.shift,
+            self.shift,
+        ]
         displacement = self.alpha / (2 * self.sigma * math.sqrt(3 * math.pi))
-        return displacement * math.sqrt(3) / _SPLINE_POWER
+        noise = displacement * math.sqrt(3) / _SPLINE_POWER
+        taps = self._taps(height), self._taps(width)
+        return Field(np.array(limits), noise, float(self.thickness), *taps)
 
-    def taps(self, extent: int) -> NDArray[np.float64]:
-        """Return (extent, 5): first lattice line that reaches a pixel, and four weights."""
+    def _taps(self, extent: int) -> NDArray[np.float64]:
         at = np.arange(extent) / (self.sigma * math.sqrt(3))
         first = np.floor(at)
         t = at - first
@@ -129,20 +145,20 @@ def distort(
     Parameters
     ----------
     images : (N, H, W) uint8 in [0, 255] or float32 in [0, 1]
-        Ink bright, paper 0.
+        Ink bright, background 0.
     distortion : Distortion, optional
-        How far; its defaults if None.
+        ``Distortion()`` if None.
     seed, epoch : int
         From 0 up.
     indices : (n,) int64, optional
-        Index of each copy in the random row; 0, 1, … if None.
+        Number of each copy in the random row; 0, 1, … if None.
     rows : (n,) int64, optional
         Which images; all if None.
 
     Returns
     -------
     (n, H, W) float32
-        In the range of the source, divided by 255 if it was uint8. Beyond its border is paper.
+        In the range of the source, divided by 255 if it was uint8. Beyond its border is background.
 
     Raises
     ------
@@ -164,27 +180,19 @@ def distort(
         )
     _, H, W = images.shape
     out = np.empty((len(rows), H, W), np.float32)
-    arguments = (
-        images,
-        rows,
-        indices,
-        _mix((_mix((seed + _GOLDEN) & _MASK) + epoch * _GOLDEN) & _MASK),
-        np.float32(1 / 255 if images.dtype == np.uint8 else 1.0),
-        distortion.limits(),
-        distortion.noise(),
-        float(distortion.thickness),
-        distortion.taps(H),
-        distortion.taps(W),
-        out,
-    )
+    key = _mix((_mix((seed + _GOLDEN) & _MASK) + epoch * _GOLDEN) & _MASK)
+    gain = np.float32(1 / 255 if images.dtype == np.uint8 else 1.0)
+    field = distortion.field(H, W)
     from nn import runtime
 
     if runtime.backend() == "numba":
         from nn.augment import _kernels
 
-        _kernels.distort(*arguments[:3], np.uint64(arguments[3]), *arguments[4:])
+        _kernels.distort(images, rows, indices, np.uint64(key), gain, field, out)
     else:
-        _distort_reference(*arguments)
+        for n, (row, index) in enumerate(zip(rows, indices.tolist(), strict=True)):
+            state = _mix((key + index * 0xD1342543DE82EF95) & _MASK)
+            out[n] = _distorted(images[row] * gain, state, field)
     return out
 
 
@@ -195,54 +203,40 @@ def _mix(z: int) -> int:
     return z ^ (z >> 31)
 
 
-def _distort_reference(
-    images: NDArray[np.uint8] | NDArray[np.float32],
-    rows: NDArray[np.int64],
-    indices: NDArray[np.int64],
-    key: int,
-    gain: np.float32,
-    limits: NDArray[np.float64],
-    noise: float,
-    thickness: float,
-    taps_y: NDArray[np.float64],
-    taps_x: NDArray[np.float64],
-    out: NDArray[np.float32],
-) -> None:
-    """Do what the kernel does in NumPy, by matrices instead of loops, to be understood."""
-    _, H, W = images.shape
-    spline_y, spline_x = _spline_matrix(taps_y), _spline_matrix(taps_x)
+def _distorted(image: NDArray[np.float32], state: int, field: Field) -> NDArray[np.float64]:
+    """Return one distorted image (H, W): the kernel's work in NumPy, by matrices, not loops."""
+    H, W = image.shape
+    image = np.pad(image, 2)
+    spline_y, spline_x = _spline_matrix(field.taps_y), _spline_matrix(field.taps_x)
     LH, LW = spline_y.shape[1], spline_x.shape[1]
+    draws = [_mix((state + (k + 1) * _GOLDEN) & _MASK) >> 11 for k in range(7 + 2 * LH * LW)]
+    uniform = 2 * (np.array(draws) * 2.0**-53) - 1
+
+    share = field.thickness * uniform[6]
+    around = [image] + [np.roll(image, step, axis) for step in (-1, 1) for axis in (0, 1)]
+    target = np.max(around, axis=0) if share > 0 else np.min(around, axis=0)
+    ink = np.zeros_like(image)
+    ink[2:-2, 2:-2] = (image + abs(share) * (target - image))[2:-2, 2:-2]
+
+    field_x, field_y = field.noise * uniform[7:].reshape(2, LH, LW)
+    angle, log_scale, log_aspect, shear, across, down = field.limits * uniform[:6]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    stretch = np.diag(np.exp([log_scale + log_aspect / 2, log_scale - log_aspect / 2]))
+    affine = turn @ stretch @ np.array([[1, shear], [0, 1]])
     u, v = np.meshgrid(np.arange(W) - (W - 1) / 2, np.arange(H) - (H - 1) / 2)
-    for n, (row, index) in enumerate(zip(rows.tolist(), indices.tolist(), strict=True)):
-        image = np.pad(images[row] * gain, 2)
-        state = _mix((key + index * 0xD1342543DE82EF95) & _MASK)
-        draws = [_mix((state + (k + 1) * _GOLDEN) & _MASK) >> 11 for k in range(7 + 2 * LH * LW)]
-        uniform = 2 * (np.array(draws) * 2.0**-53) - 1
-
-        share = thickness * uniform[6]
-        around = [image] + [np.roll(image, step, axis) for step in (-1, 1) for axis in (0, 1)]
-        target = np.max(around, axis=0) if share > 0 else np.min(around, axis=0)
-        ink = np.zeros_like(image)
-        ink[2:-2, 2:-2] = (image + abs(share) * (target - image))[2:-2, 2:-2]
-
-        field_x, field_y = noise * uniform[7:].reshape(2, LH, LW)
-        angle, log_scale, log_aspect, shear, across, down = limits * uniform[:6]
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        stretch = np.diag(np.exp([log_scale + log_aspect / 2, log_scale - log_aspect / 2]))
-        affine = turn @ stretch @ np.array([[1, shear], [0, 1]])
-        x = affine[0, 0] * u + affine[0, 1] * v + (W - 1) / 2 + across + 2
-        y = affine[1, 0] * u + affine[1, 1] * v + (H - 1) / 2 + down + 2
-        x = np.clip(x + spline_y @ field_x @ spline_x.T, 0, W + 2.5)
-        y = np.clip(y + spline_y @ field_y @ spline_x.T, 0, H + 2.5)
-        p, q = y.astype(int), x.astype(int)
-        fy, fx = y - p, x - q
-        out[n] = (1 - fy) * ((1 - fx) * ink[p, q] + fx * ink[p, q + 1]) + fy * (
-            (1 - fx) * ink[p + 1, q] + fx * ink[p + 1, q + 1]
-        )
+    x = affine[0, 0] * u + affine[0, 1] * v + (W - 1) / 2 + across + 2
+    y = affine[1, 0] * u + affine[1, 1] * v + (H - 1) / 2 + down + 2
+    x = np.clip(x + spline_y @ field_x @ spline_x.T, 0, W + 2.5)
+    y = np.clip(y + spline_y @ field_y @ spline_x.T, 0, H + 2.5)
+    p, q = y.astype(int), x.astype(int)
+    fy, fx = y - p, x - q
+    upper = (1 - fx) * ink[p, q] + fx * ink[p, q + 1]
+    lower = (1 - fx) * ink[p + 1, q] + fx * ink[p + 1, q + 1]
+    return np.asarray((1 - fy) * upper + fy * lower)
 
 
 def _spline_matrix(taps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (extent, lattice lines): the weights of `Distortion.taps` as a matrix."""
+    """Return (extent, lattice lines): the weights of taps (extent, 5) as a matrix."""
     first = taps[:, 0].astype(int)
     matrix = np.zeros((len(taps), first[-1] + 4))
     for t in range(4):

@@ -1,6 +1,6 @@
-"""Variations of pen strokes: what `distort` does to images, done to the pen's line itself.
+"""Variations of pen strokes: like `distort`, but of the pen's line itself.
 
-A bent line inked anew stays sharp and as wide as the pen, which a distorted picture does not.
+A bent line inked anew stays sharp and as wide as the pen, which a distorted image does not.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from nn.drawing import PackedStrokes, render_batch
 
-__all__ = ["StrokeVariation", "vary_strokes"]
-
 
 @dataclass(frozen=True)
 class StrokeVariation:
-    """How far pen strokes are varied: standard deviations, in heights of the drawing.
+    """The standard deviations of a variation, in heights of the drawing.
 
     Parameters
     ----------
@@ -33,8 +31,8 @@ class StrokeVariation:
         Median of the pen's width in pixels of the 28 × 28 image; standard deviation of its
         logarithm upwards and downwards.
     sparse : float
-        Share of the drawings of which each stroke keeps ``kept`` points only, as pens give them
-        that are asked seldom.
+        Share of the drawings of which each stroke keeps ``kept`` points only, as slow pens give
+        them.
     kept : tuple of two ints
         Fewest and most points that a stroke of a sparse drawing keeps, from 2.
     """
@@ -58,7 +56,7 @@ def vary_strokes(
     packed : PackedStrokes
         N drawings, from `nn.drawing.pack_strokes`.
     variation : StrokeVariation, optional
-        How far; its defaults if None.
+        ``StrokeVariation()`` if None.
     seed, epoch : int
         From 0 up; they decide all randomness.
 

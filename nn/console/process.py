@@ -55,8 +55,8 @@ class Foreground:
         sys.setswitchinterval(SWITCH)
         self._before.callback(gc.enable)
         gc.disable()
-        self._before.callback(runtime.compile_elsewhere, runtime.compiles_elsewhere())
-        runtime.compile_elsewhere(True)
+        self._before.callback(runtime.set_compile_worker, runtime.compile_worker())
+        runtime.set_compile_worker(True)
 
     def settle(self) -> None:
         """Leave what has been loaded out of later collections, and use one core less.

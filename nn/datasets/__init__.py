@@ -1,7 +1,7 @@
 """The data sets: MNIST images and pen strokes of digits.
 
-Nothing here imports at start more than NumPy; pooch, platformdirs and rich are imported when a
-download or the user's cache folder is really needed.
+Importing it loads NumPy alone; pooch, platformdirs and rich are imported for a download or the
+user's cache folder.
 
 `mnist`
     60,000 + 10,000 images of handwritten digits (LeCun and Cortes), from a folder, a cache or a

@@ -1,4 +1,4 @@
-"""Files of a data set: finding their folder, unpacking, hashing, downloading from mirrors.
+"""Files of a data set: their folders, unpacking, hashing, downloading from mirrors.
 
 Nothing is ever half written: a download goes to a temporary folder beside its destination, is
 checked there, and is moved into place by one renaming.
@@ -15,30 +15,18 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from nn.atomic import move_into_place
 from nn.datasets._lzw import unpack_lzw
 
-__all__ = [
-    "DataError",
-    "MissingDataError",
-    "cache_folder",
-    "download",
-    "env_data_dir",
-    "mirrors",
-    "read_bytes",
-    "sha256",
-]
-
 APPLICATION = "nn-digits"
-"""Name of our folder in the user's cache."""
+"""Name of the program's folder in the user's cache."""
 
 TIMEOUT = (10.0, 30.0)
-"""Seconds until a mirror must have answered, and between two pieces of its answer."""
+"""Seconds until a mirror must have answered, and between two chunks of its answer."""
 
 DEADLINE = 900.0
-"""Seconds that one file may take altogether; a mirror slower than that is left for the next."""
+"""Seconds that one file may take; after that the next mirror is tried."""
 
 
 class DataError(ValueError):
@@ -46,7 +34,7 @@ class DataError(ValueError):
 
 
 class MissingDataError(DataError):
-    """A data set is in none of the places looked at, and could not be downloaded."""
+    """A data set was found nowhere and could not be downloaded."""
 
 
 def sha256(*parts: bytes | memoryview) -> str:
@@ -64,17 +52,22 @@ def env_data_dir() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Return our folder in the user's cache, for example ``~/.cache/nn-digits``."""
+    """Return the program's folder in the user's cache, for example ``~/.cache/nn-digits``."""
     import platformdirs
 
     return Path(platformdirs.user_cache_path(APPLICATION, appauthor=False))
 
 
+def first_existing(paths: Iterable[Path]) -> Path | None:
+    """Return the first of these paths that exists; those that may not be looked at do not."""
+    return next((path for path in paths if os.path.exists(path)), None)
+
+
 def mirrors(default: Sequence[str]) -> list[str]:
     """Return the base addresses to download from.
 
-    The environment variable NN_MIRROR replaces `default`: by one address (a mirror of your own
-    that holds the same file names), or by nothing where it is empty (never use the network).
+    The environment variable NN_MIRROR replaces `default`: by one address (another mirror with the
+    same file names), or by nothing where it is empty (never use the network).
     """
     own = os.environ.get("NN_MIRROR")
     if own is None:
@@ -83,12 +76,11 @@ def mirrors(default: Sequence[str]) -> list[str]:
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
-    """Return the content of a file, unpacked if it is a .gz or a .Z (told by its first bytes).
+    """Return the content of a file, unpacked if its first bytes are those of a .gz or a .Z.
 
     Parameters
     ----------
     path : path
-        The file.
     limit : int
         Largest unpacked size accepted, in bytes; a longer file is refused, not read.
 
@@ -134,47 +126,35 @@ def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 class _Progress:
-    """What pooch asks of a progress bar, drawn by rich on a terminal; keeps the deadline."""
+    """The progress bar of a download, for pooch: drawn on a terminal; keeps the deadline."""
 
     def __init__(self, name: str) -> None:
-        self.total = 0
-        self._name = name
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self.total = 0  # bytes, set by pooch
         self._start = time.monotonic()
-        self._bar: Any = None
-        self._task: Any = None
+        columns = TextColumn(name), BarColumn(), DownloadColumn(), Remaining()
+        screen = Console(stderr=True)
+        self._bar = Progress(*columns, console=screen, disable=not sys.stderr.isatty())
+        self._task = self._bar.add_task(name, total=None)
+        self._bar.start()
 
     def update(self, count: int) -> None:
         if time.monotonic() - self._start > DEADLINE:
             raise TimeoutError(f"slower than {DEADLINE:.0f} s")
-        if self._bar is None and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-            from rich.progress import TimeRemainingColumn as Remaining
-
-            self._bar = Progress(
-                TextColumn(self._name),
-                BarColumn(),
-                DownloadColumn(),
-                Remaining(),
-                console=Console(stderr=True),
-            )
-            self._task = self._bar.add_task(self._name, total=self.total or None)
-            self._bar.start()
-        if self._bar is not None:
-            self._bar.update(self._task, advance=count)
+        self._bar.update(self._task, advance=count, total=self.total or None)
 
     def reset(self) -> None:
-        if self._bar is not None:
-            self._bar.reset(self._task)
+        self._bar.reset(self._task)
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._bar.stop()
 
 
 def _reason(error: Exception) -> str:
-    """Return one short line for what went wrong with a mirror."""
+    """Return in a few words why a mirror failed."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is not None:
         return f"answered {status}"
@@ -195,14 +175,9 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
     urls : iterable of str
         Addresses of the same file, tried in order.
     folder : Path
-        Where the file goes; made if needed.
+        Made if needed.
     check : callable
         Called with the path of the finished temporary file; raises DataError to refuse it.
-
-    Returns
-    -------
-    Path
-        The file, in place.
 
     Raises
     ------
@@ -224,7 +199,7 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
                         url, str(part), None
                     )
                     check(part)
-                # requests has many kinds of failure; each means "try the next mirror"
+                # requests fails in many ways; after each the next mirror is tried
                 except Exception as error:
                     if isinstance(error, OSError) and error.errno is not None:
                         raise
@@ -245,3 +220,20 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
         f"{name}: expected one of its mirrors to deliver it, received nothing usable ({tried}). "
         "Check the connection, or give the data with --data-dir or NN_DATA_DIR."
     )
+
+
+def with_fallback(download: Callable[[], Path], other: Callable[[], Path]) -> Path:
+    """Return the result of the first download that works.
+
+    Raises
+    ------
+    MissingDataError
+        With both reasons.
+    """
+    try:
+        return download()
+    except MissingDataError as first:
+        try:
+            return other()
+        except MissingDataError as second:
+            raise MissingDataError(f"{first} {second}") from second

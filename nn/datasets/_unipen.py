@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from nn.datasets._files import DataError, read_bytes, sha256
 
-__all__ = ["StrokeFile", "StrokeRecord", "read_unipen"]
-
 _LABEL = re.compile(r'"([^"]*)"')
 _UCI_COMMENT = re.compile(r"\.COMMENT\s+\d\s+(\d+)\s+(\d+)\s*$")
 
@@ -34,10 +32,9 @@ class StrokeRecord:
     label : int
         0 to 9.
     writer : str
-        Who wrote it; "" where the file does not say.
+        Number or name of the writer; "" where the file does not say.
     strokes : list of (P, 2) float32
-        One array a stroke, columns x and y in the units of the file, y *downwards* (so y is the
-        negative of UNIPEN's).
+        x and y in the units of the file, y *downwards* (so y is the negative of UNIPEN's).
     """
 
     label: int
@@ -52,13 +49,12 @@ class StrokeFile:
     Attributes
     ----------
     records : list of StrokeRecord
-        The digits, in the order of the file.
+        In the order of the file.
     skipped : dict
         Reason to number of digits left out.
     path : str
-        Where they came from.
     sha256 : str
-        SHA-256 of the unpacked file.
+        Of the unpacked file.
     """
 
     records: list[StrokeRecord]
@@ -69,10 +65,25 @@ class StrokeFile:
 
 @dataclass
 class _Segment:
+    """One digit while it is read."""
+
     label: str
     writer: str
     strokes: list[list[str]] = field(default_factory=list)
     open: bool = False
+
+    def record(self, columns: tuple[int, int, int | None]) -> StrokeRecord:
+        """Return the digit; ValueError with the reason if it is left out. `columns`: see `_points`."""
+        if len(self.label) != 1 or self.label not in "0123456789":
+            raise ValueError("unknown label")
+        if self.open:
+            raise ValueError("cut off")
+        strokes = [_points(lines, columns) for lines in self.strokes if lines]
+        if not strokes:
+            raise ValueError("no points")
+        if all((points == strokes[0][0]).all() for points in strokes):
+            raise ValueError("single point")
+        return StrokeRecord(int(self.label), self.writer, strokes)
 
 
 def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFile:
@@ -85,14 +96,8 @@ def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFil
     Parameters
     ----------
     path : path
-        The file.
     limit : int
         Largest unpacked size accepted, in bytes.
-
-    Returns
-    -------
-    StrokeFile
-        Digits and counts.
 
     Raises
     ------
@@ -107,86 +112,68 @@ def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFil
             f"{path.name}: expected UNIPEN text with .SEGMENT and .PEN_DOWN lines, received "
             f"{len(data):,} bytes without them. Give a file of pen strokes."
         )
-    records: list[StrokeRecord] = []
-    skipped: Counter[str] = Counter()
     segment: _Segment | None = None
     columns: tuple[int, int, int | None] = (0, 1, None)
-    writer = ""
-
-    def finish() -> None:
-        if segment is None:
-            return
-        record = _record(segment, columns)
-        if isinstance(record, str):
-            skipped[record] += 1
-        else:
-            records.append(record)
-
-    for line in text.splitlines():
-        line = line.strip()
-        if not line:
-            continue
-        if not line.startswith("."):
-            if segment is not None and segment.open:
-                segment.strokes[-1].append(line)
-            continue
-        directive = line.split(None, 1)[0]
+    records, skipped, writer = [], Counter[str](), ""
+    for line in [*map(str.strip, text.splitlines()), ".SEGMENT"]:
+        directive = line.split(None, 1)[0] if line.startswith(".") else ""
         if directive == ".SEGMENT":
-            finish()
+            if segment is not None:
+                try:
+                    records.append(segment.record(columns))
+                except ValueError as reason:
+                    skipped[str(reason)] += 1
             label = _LABEL.search(line)
             segment = _Segment(label.group(1) if label else "", writer)
-        elif directive == ".PEN_DOWN":
-            if segment is not None:
-                segment.strokes.append([])
-                segment.open = True
-        elif directive == ".PEN_UP":
-            if segment is not None:
-                segment.open = False
         elif directive == ".COORD":
             names = line.upper().split()[1:]
             if "X" in names and "Y" in names:
-                columns = (names.index("X"), names.index("Y"), len(names))
+                columns = names.index("X"), names.index("Y"), len(names)
         elif directive == ".WRITER_ID":
             writer = line[len(directive) :].strip()
-        elif segment is not None and (comment := _UCI_COMMENT.match(line)):
+        elif segment is None:
+            continue
+        elif directive == ".PEN_DOWN":
+            segment.strokes.append([])
+            segment.open = True
+        elif directive == ".PEN_UP":
+            segment.open = False
+        elif comment := _UCI_COMMENT.match(line):
             segment.writer = comment.group(1)
-    finish()
+        elif line and not directive and segment.open:
+            segment.strokes[-1].append(line)
     return StrokeFile(records, dict(skipped), str(path), sha256(data))
 
 
-def _record(segment: _Segment, columns: tuple[int, int, int | None]) -> StrokeRecord | str:
-    """Return the digit, or why it is left out."""
-    if len(segment.label) != 1 or segment.label not in "0123456789":
-        return "unknown label"
-    if segment.open:
-        return "cut off"
-    strokes = []
-    for lines in segment.strokes:
-        if not lines:
-            continue
-        try:
-            points = _points(lines, columns)
-        except ValueError:
-            return "unreadable coordinates"
-        # the bound keeps later arithmetic in float32 finite
-        if not np.all(np.abs(points) < 1e9):  # False for NaN as well
-            return "coordinates not finite"
-        strokes.append(points.astype(np.float32))
-    if not strokes:
-        return "no points"
-    if all((points == strokes[0][0]).all() for points in strokes):
-        return "single point"
-    return StrokeRecord(int(segment.label), segment.writer, strokes)
+def _points(lines: list[str], columns: tuple[int, int, int | None]) -> NDArray[np.float32]:
+    """Return the points of a stroke (P, 2), y downwards.
 
+    Parameters
+    ----------
+    lines : list of str
+        Numbers, each line one point, or several where `.COORD` told how many numbers make one.
+    columns : (x, y, count)
+        Places of x and y among the numbers of a point, and how many it has (None: the line's).
 
-def _points(lines: list[str], columns: tuple[int, int, int | None]) -> NDArray[np.float64]:
-    x, y, width = columns
-    rows = []
-    for line in lines:
-        values = line.split()
-        # a line holds one point, or several where .COORD told how many numbers make one
-        step = width if width is not None else max(len(values), 2)
-        if len(values) % step:
-            raise ValueError(line)
-        rows += [(float(values[i + x]), -float(values[i + y])) for i in range(0, len(values), step)]
-    return np.array(rows, np.float64)
+    Raises
+    ------
+    ValueError
+        With the reason why the digit is left out.
+    """
+    x, y, count = columns
+    points = []
+    try:
+        for line in lines:
+            values = line.split()
+            step = count if count is not None else max(len(values), 2)
+            starts = range(0, len(values), step)
+            points += [(float(values[i + x]), -float(values[i + y])) for i in starts]
+            if len(values) % step:
+                raise ValueError(line)
+    except (ValueError, IndexError) as error:
+        raise ValueError("unreadable coordinates") from error
+    table = np.array(points, np.float64)
+    # The bound keeps later arithmetic in float32 finite; False for NaN as well.
+    if not np.all(np.abs(table) < 1e9):
+        raise ValueError("coordinates not finite")
+    return table.astype(np.float32)

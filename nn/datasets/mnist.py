@@ -16,6 +16,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ from nn.datasets._files import (
     cache_folder,
     download,
     env_data_dir,
+    first_existing,
     mirrors,
-    read_bytes,
+    with_fallback,
 )
-from nn.datasets._idx import Bytes, IdxFile, parse_idx, read_idx, verify
+from nn.datasets._idx import Bytes, IdxFile, read_idx
 
 __all__ = ["Source", "find", "load_data", "load_test", "load_train", "places", "read_idx"]
 
@@ -78,7 +80,7 @@ class Source:
     Attributes
     ----------
     place : str
-        What kind of place it is, for people: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
+        How it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
     paths : dict
         For "train" and "test" the files of images and of labels (for an npz all the same file).
     """
@@ -92,12 +94,11 @@ class Source:
         Parameters
         ----------
         part : {"train", "test"}
-            Which part.
 
         Returns
         -------
         images : (N, 28, 28) uint8
-            Ink is 255, paper 0.
+            Ink is 255, background 0.
         labels : (N,) uint8
             0 to 9.
 
@@ -106,21 +107,16 @@ class Source:
         DataError
             If a file is not, byte for byte, what was published.
         """
-        arrays = []
-        for file, path, key in zip(FILES[part], self.paths[part], "xy", strict=True):
-            if path.suffix == ".npz":
-                array = _read_npz_member(path, f"{key}_{part}")
-            else:
-                size = len(file.header) + int(np.prod(file.shape))
-                array = parse_idx(path.name, read_bytes(path, size))
-            arrays.append(verify(file, array, path.name))
-        return arrays[0], arrays[1]
+        images, labels = (
+            file.verify(_read_npz_member(path, f"{key}_{part}"), path.name)
+            if path.suffix == ".npz"
+            else file.read(path)
+            for file, path, key in zip(FILES[part], self.paths[part], "xy", strict=True)
+        )
+        return images, labels
 
     def describe(self) -> dict[str, Any]:
-        """Return what a run record states of the data, JSON-able.
-
-        The hashes are those of the unpacked content, which `read` has made sure of.
-        """
+        """Return the data's entry in a run record, JSON-able; hashes are of the unpacked files."""
         return {
             "name": "MNIST",
             "place": self.place,
@@ -157,29 +153,31 @@ def _in_folder(place: str, folder: Path) -> Source | None:
         paths = {part: _pair(here, part) for part in FILES}
         if all(paths.values()):
             return Source(place, {part: pair for part, pair in paths.items() if pair})
-        npz = here / NPZ_NAME
-        if os.path.exists(npz):
-            return Source(place, dict.fromkeys(FILES, (npz, npz)))
+        if os.path.exists(here / NPZ_NAME):
+            return _in_npz(place, here / NPZ_NAME)
     return None
+
+
+def _in_npz(place: str, path: Path) -> Source:
+    return Source(place, dict.fromkeys(FILES, (path, path)))
 
 
 def _pair(folder: Path, part: str) -> tuple[Path, Path] | None:
-    images, labels = (_existing(folder, file.name) for file in FILES[part])
+    """Return the files of images and of labels; None unless both are there."""
+    images, labels = (
+        first_existing(
+            folder / (stem + suffix)
+            # Some copies of the data set have a dot before "idx".
+            for stem in (file.name, file.name.replace("-idx", ".idx"))
+            for suffix in ("", ".gz")
+        )
+        for file in FILES[part]
+    )
     return None if images is None or labels is None else (images, labels)
 
 
-def _existing(folder: Path, name: str) -> Path | None:
-    # some copies of the data set have a dot before "idx"
-    for stem in (name, name.replace("-idx", ".idx")):
-        for suffix in ("", ".gz"):
-            path = folder / (stem + suffix)
-            if os.path.exists(path):  # False, not an error, where it may not be looked at
-                return path
-    return None
-
-
 def places() -> Iterator[tuple[str, Path]]:
-    """Yield the (name, folder) pairs looked at where no folder is given, in order."""
+    """Yield the (name, folder) pairs searched where no folder is given, in order."""
     env = env_data_dir()
     if env is not None:
         yield "NN_DATA_DIR", env
@@ -202,9 +200,9 @@ def find(
     path : path, optional
         An ``mnist.npz`` or a folder, as for `load_data`.
     data_dir : path, optional
-        A folder that must hold the data, itself or in ``mnist/``; no other place is looked at.
+        A folder that must hold the data, itself or in ``mnist/``; no other place is searched.
     download : bool
-        Whether the mirrors may be asked.
+        Whether the mirrors may be used.
 
     Returns
     -------
@@ -218,11 +216,11 @@ def find(
     MissingDataError
         If MNIST is in no place and could not be downloaded.
     """
-    # Keras's own default argument names a file in its cache, which is looked at anyway
+    # Keras's own default argument names a file in its cache, which is searched anyway
     if path is not None and not (str(path) == NPZ_NAME and not Path(path).exists()):
         given = Path(path).expanduser()
         if given.is_file():
-            return Source("path", dict.fromkeys(FILES, (given, given)))
+            return _in_npz("path", given)
         return _required("path", given)
     if data_dir is not None:
         return _required("data_dir", Path(data_dir).expanduser())
@@ -232,7 +230,7 @@ def find(
         looked.append(f"{folder} ({place})")
         if source is None:
             continue
-        if place == "NN_DATA_DIR":  # asked for by name: an error in it must be seen
+        if place == "NN_DATA_DIR":  # named by the user: an error in it must be seen
             return source
         try:
             source.read("train")
@@ -275,39 +273,27 @@ def _required(argument: str, folder: Path) -> Source:
 
 def _download() -> Source:
     folder = cache_folder() / "mnist"
-    files = [file for part in FILES.values() for file in part]
 
-    def check_npz(part: Path) -> None:
-        Source("download", dict.fromkeys(FILES, (part, part))).read("train")
-
-    try:
-        for file in files:
+    def idx_files() -> Path:
+        for file in (file for part in FILES.values() for file in part):
             name = file.name + ".gz"
+            with suppress(DataError):  # not there, or damaged
+                file.read(folder / name)
+                continue
+            download(name, [f"{base}/{name}" for base in mirrors(MIRRORS)], folder, file.read)
+        return folder
 
-            def check(part: Path, file: IdxFile = file) -> None:
-                size = len(file.header) + int(np.prod(file.shape))
-                verify(file, parse_idx(part.name, read_bytes(part, size)), part.name)
-
-            if not (folder / name).exists() or not _passes(check, folder / name):
-                download(name, [f"{base}/{name}" for base in mirrors(MIRRORS)], folder, check)
-    except MissingDataError as first:
+    def npz_file() -> Path:
         urls = [f"{base}/{NPZ_NAME}" for base in mirrors(NPZ_MIRRORS)]
-        try:
-            download(NPZ_NAME, urls, folder, check_npz)
-        except MissingDataError as second:
-            raise MissingDataError(f"{first} {second}") from second
+        return download(
+            NPZ_NAME, urls, folder, lambda part: _in_npz("download", part).read("train")
+        )
+
+    with_fallback(idx_files, npz_file)
     source = _in_folder("download", folder)
-    if source is None:  # another process removed what we have just put there
+    if source is None:  # another process removed what was just put there
         raise MissingDataError(f"{folder}: expected the files just downloaded, received none.")
     return source
-
-
-def _passes(check: Any, path: Path) -> bool:
-    try:
-        check(path)
-    except DataError:
-        return False
-    return True
 
 
 def load_data(
@@ -322,10 +308,10 @@ def load_data(
     path : path, optional
         An ``mnist.npz``, or a folder that holds MNIST.
     data_dir : path, optional
-        A folder that holds MNIST (itself or in ``mnist/``). Without it the places of `places`
-        are looked at in order, then the mirrors are asked.
+        A folder that holds MNIST (itself or in ``mnist/``). Without it the folders of `places`
+        are searched in order, then the mirrors.
     download : bool
-        Whether the mirrors may be asked.
+        Whether the mirrors may be used.
 
     Returns
     -------
@@ -346,18 +332,12 @@ def load_data(
 def load_train(
     data_dir: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Bytes, Bytes]:
-    """Return the 60,000 training images and labels; the test files stay closed.
-
-    Parameters, values and errors are those of `load_data`.
-    """
+    """Return the 60,000 training images and labels, as `load_data`; the test files stay closed."""
     return find(None, data_dir, download).read("train")
 
 
 def load_test(
     data_dir: str | os.PathLike[str] | None = None, download: bool = True
 ) -> tuple[Bytes, Bytes]:
-    """Return the 10,000 test images and labels, which are for the very end of a study.
-
-    Parameters, values and errors are those of `load_data`.
-    """
+    """Return the 10,000 test images and labels, as `load_data`; for the very end of a study."""
     return find(None, data_dir, download).read("test")

@@ -1,8 +1,8 @@
 """Pen strokes of digits: UCI "Pen-Based Recognition of Handwritten Digits", and files like it.
 
 E. Alpaydin and F. Alimoglu, 1998, licence CC BY 4.0: 7,494 digits by 30 writers on a tablet of
-500 × 500 units, as UNIPEN text. Split them *by writer*: the digits of one hand resemble each
-other, so a random split tells too good a figure.
+500 × 500 units, as UNIPEN text. Split them *by writer*: the digits of one writer resemble
+each other, so the accuracy on a random split is too high.
 
 >>> from nn.datasets import pendigits
 >>> strokes = pendigits.load()  # doctest: +SKIP
@@ -26,9 +26,11 @@ from nn.datasets._files import (
     cache_folder,
     download,
     env_data_dir,
+    first_existing,
     mirrors,
     read_bytes,
     sha256,
+    with_fallback,
 )
 from nn.datasets._unipen import StrokeFile, StrokeRecord, read_unipen
 
@@ -63,10 +65,10 @@ def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) 
     ----------
     data_dir : path, optional
         A folder that must hold ``pendigits-orig.tra`` (or .gz, .Z), itself or in ``strokes/`` or
-        ``pendigits/``. Without it $NN_DATA_DIR and the user's cache are looked at, then UCI is
-        asked.
+        ``pendigits/``. Without it $NN_DATA_DIR and the user's cache are searched, then UCI's
+        server.
     download : bool
-        Whether UCI may be asked.
+        Whether UCI's server may be used.
 
     Returns
     -------
@@ -105,8 +107,8 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
                 "strokes/, received a place without it. Put it there, or leave data_dir out."
             )
         return path
-    looked = [folder for folder in (env_data_dir(), cache_folder()) if folder is not None]
-    for folder in looked:
+    folders = [folder for folder in (env_data_dir(), cache_folder()) if folder is not None]
+    for folder in folders:
         path = _in_folder(folder)
         if path is not None:
             return path
@@ -118,31 +120,27 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
             why = str(error)
     raise MissingDataError(
         f"Pen digits: expected {NAME}.gz, .Z or unpacked, received none from "
-        f"{', '.join(map(str, looked))}, nor from UCI: {why} Put the file into a folder and give "
+        f"{', '.join(map(str, folders))}, nor from UCI: {why} Put the file into a folder and give "
         "it with --data-dir FOLDER or NN_DATA_DIR=FOLDER."
     )
 
 
 def _in_folder(folder: Path) -> Path | None:
-    for sub in ("", "strokes", "pendigits"):
-        for suffix in ("", ".gz", ".Z"):
-            path = folder / sub / (NAME + suffix)
-            if os.path.exists(path):
-                return path
-    return None
+    return first_existing(
+        folder / sub / (NAME + suffix)
+        for sub in ("", "strokes", "pendigits")
+        for suffix in ("", ".gz", ".Z")
+    )
 
 
 def _download(folder: Path) -> Path:
     name = NAME + ".Z"
-    try:
-        urls = [f"{base}/{name}" for base in mirrors(MIRRORS)]
-        return download(name, urls, folder, _verify)
-    except MissingDataError as first:
-        try:
-            urls = [f"{base}/{ZIP_NAME}" for base in mirrors(ZIP_MIRRORS)]
-            return download(name, urls, folder, _verify_zip)
-        except MissingDataError as second:
-            raise MissingDataError(f"{first} {second}") from second
+    urls = [f"{base}/{name}" for base in mirrors(MIRRORS)]
+    zip_urls = [f"{base}/{ZIP_NAME}" for base in mirrors(ZIP_MIRRORS)]
+    return with_fallback(
+        lambda: download(name, urls, folder, _verify),
+        lambda: download(name, zip_urls, folder, _verify_zip),
+    )
 
 
 def _verify_zip(path: Path) -> None:
@@ -163,7 +161,7 @@ def _verify_zip(path: Path) -> None:
 
 
 def describe(strokes: StrokeFile) -> dict[str, Any]:
-    """Return what a run record states of a stroke file, JSON-able."""
+    """Return the entry of a stroke file in a run record, JSON-able."""
     return {
         "name": "UCI pen digits" if strokes.sha256 == SHA256 else "pen strokes",
         "path": strokes.path,
@@ -183,7 +181,6 @@ def split_by_writer(
     Parameters
     ----------
     records : sequence of StrokeRecord
-        The digits.
     validation_writers : iterable of str or int
         The writers held out.
 
@@ -213,11 +210,6 @@ def to_images(
     records: Sequence[StrokeRecord],
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Render digits as the console does.
-
-    Parameters
-    ----------
-    records : sequence of StrokeRecord
-        The digits.
 
     Returns
     -------

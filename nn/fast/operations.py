@@ -17,7 +17,6 @@ from nn.fast.elementwise import (
     dropout_mask,
     relu_backward,
     relu_forward,
-    softmax_crossentropy_forward,
 )
 from nn.fast.norm.batchnorm import batchnorm_backward, batchnorm_forward
 from nn.fast.optimizers import adadelta_step, adam_step, sgd_step
@@ -27,6 +26,7 @@ from nn.fast.pooling import (
     maxpool2d_backward,
     maxpool2d_forward,
 )
+from nn.fast.softmax import softmax_crossentropy_forward
 
 __all__ = [
     "adadelta_step",

@@ -1,34 +1,35 @@
 """Learn from corrections: a personal set of examples, and lessons that do not forget.
 
-A lesson shows the network slightly moved copies of the corrected digit among digits it knows.
-The known ones are trained towards what the network said of them *before* the lesson
-(distillation: Li and Hoiem 2016, "Learning without forgetting"), so nothing pulls it away from
-what it does well; and if accuracy on a held-out part of them still falls, the lesson is drawn
-back half-way between the old and the new weights (Wortsman et al. 2022).
+A lesson fine-tunes the network on slightly moved copies of the corrected digit among digits from
+a replay set. Those are trained towards what the network answered *before* the lesson
+(distillation: Li and Hoiem 2016, "Learning without forgetting"); afterwards the weights are
+interpolated between old and new as far back as the correction stays learned (Wortsman et al. 2022).
 
 >>> from nn import teach
->>> lesson = teach.learn(model, image, 7, known)          # doctest: +SKIP
+>>> lesson = teach.fine_tune(model, image, 7, replay)     # doctest: +SKIP
 >>> lesson.model, lesson.before, lesson.after             # doctest: +SKIP
 
-`personal` keeps the corrections, `known` the digits to replay, `lesson` is the learning.
+`personal_set` keeps the corrections, `replay` the digits to replay, `lesson` is the learning;
+`personal_network` carries out lessons for one base network and keeps the result.
 """
 
-from nn.teach.known import Known, accuracy, known_digits
-from nn.teach.lesson import Lesson, Scores, copy_of, learn, near_copies
-from nn.teach.personal import Example, PersonalSet, PersonalSetError, read_set, write_set
+from nn.teach.lesson import Lesson, Scores, copy_of, fine_tune, near_copies
+from nn.teach.personal_set import Example, PersonalSet, PersonalSetError, read_set, write_set
+from nn.teach.replay import ReplaySet, accuracy, probabilities, replay_digits
 
 __all__ = [
     "Example",
-    "Known",
     "Lesson",
     "PersonalSet",
     "PersonalSetError",
+    "ReplaySet",
     "Scores",
     "accuracy",
     "copy_of",
-    "known_digits",
-    "learn",
+    "fine_tune",
     "near_copies",
+    "probabilities",
     "read_set",
+    "replay_digits",
     "write_set",
 ]

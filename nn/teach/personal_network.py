@@ -1,28 +1,27 @@
 """The user's own network: its corrections, its weights, and undo.
 
-Everything lives in the user's data folder: `personal-set.h5` (the corrections) and
-`personal-weights.h5` (the network after the lessons, which remembers what it grew from). The
-shipped weights are never written to.
+Everything is kept in the user's data folder: `personal-set.h5` (the corrections) and
+`personal-weights.h5` (the network after the lessons, with the hash of the base network in its
+metadata). The shipped weights are never written to.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import teach
 from nn.recognise.wording import AnswerLike, percent
-from nn.teach import Lesson
+from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
+from nn.teach.personal_set import Example, PersonalSet, keep_aside
+from nn.teach.replay import ReplaySet, replay_digits
 
 VERY_SURE = 0.98
 """From this probability of another digit on, `label_warning` warns."""
@@ -37,9 +36,19 @@ def data_folder() -> Path:
 
 
 def label_warning(
-    answer: AnswerLike, label: int, personal: teach.PersonalSet, image: NDArray[np.float32]
+    answer: AnswerLike, label: int, personal: PersonalSet, image: NDArray[np.float32]
 ) -> str:
-    """Return why teaching this label looks like a mistake, as a question; "" if it does not."""
+    """Return why teaching this label looks like a mistake, as a question; "" if it does not.
+
+    Parameters
+    ----------
+    answer : Answer
+        The network's answer to the image.
+    label : int
+    personal : PersonalSet
+        Earlier corrections.
+    image : (28, 28) float32
+    """
     earlier = personal.contradiction(image, label)
     if earlier is not None:
         return (
@@ -56,12 +65,6 @@ def label_warning(
     return ""
 
 
-def kept_aside(name: str) -> str:
-    """Return the message that a damaged file was renamed, not deleted."""
-    return f"A damaged file was found among your lessons and kept aside as {name}."
-
-
-@dataclass
 class PersonalNetwork:
     """The user's own network: a base network and the lessons given to it.
 
@@ -72,26 +75,29 @@ class PersonalNetwork:
     source : Path
         Its file; lessons of another file are not mixed in.
     folder : Path
+        Where corrections and weights are kept.
+
+    Attributes
+    ----------
+    personal : PersonalSet
+    model : Sequential
+        The network after the lessons.
+    lessons : int
+    problem : str
+        What to tell the user about files found damaged; "" for nothing.
     """
 
-    base: Any
-    source: Path
-    folder: Path
-    personal: teach.PersonalSet = field(init=False)
-    model: Any = field(init=False)
-    lessons: int = 0
-    problem: str = ""
-    _known: teach.Known | None = None
-    _preparing: threading.Lock = field(default_factory=threading.Lock)
-    _before: list[tuple[list[NDArray[np.float32]], dict[str, Any], int]] = field(
-        default_factory=list
-    )
-
-    def __post_init__(self) -> None:
-        self.model = self.base
-        self.personal = teach.PersonalSet(self.folder / "personal-set.h5")
+    def __init__(self, base: Any, source: Path, folder: Path) -> None:
+        self.base, self.source, self.folder = base, source, folder
+        self.model = base
+        self.personal = PersonalSet(folder / "personal-set.h5")
+        self.lessons = 0
+        self.problem = ""
         if self.personal.kept_aside is not None:
-            self.problem = kept_aside(self.personal.kept_aside.name)
+            self.problem = _kept_aside(self.personal.kept_aside)
+        self._replay: ReplaySet | None = None
+        self._preparing = threading.Lock()
+        self._before: list[tuple[list[NDArray[np.float32]], dict[str, Any], int]] = []
 
     @property
     def weights_path(self) -> Path:
@@ -100,11 +106,11 @@ class PersonalNetwork:
 
     @property
     def can_undo(self) -> bool:
-        """Whether a lesson of this session can be taken back."""
+        """Whether a lesson of this session can be undone."""
         return bool(self._before)
 
     def restore(self) -> bool:
-        """Take up the network of earlier lessons, if it grew from this base; else keep the base."""
+        """Load the network of earlier lessons; returns whether there is one of this base."""
         import nn
 
         if not self.weights_path.is_file():
@@ -112,10 +118,7 @@ class PersonalNetwork:
         try:
             model = nn.load_model(self.weights_path)
         except (OSError, ValueError) as error:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            aside = self.weights_path.with_name(f"personal-weights.damaged-{stamp}.h5")
-            os.replace(self.weights_path, aside)
-            self.problem = kept_aside(aside.name) + f" ({error})"
+            self.problem = f"{_kept_aside(keep_aside(self.weights_path))} ({error})"
             return False
         note = model.metadata.get("personal")
         if not isinstance(note, dict) or note.get("base") != fingerprint(self.base):
@@ -124,29 +127,29 @@ class PersonalNetwork:
         self.lessons = int(note.get("lessons", 0))
         return True
 
-    def prepare(self) -> None:
-        """Get everything ready for the first lesson, in a worker: digits, kernels, scores.
+    def prepare(self) -> ReplaySet:
+        """Get everything ready for the first lesson: digits, kernels, scores; once.
 
-        Does it once: who comes while it is under way waits for the end.
+        Takes seconds; may be called in any thread. A second caller waits for the first.
         """
         with self._preparing:
-            if self._known is None:
-                self._known = self._prepared()
+            if self._replay is None:
+                replay = replay_digits(model=self.base)
+                replay.targets(self.base)
+                replay.accuracy(self.base)
+                replay.accuracy(self.model)
+                spare = copy_of(self.model)
+                spare.compile("adam", "categorical_crossentropy")
+                one_hot = np.eye(10, dtype=np.float32)[replay.labels[:128]]
+                spare.train_on_batch(replay.images[:128], one_hot)
+                near_copies(replay.images[0], 1, np.random.default_rng(0))
+                self._replay = replay
+            return self._replay
 
     @property
     def ready(self) -> bool:
-        """Whether everything is ready for a lesson, or is being made so."""
-        return self._known is not None or self._preparing.locked()
-
-    def _prepared(self) -> teach.Known:
-        known = teach.known_digits(model=self.base)
-        known.answers(self.base)
-        known.accuracy(self.base)
-        known.accuracy(self.model)
-        spare = teach.copy_of(self.model)
-        spare.compile("adam", "categorical_crossentropy")
-        spare.train_on_batch(known.images[:128], np.eye(10, dtype=np.float32)[known.labels[:128]])
-        return known
+        """Whether everything is ready for a lesson, or is being prepared."""
+        return self._replay is not None or self._preparing.locked()
 
     def teach(
         self,
@@ -156,26 +159,26 @@ class PersonalNetwork:
         strokes: list[NDArray[np.float32]],
         report: Callable[[float], None],
     ) -> Lesson:
-        """Give one lesson, in a worker; `accept` then makes its result the network.
+        """Give one lesson; `accept` then makes its result the network. For a worker thread.
 
         The correction itself joins the personal set first: it is kept even if the lesson is
         cancelled.
+
+        Parameters
+        ----------
+        image : (28, 28) float32
+        label, said : int
+            The right digit, and the network's.
+        strokes : list of (P, 2) arrays
+            The drawing, if it was one.
+        report : callable
+            See `nn.teach.fine_tune`.
         """
         earlier = self.personal.arrays()
-        self.personal.add(teach.Example(image, label, said, time.time(), strokes))
-        self.prepare()
-        known = self._known
-        if known is None:
-            raise RuntimeError("prepare() gave no digits to replay")
-        return teach.learn(
-            self.model,
-            image,
-            label,
-            known,
-            earlier,
-            self.base,
-            seed=self.lessons,
-            report=report,
+        self.personal.add(Example(image, label, said, time.time(), strokes))
+        replay = self.prepare()
+        return fine_tune(
+            self.model, image, label, replay, earlier, self.base, seed=self.lessons, report=report
         )
 
     def accept(self, lesson: Lesson, oddness: float = 0.0) -> None:
@@ -185,29 +188,28 @@ class PersonalNetwork:
         ----------
         lesson : Lesson
         oddness : float
-            How odd the example looks to the judge of scribbles: if the judge refuses it, its
-            limit moves up so far that this drawing passes.
+            Of the example, in [0, 1]: where the network would call it "not a digit", its limit
+            moves up so far that this drawing passes.
         """
         # Only the weights: a network that has answered holds buffers many times their size.
         metadata = copy.deepcopy(self.model.metadata)
         self._before.append((self.model.get_weights(), metadata, self.lessons))
         del self._before[:-MOST_UNDO]
-        judge = lesson.model.metadata.get("rejection")
-        if isinstance(judge, dict) and judge.get("limit", 1.0) < oddness < 0.999:
-            judge["limit"] = min(oddness + 1e-3, 0.999)
+        rejection = lesson.model.metadata.get("rejection")
+        if isinstance(rejection, dict) and rejection.get("limit", 1.0) < oddness < 0.999:
+            rejection["limit"] = min(oddness + 1e-3, 0.999)
         self.model = lesson.model
         self.lessons += 1
         self._save()
 
     def undo(self) -> bool:
-        """Take the last lesson of this session back, and its correction with it."""
+        """Undo the last lesson of this session, and its correction; False if there is none."""
         if not self._before:
             return False
         weights, metadata, self.lessons = self._before.pop()
-        if self.lessons == 0:
-            self.model = self.base
-        else:
-            self.model = teach.copy_of(self.base)
+        self.model = self.base
+        if self.lessons > 0:
+            self.model = copy_of(self.base)
             self.model.set_weights(weights)
             self.model.metadata = metadata
         self.personal.remove_last()
@@ -218,7 +220,7 @@ class PersonalNetwork:
         """Go back to the network as it was before all lessons; the corrections are kept."""
         self._before.clear()
         self.model, self.lessons = self.base, 0
-        self.weights_path.unlink(missing_ok=True)
+        self._save()
 
     def _save(self) -> None:
         if self.lessons == 0:
@@ -232,6 +234,10 @@ class PersonalNetwork:
             "corrections": len(self.personal),
         }
         self.model.save(self.weights_path)
+
+
+def _kept_aside(path: Path) -> str:
+    return f"A damaged file was found among your lessons and kept aside as {path.name}."
 
 
 def fingerprint(model: Any) -> str:

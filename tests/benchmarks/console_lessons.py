@@ -26,7 +26,8 @@ from console_helpers import real_weights  # noqa: E402
 import nn  # noqa: E402
 from nn import teach  # noqa: E402
 from nn.datasets import mnist, pendigits  # noqa: E402
-from nn.teach.known import Images, probabilities  # noqa: E402
+from nn.teach import probabilities  # noqa: E402
+from nn.teach.replay import Images  # noqa: E402
 
 HELD_OUT = 5000
 Digits = tuple[Images, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
@@ -86,12 +87,12 @@ def main() -> int:
     x, y = x[order], y[order]
 
     # As the console prepares it, but nothing that is measured on is replayed.
-    known = teach.known_digits(model=model, without=HELD_OUT)
-    known.answers(model)
+    replay = teach.replay_digits(model=model, exclude=HELD_OUT)
+    replay.targets(model)
     taught, seconds = model, []
     for i in range(len(x)):
         begin = time.perf_counter(), time.process_time()
-        lesson = teach.learn(taught, x[i], int(y[i]), known, (x[:i], y[:i]), model, seed=i)
+        lesson = teach.fine_tune(taught, x[i], int(y[i]), replay, (x[:i], y[:i]), model, seed=i)
         seconds.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
         taught = lesson.model
         print(f"lesson {i + 1}: {y[i]}, learned: {lesson.learned}, {lesson.steps} steps")

@@ -200,7 +200,7 @@ class TeachPanel(Panel):
             p.good if lesson.learned else p.warn,
         )
         scores = (
-            (texts.SCORES_KNOWN, lesson.before.known, lesson.after.known),
+            (texts.SCORES_KNOWN, lesson.before.held_out, lesson.after.held_out),
             (texts.SCORES_PERSONAL, lesson.before.personal, lesson.after.personal),
         )
         for (name, value), (what, before, after) in zip(self._rows, scores, strict=True):

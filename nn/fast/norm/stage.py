@@ -19,16 +19,19 @@ from nn.fast.norm.kernels import (
     norm_relu_sums,
 )
 from nn.fast.simd import LANES
-from nn.layers import Activation, BatchNormalization, Layer, MaxPooling2D
+from nn.layers import BatchNormalization, Layer, MaxPooling2D
+from nn.layers.activation import ActivationLayer
 from nn.reference import Array
 
 
 def norm_relu_length(layers: Sequence[Layer], index: int) -> int:
     """Return how many layers from ``index`` on ``NormRelu`` takes: 3 with pooling, 2, or 0."""
     norm, *behind = layers[index : index + 3]
-    if type(norm) is not BatchNormalization or norm.input_shape[-1] % LANES or not behind:
+    if type(norm) is not BatchNormalization or not (behind and norm.trainable):
         return 0
-    if not isinstance(behind[0], Activation) or behind[0].activation != "relu":
+    if norm.input_shape[-1] % LANES:
+        return 0
+    if not isinstance(behind[0], ActivationLayer) or behind[0].activation != "relu":
         return 0
     H, W = norm.input_shape[:2] if len(norm.input_shape) == 3 else (1, 1)
     pool = behind[1] if len(behind) > 1 else None

@@ -1,6 +1,6 @@
 """Contact sheets: pictures of all allographs, and of what augmentation makes of a digit.
 
-``python -m nn.synthetic.sheet FOLDER`` draws both.
+``python -m tests.contact_sheets FOLDER`` draws both.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from nn.drawing import render_batch
 from nn.synthetic import generate
 from nn.synthetic.allographs import ALLOGRAPHS, skeletons
 from nn.synthetic.generator import Style, make_block
-
-__all__ = ["allograph_sheet", "augmentation_sheet", "main"]
 
 CELL = 30  # pixels from one digit to the next
 MARGIN = 150  # for the names

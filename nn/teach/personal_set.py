@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.atomic import write_atomically
-
-Images = NDArray[np.float32]
+from nn.teach.replay import Images, Labels
 
 FORMAT = "digits-personal-set"
-LARGEST_SET = 100_000
-LARGEST_FILE = 512 << 20
+LARGEST_SET = 100_000  # corrections
+LARGEST_FILE = 512 << 20  # bytes
 
 
 class PersonalSetError(ValueError):
@@ -33,11 +32,11 @@ class Example:
     Parameters
     ----------
     image : (28, 28) float32
-        In [0, 1], ink = 1, as the network saw it.
+        In [0, 1], ink = 1, the input of the network.
     label : int
-        What its writer says it is.
+        The digit its writer meant.
     said : int
-        What the network had said.
+        The network's answer.
     time : float
         Seconds since 1970.
     strokes : list of (P, 2) arrays
@@ -57,7 +56,8 @@ class PersonalSet:
     Parameters
     ----------
     path : path
-        The file; made at the first `save`. A damaged one is moved aside, never deleted.
+        The file; made when the first correction is added. A damaged one is moved aside, never
+        deleted.
 
     Attributes
     ----------
@@ -74,9 +74,7 @@ class PersonalSet:
             try:
                 self.examples = read_set(self.path)
             except PersonalSetError:
-                stamp = time.strftime("%Y%m%d-%H%M%S")
-                self.kept_aside = self.path.with_name(f"{self.path.stem}.damaged-{stamp}.h5")
-                os.replace(self.path, self.kept_aside)
+                self.kept_aside = keep_aside(self.path)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -86,16 +84,12 @@ class PersonalSet:
         self._put([*self.examples, example])
 
     def remove_last(self) -> Example | None:
-        """Take the newest correction out again; returns it."""
+        """Remove the newest correction and return it; None if there is none."""
         if not self.examples:
             return None
         last = self.examples[-1]
         self._put(self.examples[:-1])
         return last
-
-    def clear(self) -> None:
-        """Remove all corrections."""
-        self._put([])
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write a copy of the set."""
@@ -107,22 +101,20 @@ class PersonalSet:
         Raises
         ------
         PersonalSetError
-            If the file is none; nothing is added then.
+            If the file is no personal set; nothing is added then.
         """
         known = {(e.label, e.image.tobytes()) for e in self.examples}
         new = [e for e in read_set(Path(path)) if (e.label, e.image.tobytes()) not in known]
         self._put([*self.examples, *new])
         return len(new)
 
-    def arrays(self) -> tuple[Images, NDArray[np.int64]]:
+    def arrays(self) -> tuple[Images, Labels]:
         """Return images (N, 28, 28, 1) and labels (N,)."""
-        if not self.examples:
-            return np.zeros((0, 28, 28, 1), np.float32), np.zeros(0, np.int64)
-        images = np.stack([e.image for e in self.examples])[..., None]
-        return images.astype(np.float32), np.array([e.label for e in self.examples], np.int64)
+        images = np.array([e.image for e in self.examples], np.float32).reshape(-1, 28, 28, 1)
+        return images, np.array([e.label for e in self.examples], np.int64)
 
     def contradiction(self, image: ArrayLike, label: int) -> Example | None:
-        """Return an earlier correction that calls nearly the same image something else."""
+        """Return an earlier correction of nearly the same image to another label, or None."""
         x = np.asarray(image, np.float32).reshape(28, 28)
         for example in self.examples:
             if example.label != label and float(np.abs(example.image - x).mean()) < 0.01:
@@ -132,6 +124,12 @@ class PersonalSet:
     def _put(self, examples: list[Example]) -> None:
         write_set(self.path, examples)
         self.examples = examples
+
+
+def keep_aside(path: Path) -> Path:
+    """Rename a damaged file, so that a new one can take its place; returns where it is now."""
+    aside = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    return path.replace(aside)
 
 
 def write_set(path: Path, examples: Sequence[Example]) -> None:
@@ -179,18 +177,8 @@ def read_set(path: Path) -> list[Example]:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise ValueError("another format")
-            arrays = {}
-            for name in ("images", "labels", "said", "times", "strokes"):
-                # Links could point into another file; a personal set has none.
-                if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-                    raise ValueError(f"no {name}")
-                data = file[name]
-                if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
-                    raise ValueError(f"{name} is stored elsewhere")
-                if len(data.shape) < 1 or data.shape[0] > LARGEST_SET or data.size > LARGEST_FILE:
-                    raise ValueError(f"{name} of shape {data.shape}")
-                arrays[name] = data.asstr()[:] if name == "strokes" else data[:]
-        return _examples(arrays)
+            names = "images", "labels", "said", "times", "strokes"
+            return _examples(*(_column(file, name) for name in names))
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, RecursionError) as error:
         raise PersonalSetError(
             f"{path.name}: expected a personal set saved by this program, received a file that "
@@ -198,22 +186,41 @@ def read_set(path: Path) -> list[Example]:
         ) from error
 
 
-def _examples(arrays: dict[str, Any]) -> list[Example]:
-    images, labels = np.asarray(arrays["images"]), np.asarray(arrays["labels"])
+def _column(file: Any, name: str) -> NDArray[Any]:
+    import h5py
+
+    # Links could point into another file; a personal set has none.
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"no {name}")
+    data = file[name]
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"{name} is stored elsewhere")
+    if len(data.shape) < 1 or data.shape[0] > LARGEST_SET or data.size > LARGEST_FILE:
+        raise ValueError(f"{name} of shape {data.shape}")
+    return np.asarray(data.asstr()[:] if name == "strokes" else data[:])
+
+
+def _examples(
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    said: NDArray[Any],
+    times: NDArray[Any],
+    strokes: NDArray[Any],
+) -> list[Example]:
     N = len(labels)
     if images.shape != (N, 28, 28) or images.dtype != np.uint8 or labels.shape != (N,):
         raise ValueError(f"images of shape {images.shape} and labels of shape {labels.shape}")
     if N and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9):
         raise ValueError("labels that are no digits")
-    if any(len(arrays[name]) != N for name in ("said", "times", "strokes")):
+    if not len(said) == len(times) == len(strokes) == N:
         raise ValueError("columns of different lengths")
     return [
         Example(
             images[i].astype(np.float32) / 255,
             int(labels[i]),
-            int(arrays["said"][i]),
-            float(arrays["times"][i]),
-            [np.asarray(s, np.float32).reshape(-1, 2) for s in json.loads(arrays["strokes"][i])],
+            int(said[i]),
+            float(times[i]),
+            [np.asarray(s, np.float32).reshape(-1, 2) for s in json.loads(strokes[i])],
         )
         for i in range(N)
     ]
