@@ -15,6 +15,21 @@ from pathlib import Path
 
 DEFAULT_WEIGHTS = Path(__file__).resolve().parent / "weights" / "mnist.h5"
 
+NO_TKINTER = (
+    "gui_console: Python's tkinter is not installed. Install it with "
+    "`sudo apt install python3-tk` (Debian, Ubuntu), `sudo dnf install python3-tkinter` (Fedora) "
+    "or `brew install python-tk` (macOS), or read pictures without a window: "
+    "gui_console.py --image FILE."
+)
+NO_DISPLAY = (
+    "gui_console: there is no display to open a window on ({reason}). Start it in a desktop "
+    "session or through `ssh -X`, or read pictures without a window: gui_console.py --image FILE."
+)
+OLD_TK = (
+    "gui_console: Tk {found} is too old, 8.6 is needed. Install a newer one with "
+    "`sudo apt install python3-tk`, `sudo dnf install python3-tkinter` or "
+    "`brew install python-tk`."
+)
 EXAMPLES = """\
 examples:
   gui_console.py                                  draw; press ? for the keys
@@ -90,24 +105,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def open_window(args: argparse.Namespace) -> int:
     """Open the window and stay until it is closed."""
-    from nn.console import texts
-
     try:
         import tkinter as tk
 
         from PIL import ImageTk  # noqa: F401  some systems package it apart from Pillow
     except ImportError:
-        return _refuse(texts.NO_TKINTER)
+        return _refuse(NO_TKINTER)
     from nn.console.launch import dpi_aware, launch
 
     dpi_aware()
     try:
         root = tk.Tk(className="Digits")
     except tk.TclError as error:
-        return _refuse(texts.NO_DISPLAY.format(reason=str(error).rstrip(".")))
+        return _refuse(NO_DISPLAY.format(reason=str(error).rstrip(".")))
     if tk.TkVersion < 8.6:
         root.destroy()
-        return _refuse(texts.OLD_TK.format(found=tk.TkVersion))
+        return _refuse(OLD_TK.format(found=tk.TkVersion))
     return launch(root, args)
 
 

@@ -50,19 +50,19 @@ def film(path: Path) -> None:
         root.geometry("1502x741+0+0")
         window.settle(0.5)
         box = (0, 0, 1502, 741)
-        paper = window.app.canvas
+        canvas = window.app.canvas
         line = smoothed(np.array(TWO, np.float32))
         line = line[:: max(len(line) // 30, 1)]
         points = [(round(x), round(y)) for x, y in (*line, TWO[-1])]
-        window.app.do_inside()
+        window.app.run("inside")
         frames.append((picture(window, shot, box), REST_MS // 2))
-        paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
+        canvas.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
         for x, y in points[1:]:
-            paper.event_generate("<B1-Motion>", x=x, y=y)
+            canvas.event_generate("<B1-Motion>", x=x, y=y)
             frames.append((picture(window, shot, box), STEP_MS))
-        paper.event_generate("<ButtonRelease-1>", x=points[-1][0], y=points[-1][1])
+        canvas.event_generate("<ButtonRelease-1>", x=points[-1][0], y=points[-1][1])
         frames.append((picture(window, shot, box), REST_MS))
-        view = window.app.panel("inside").view
+        view = window.app.panels.get("inside").view
         for _ in range(16):
             view.yview_scroll(2, "units")
             frames.append((picture(window, shot, box), 2 * STEP_MS))

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from nn.recognise.answers import Part
+from nn.recognise.answers import Reading
 
 ROOT = Path(__file__).resolve().parent.parent
 TWO = [(180, 150), (200, 110), (260, 90), (320, 110), (340, 160), (310, 230), (250, 300)]
@@ -49,16 +50,16 @@ class ScriptedReader:
         self.script = found if found is not None else [(answer(2), None)]
         self.pictures = 0
 
-    def _found(self):
-        return tuple(Part(box, a) for a, box in self.script)
+    def _reading(self):
+        return Reading(tuple(replace(a, box=box) for a, box in self.script))
 
     def read_strokes(self, strokes):
         assert strokes
-        return self._found()
+        return self._reading()
 
     def read_image(self, ink):
         self.pictures += 1
-        return self._found()
+        return self._reading()
 
     def use(self, model, note):
         raise AssertionError("a scripted reader is not taught")
@@ -151,17 +152,17 @@ class Window:
     def under_way(self):
         """Whether a worker, the warming up, an answer or another size is still due."""
         app = self.app
-        answering = app._answering is not None or app.canvas._resizing is not None
-        return app.jobs.busy or app.document.warming or answering or app.queue.busy
+        answering = app.scheduler.busy or app.canvas._resizing is not None
+        return app.jobs.busy or app.document.loading or answering or app.queue.busy
 
     def draw(self, points=TWO, button=1):
         """Draw with events generated inside Tk."""
-        paper, scale = self.app.canvas, self.app.theme.scale
+        canvas, scale = self.app.canvas, self.app.theme.scale
         places = [(round(x * scale), round(y * scale)) for x, y in points]
-        paper.event_generate(f"<ButtonPress-{button}>", x=places[0][0], y=places[0][1])
+        canvas.event_generate(f"<ButtonPress-{button}>", x=places[0][0], y=places[0][1])
         for x, y in places[1:]:
-            paper.event_generate(f"<B{button}-Motion>", x=x, y=y)
-        paper.event_generate(f"<ButtonRelease-{button}>", x=places[-1][0], y=places[-1][1])
+            canvas.event_generate(f"<B{button}-Motion>", x=x, y=y)
+        canvas.event_generate(f"<ButtonRelease-{button}>", x=places[-1][0], y=places[-1][1])
         self.settle()
 
     def key(self, sequence, widget=None):

@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from unittest import mock
 
@@ -37,9 +38,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from console_helpers import Window, display, real_weights  # noqa: E402
 
-from nn.console import keys  # noqa: E402
+from nn.console.commands import COMMANDS  # noqa: E402
 
-NAMES = {"[": "bracketleft", "]": "bracketright", ".": "period", ",": "comma"}
 NOT_FOR_MONKEYS = ("quit",)
 LISTED = 10
 """How many of the longest trips and events are listed."""
@@ -48,12 +48,8 @@ OTHER_KEYS = ("<space>", "<Left>", "<Right>", "<Up>", "<Down>", "<Key-7>", "<Key
 
 def sequences() -> list[str]:
     """Return the Tk patterns of all keys but the one that ends the program."""
-    found = []
-    for shortcut in keys.SHORTCUTS:
-        if shortcut.action not in NOT_FOR_MONKEYS:
-            for s in shortcut.sequences:
-                found.append(s if s.startswith("<") else f"<Key-{NAMES.get(s, s)}>")
-    return [*found, *OTHER_KEYS]
+    found = [c.patterns() for name, c in COMMANDS.items() if name not in NOT_FOR_MONKEYS]
+    return [*chain.from_iterable(found), *OTHER_KEYS]
 
 
 def memory() -> float:
@@ -101,7 +97,7 @@ class Cost:
     processor: float
     beside: str
 
-    def told(self, times: Times) -> str:
+    def line(self, times: Times) -> str:
         """Say how `trip` or `whole` was spent."""
         clock, processor, queue = (1000 * t for t in times)
         return (
@@ -146,14 +142,14 @@ class Monkey:
     def act(self) -> str:
         """Do one thing; returns what."""
         app, rng = self.window.app, self.rng
-        paper = app.canvas
+        canvas = app.canvas
         x, y = rng.randrange(-20, 640), rng.randrange(-20, 620)
         kind = rng.random()
         if kind < 0.5:
             return self._pen(x, y)
         if kind < 0.78:
             target, key = (
-                rng.choice((paper, app.strip, app.recognise_button)),
+                rng.choice((canvas, app.strip, app.toolbar.recognise)),
                 rng.choice(self.keys),
             )
             target.focus_force()
@@ -165,14 +161,14 @@ class Monkey:
             return f"resize {size}"
         if kind < 0.85:
             event = rng.choice(("<Leave>", "<Enter>", "<FocusOut>"))
-            paper.event_generate(event)
+            canvas.event_generate(event)
             return event
         if kind < 0.87:
             path = rng.choice(self.files)
             if rng.random() < 0.2:
-                app.choose_weights(path)
+                app.session.choose(path, app.dialogs.fail)
                 return f"weights {path.name}"
-            app.open_file(path)
+            app.files.open(path)
             return f"open {path.name}"
         if kind < 0.91:
             app.strip.event_generate("<Button-1>", x=x, y=20)
@@ -182,7 +178,7 @@ class Monkey:
         return self._panel(x, y)
 
     def _pen(self, x: int, y: int) -> str:
-        paper, rng = self.window.app.canvas, self.rng
+        canvas, rng = self.window.app.canvas, self.rng
         if self._down is None:
             self._down = rng.choice((1, 1, 1, 3))
             event = f"<ButtonPress-{self._down}>"
@@ -190,11 +186,11 @@ class Monkey:
             event = f"<B{self._down}-Motion>"
         else:
             event, self._down = f"<ButtonRelease-{self._down}>", None
-        paper.event_generate(event, x=x, y=y)
+        canvas.event_generate(event, x=x, y=y)
         return event
 
     def _menu(self) -> str:
-        menu = self.rng.choice(list(self.window.app.menus.values()))
+        menu = self.rng.choice(list(self.window.app.menu.menus.values()))
         last = menu.index("end") or 0
         entry = self.rng.randrange(last + 1)
         if menu.type(entry) == "separator" or menu.entrycget(entry, "label").startswith("Quit"):
@@ -205,11 +201,11 @@ class Monkey:
 
     def _panel(self, x: int, y: int) -> str:
         app, rng = self.window.app, self.rng
-        if app.torn and rng.random() < 0.3:
-            name = rng.choice(list(app.torn))
-            app.torn[name].close()
+        if app.panels.torn and rng.random() < 0.3:
+            name = rng.choice(list(app.panels.torn))
+            app.panels.close_torn(name)
             return f"close {name}"
-        panels = app.open_panels()
+        panels = app.panels.open_panels()
         if not panels:
             return "no panel"
         panel = rng.choice(panels)
@@ -222,10 +218,16 @@ class Monkey:
             panel.overlay.set(rng.random() < 0.5)
             panel.refresh()
         elif panel.name == "teach":
-            button = rng.choice((*panel.buttons, panel._undo, panel._reset, panel._cancel))
+            button = rng.choice(
+                (*panel.buttons, panel.undo_button, panel.forget_button, panel.cancel_button)
+            )
             button.invoke()
-            if app.dialog is not None and app.dialog.winfo_exists() and rng.random() < 0.5:
-                for row in app.dialog.body.winfo_children():
+            if (
+                app.dialogs.current is not None
+                and app.dialogs.current.winfo_exists()
+                and rng.random() < 0.5
+            ):
+                for row in app.dialogs.current.body.winfo_children():
                     for widget in row.winfo_children():
                         if widget.winfo_class() == "TButton" and rng.random() < 0.5:
                             widget.invoke()
@@ -257,8 +259,12 @@ class Monkey:
                     ", ".join(sorted(beside)) or "nothing",
                 )
             )
-            if app.dialog is not None and app.dialog.winfo_exists() and count % 7 == 0:
-                app.dialog.destroy()
+            if (
+                app.dialogs.current is not None
+                and app.dialogs.current.winfo_exists()
+                and count % 7 == 0
+            ):
+                app.dialogs.current.destroy()
             if count % 500 == 499:
                 gc.collect()
                 self.memories.append(memory())
@@ -279,10 +285,10 @@ class Monkey:
             )
         yield "longest trips by the clock:"
         for cost in sorted(self.costs, key=lambda c: -c.trip[0])[:LISTED]:
-            yield cost.told(cost.trip)
+            yield cost.line(cost.trip)
         yield "longest events by the clock:"
         for cost in sorted(self.costs, key=lambda c: -c.whole[0])[:LISTED]:
-            yield cost.told(cost.whole)
+            yield cost.line(cost.whole)
         steps = self.memories[:: max(len(self.memories) // 10, 1)]
         yield "memory, MiB: " + ", ".join(f"{m:.0f}" for m in steps)
 
@@ -293,7 +299,7 @@ def nobody() -> Iterator[None]:
     with (
         mock.patch("tkinter.filedialog.askopenfilename", return_value=""),
         mock.patch("tkinter.filedialog.asksaveasfilename", return_value=""),
-        mock.patch("nn.console.files.clipboard_picture", return_value=None),
+        mock.patch("nn.console.views.files.clipboard_picture", return_value=None),
     ):
         yield
 
@@ -322,7 +328,7 @@ def main() -> int:
             print(f"{done + 1000} after {time.monotonic() - start:.0f} s, {memory():.0f} MiB")
         window.settle(limit=300)
         print("\n".join(monkey.report()))
-        problems = [p for p in window.app.problems if "junk" not in p]
+        problems = [p for p in window.app.dialogs.problems if "junk" not in p]
         print(f"{len(problems)} unexpected errors", *problems[:3], sep="\n")
         window.close()
         root.destroy()

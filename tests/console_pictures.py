@@ -42,37 +42,37 @@ def states(window: Window) -> Iterator[str]:
     window.settle(0.1)
     yield "empty"
     window.draw(TWO)
-    app.do_recognise()
+    app.run("recognise")
     window.settle()
     yield "answer"
     for name in ("steps", "inside", "why", "teach"):
-        app.act(name)()
+        app.run(name)
         window.settle(0.2)
         if name == "steps":
-            film = app.panel("steps")
-            film._stop()
-            film._show(film._journey.seconds * 0.62)
-        while name == "why" and app.panel("why")._heat is None:
+            film = app.panels.get("steps")
+            film.leave()
+            film.show(film._film[0].seconds * 0.62)
+        while name == "why" and app.panels.get("why").heat is None:
             window.settle(0.1)
         yield name
-    app.close_drawer()
-    app.do_clear()
+    app.panels.close()
+    app.run("clear")
     for line in NUMBER:
         window.draw(line)
-    app.do_recognise()
+    app.run("recognise")
     window.settle()
     yield "number"
-    app.do_clear()
+    app.run("clear")
     window.draw(UNSURE)
     yield "doubt"
-    app.do_keys()
+    app.run("keys")
     window.settle(0.2)
     yield "keys"
-    app.dialog.destroy()
-    app.do_info()
+    app.dialogs.current.destroy()
+    app.run("info")
     window.settle(0.2)
     yield "info"
-    app.dialog.destroy()
+    app.dialogs.current.destroy()
     window.settle()
 
 

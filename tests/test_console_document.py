@@ -8,6 +8,7 @@ import string
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,15 +16,20 @@ from console_helpers import ScriptedReader, answer
 from PIL import Image
 
 from nn import runtime
-from nn.console import jobs, keys, process, texts
-from nn.console.document import wording as card_words
-from nn.console.document.document import Document, Result
-from nn.console.document.drawing import Fit, Picture, Sheet, Stroke
+from nn.console import jobs, process
+from nn.console.commands import COMMANDS, MENUS, SECTIONS, section
+from nn.console.document import card_text
+from nn.console.document.card_text import CardText, bars, card
+from nn.console.document.document import Document
+from nn.console.document.drawing import Content, OpenedPicture
+from nn.console.document.geometry import Fit
 from nn.console.document.history import LENGTH, Entry, History
+from nn.console.document.strokes import Stroke
 from nn.console.jobs import CancelledError, Job, JobRunner
 from nn.console.views.heat import Overlay, diverging
-from nn.console.views.palette import DARK, LIGHT, contrast
+from nn.console.views.palette import DARK, LIGHT, rgb
 from nn.recognise import wording
+from nn.recognise.answers import Reading
 
 
 def draw(document: Document, x: float = 100, y: float = 100) -> None:
@@ -32,98 +38,107 @@ def draw(document: Document, x: float = 100, y: float = 100) -> None:
     document.release()
 
 
+def words(document: Document) -> CardText:
+    return card_text.card_of(document, lambda name: COMMANDS[name].shown())
+
+
 @pytest.fixture
 def document() -> Document:
-    return Document(reader=ScriptedReader(), warming=False)
+    return Document(reader=ScriptedReader(), loading=False)
 
 
 def test_large_sheets_wait_to_be_read_beside_the_window(document):
-    document.beside = True
+    document.defer = True
     for i in range(14):
         draw(document, 20 * i, 50)
     assert not document.recognise()
-    (question,) = document.later
-    result = Result(question.ask(), 0.2)
-    assert document.keep(question, result)
+    (request,) = document.deferred
+    reading = replace(request.run(), seconds=0.2)
+    assert document.keep(request, reading)
     assert document.history[0].number == "2"
     draw(document, 400, 50)  # drawing goes on while a worker reads
-    newer = document.question()
-    assert document.take(newer, Result(newer.ask(), 0.2))
-    assert document.question() is None
-    stale = document.question(force=True)
-    document.forget_result()  # a lesson, say
-    assert not document.take(stale, result)
-    assert document.question() is not None
+    newer = document.request()
+    assert document.accept(newer, replace(newer.run(), seconds=0.2))
+    assert document.request() is None
+    stale = document.request(force=True)
+    document.forget_reading()  # a lesson, say
+    assert not document.accept(stale, reading)
+    assert document.request() is not None
 
 
 def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
     draw(document)
-    assert not document.slow(document.question())
+    assert not document.slow(document.request())
     for i in range(4):
         draw(document, 50 * i, 50)
-    assert document.slow(document.question())  # five, and none of them was read before
+    assert document.slow(document.request())  # five, and none of them was read before
     document.read()
     draw(document, 300, 50)
-    assert not document.slow(document.question())
-    document.result = Result((), 0.5)
+    assert not document.slow(document.request())
+    document.reading = Reading((), 0.5)
     for i in range(5):
         draw(document, 50 * i, 50)
-    assert document.slow(document.question())
-    document.show_sheet(Sheet((), Picture(np.ones((20, 20), np.float32))))
-    assert document.slow(document.question())
+    assert document.slow(document.request())
+    document.open(Content((), OpenedPicture(np.ones((20, 20), np.float32))))
+    assert document.slow(document.request())
 
 
 # ------------------------------------------------------------------ words
 
 
-def test_an_empty_sheet_names_no_digit(document):
+def test_an_empty_canvas_names_no_digit(document):
     document.read()
-    shown = document.shown()
-    assert shown.headline == wording.EMPTY
-    assert shown.number == ""
-    assert all(bar.value == 0 and not bar.winner for bar in shown.bars)
+    assert words(document).headline == wording.EMPTY
+    assert document.shown.number == ""
+    assert all(bar.value == 0 and not bar.named for bar in bars(document.answer))
+
+
+def read(*answers) -> Reading:
+    return Reading(answers)
 
 
 def test_a_sure_answer():
-    shown = card_words.show([answer(7, 0.973)], 0)
-    assert (shown.large, shown.headline, shown.number) == ("7", "This is a 7", "7")
+    reading = read(answer(7, 0.973))
+    shown = card(reading, 0)
+    assert (shown.large, shown.headline, reading.number) == ("7", "This is a 7", "7")
     assert shown.detail == "97.3 % sure"
-    assert [bar.digit for bar in shown.bars if bar.winner] == [7]
+    assert [bar.digit for bar in bars(reading.answers[0]) if bar.named] == [7]
 
 
 def test_eight_has_its_article():
-    assert card_words.show([answer(8)], 0).headline == "This is an 8"
+    assert card(read(answer(8)), 0).headline == "This is an 8"
 
 
 def test_not_sure_names_both():
-    shown = card_words.show([answer(4, 0.5, state="unsure", second=9)], 0)
+    shown = card(read(answer(4, 0.5, state="unsure", second=9)), 0)
     assert shown.headline == "Not sure: 4 or 9"
     assert shown.large == "4 / 9"
     assert shown.tone == "unsure"
 
 
-def test_a_scribble_is_refused_without_a_winner():
-    shown = card_words.show([answer(3, state="not a digit")], 0)
+def test_a_scribble_is_refused_without_a_digit_named():
+    scribble = answer(3, state="not a digit")
+    shown = card(read(scribble), 0)
     assert shown.headline == wording.NOT_A_DIGIT
     assert shown.large == "?"
-    assert not any(bar.winner for bar in shown.bars)
+    assert not any(bar.named for bar in bars(scribble))
 
 
 def test_several_digits_show_the_number_and_the_chosen_one():
-    found = [answer(1), answer(9), answer(8, state="not a digit"), answer(4)]
-    shown = card_words.show(found, 1)
-    assert shown.number == "19?4"
+    reading = read(answer(1), answer(9), answer(8, state="not a digit"), answer(4))
+    shown = card(reading, 1)
+    assert reading.number == "19?4"
     assert shown.large == "19?4"
     assert shown.detail.startswith("Digit 2 of 4")
-    assert [bar.digit for bar in shown.bars if bar.winner] == [9]
+    assert [bar.digit for bar in bars(reading.answers[1]) if bar.named] == [9]
 
 
 def test_bars_can_be_sorted():
-    bars = card_words.show([answer(4, 0.6, second=9)], 0, "probability").bars
-    assert [bar.digit for bar in bars][:2] == [4, 9]
-    values = [bar.value for bar in bars]
+    shown = bars(answer(4, 0.6, second=9), "probability")
+    assert [bar.digit for bar in shown][:2] == [4, 9]
+    values = [bar.value for bar in shown]
     assert values == sorted(values, reverse=True)
-    assert [b.digit for b in card_words.show([answer(4)], 0, "digit").bars] == list(range(10))
+    assert [bar.digit for bar in bars(answer(4), "digit")] == list(range(10))
 
 
 @pytest.mark.parametrize(
@@ -139,15 +154,15 @@ def test_percentages_never_claim_certainty(value, text):
 
 def test_states_before_there_is_a_network():
     document = Document()
-    assert document.shown().headline == texts.WARMING
+    assert words(document).headline == card_text.LOADING
     draw(document)  # one can draw at once
     assert not document.read()
     assert len(document.drawing.strokes) == 1
-    document.warming = False
-    assert document.shown().headline == texts.NO_NETWORK
+    document.loading = False
+    assert words(document).headline == card_text.NO_NETWORK
     document.reader = ScriptedReader()
     assert document.read()
-    assert document.shown().number == "2"
+    assert document.shown.number == "2"
 
 
 def test_reading_happens_once_for_each_state_of_the_sheet(document):
@@ -156,21 +171,21 @@ def test_reading_happens_once_for_each_state_of_the_sheet(document):
     assert not document.read()
     document.undo()
     assert document.read()
-    assert document.shown().headline == wording.EMPTY
+    assert words(document).headline == wording.EMPTY
 
 
 def test_live_can_be_switched_off(document):
     document.live = False
     draw(document)
     assert not document.read()
-    assert document.shown().headline == texts.PAUSED
+    assert words(document).headline == card_text.PAUSED
     document.recognise()
-    assert document.shown().number == "2"
+    assert document.shown.number == "2"
 
 
 def test_the_last_drawn_digit_is_looked_at():
     reader = ScriptedReader([(answer(1), (0, 0, 50, 100)), (answer(9), (200, 0, 260, 100))])
-    document = Document(reader=reader, warming=False)
+    document = Document(reader=reader, loading=False)
     draw(document, 10, 10)
     draw(document, 210, 10)
     document.read()
@@ -206,10 +221,10 @@ def test_history_is_bounded():
     history = History()
     stroke = Stroke(np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
     for _ in range(LENGTH + 20):
-        history.add(Entry(Sheet((stroke,)), "1", (9, 9)))
+        history.add(Entry(Content((stroke,)), "1", (9, 9)))
     assert len(history) == LENGTH
-    assert not history.add(Entry(Sheet(), "1", (9, 9)))
-    assert not history.add(Entry(Sheet((stroke,)), "", (9, 9)))
+    assert not history.add(Entry(Content(), "1", (9, 9)))
+    assert not history.add(Entry(Content((stroke,)), "", (9, 9)))
 
 
 def test_drawing_by_keys(document):
@@ -258,19 +273,19 @@ def test_the_sheet_keeps_its_place_when_the_window_changes(document):
 
 
 def test_a_picture_is_read_as_a_picture(document):
-    document.show_sheet(Sheet((), Picture(np.ones((20, 30), np.float32))), (30.0, 20.0))
+    document.open(Content((), OpenedPicture(np.ones((20, 30), np.float32))), (30.0, 20.0))
     document.read()
     assert document.reader.pictures == 1
     assert document.page == (0, 0, 30, 20)
 
 
 def test_the_film_runs_from_the_sheet_to_28_pixels(document):
-    from nn.console.document.animation import journey
+    from nn.console.document.animation import animation
 
     draw(document)
     document.read()
     steps = document.steps()
-    film = journey(steps, document.page)
+    film = animation(steps, document.page)
     sheet = film.camera(0)
     assert sheet[2] - sheet[0] == pytest.approx(560)
     end = film.camera(film.seconds)
@@ -278,34 +293,47 @@ def test_the_film_runs_from_the_sheet_to_28_pixels(document):
     assert end[:2] == pytest.approx(steps.to_drawing(0, 0))
     assert film.pixels(0) == 0
     assert film.pixels(film.seconds) == 1
-    assert [film.stage(t) for t in (0, 1.2, 3)] == [0, 1, 2]
+    assert [film.step(t) for t in (0, 1.2, 3)] == [0, 1, 2]
 
 
 # ------------------------------------------------------------------ keys, words, colours
 
 
-def test_every_action_has_a_name_and_is_in_a_menu():
-    listed = {a for actions in keys.MENU.values() for a in actions if a != "-"}
-    assert listed == set(texts.ACTIONS)
-    assert set(keys.BY_ACTION) <= listed
+def test_every_command_has_a_name_and_is_in_a_menu():
+    listed = [command.name for menu in MENUS.values() for command in menu if command is not None]
+    assert sorted(listed) == sorted(COMMANDS)
+    assert all(command.text for command in COMMANDS.values())
 
 
 def test_no_key_is_taken_twice_and_digits_stay_free():
-    taken = [s for shortcut in keys.SHORTCUTS for s in shortcut.sequences]
+    taken = [key for command in COMMANDS.values() for key in command.keys.split()]
     assert len(taken) == len(set(taken))
     assert not set(taken) & set(string.digits)
 
 
 def test_the_cheat_sheet_lists_every_key():
-    listed = [action for _title, actions in texts.SECTIONS for action in actions]
-    assert sorted(listed) == sorted(keys.BY_ACTION)
+    listed = [key for title in SECTIONS for key, _text in section(title)]
+    assert sorted(listed) == sorted(c.shown() for c in COMMANDS.values() if c.keys)
 
 
 def test_macs_use_the_command_key():
-    assert keys.shown("open", "darwin") == "Command-O"
-    assert keys.sequences("open", "darwin") == ("<Command-o>",)
-    assert keys.sequences("open", "linux") == ("<Control-o>",)
-    assert keys.shown("about") == ""
+    command = COMMANDS["open"]
+    assert command.shown("darwin") == "Command-O"
+    assert command.patterns("darwin") == ["<Command-o>"]
+    assert command.patterns("linux") == ["<Control-o>"]
+    assert COMMANDS["about"].shown() == ""
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the WCAG contrast ratio of two colours, 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        c = rgb(colour) / 255
+        linear = np.where(c <= 0.03928, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    dark, bright = sorted((luminance(first), luminance(second)))
+    return (bright + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("p", [LIGHT, DARK], ids=["light", "dark"])
@@ -320,7 +348,7 @@ def test_text_is_readable(p):
         (p.warn, p.card),
         (p.refuse, p.card),
         (p.good, p.card),
-        (p.ink, p.paper),
+        (p.ink, p.canvas),
     ):
         assert contrast(text, ground) >= 4.5, (text, ground)
 
@@ -469,7 +497,7 @@ def test_an_open_window_has_a_core_and_python_first_and_gives_them_back():
         assert sys.getswitchinterval() == pytest.approx(process.SWITCH)
         assert not gc.isenabled()
         assert runtime.compile_worker()
-        foreground.settle()
+        foreground.freeze()
         assert runtime.num_threads() == 3
         assert gc.get_freeze_count() > before[3]
         foreground.end()

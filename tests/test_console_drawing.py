@@ -1,4 +1,4 @@
-"""The sheet: strokes, undo, erasers, the fit between paper and pixels."""
+"""The drawing: strokes, undo, erasers, the fit between canvas and pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nn.console.document.document import Document
-from nn.console.document.drawing import Drawing, Fit, Picture, Sheet, Stroke, fitted, page_around
+from nn.console.document.drawing import Content, Drawing, OpenedPicture
+from nn.console.document.geometry import Fit, page_around
+from nn.console.document.strokes import Stroke
 from nn.console.views.raster import InkSurface, colour_table, smoothed
 
 
@@ -53,7 +55,7 @@ def test_undo_while_drawing_keeps_nothing_half_done():
     assert drawing.can_undo
     assert drawing.undo()
     assert drawing.empty
-    assert not drawing.drawing
+    assert not drawing.pen_down
 
 
 def test_points_keep_their_time_and_doubles_are_dropped():
@@ -145,9 +147,9 @@ def test_an_eraser_that_touches_nothing_is_no_step():
 
 
 def test_drawing_replaces_an_opened_picture_and_undo_brings_it_back():
-    picture = Picture(np.ones((8, 8), np.float32), "x.png")
+    picture = OpenedPicture(np.ones((8, 8), np.float32))
     drawing = Drawing()
-    drawing.replace(Sheet((), picture))
+    drawing.replace(Content((), picture))
     drawing.begin(1, 1)
     drawing.finish()
     assert drawing.picture is None
@@ -180,13 +182,13 @@ def test_undo_and_redo_walk_the_same_states(actions):
             drawing.finish_erasing()
     while drawing.redo():
         pass
-    end = drawing.sheet
+    end = drawing.content
     while drawing.undo():
         pass
     assert drawing.empty
     while drawing.redo():
         pass
-    assert drawing.sheet is end
+    assert drawing.content is end
 
 
 def test_a_thousand_steps_share_their_strokes():
@@ -200,7 +202,7 @@ def test_a_thousand_steps_share_their_strokes():
 @given(st.floats(0.2, 4), st.floats(-100, 100), st.floats(-100, 100), st.floats(-500, 500))
 def test_fit_there_and_back(scale, dx, dy, x):
     fit = Fit(scale, dx, dy)
-    back = fit.to_paper(*fit.to_pixels(x, -x))
+    back = fit.to_canvas(*fit.to_pixels(x, -x))
     assert back == pytest.approx((x, -x), abs=1e-6)
 
 
@@ -214,14 +216,6 @@ def test_the_page_grows_with_ink_and_keeps_its_shape():
     assert x1 <= 900 + 1e-6
     assert y0 >= -1e-6
     assert y1 <= 600 + 1e-6
-
-
-def test_foreign_strokes_are_fitted_with_their_aspect():
-    points = np.array([[1000.0, 1000], [3000, 5000]], np.float32)
-    (stroke,) = fitted([Stroke(points, np.zeros(2, np.float32))], (500, 500))
-    extent = stroke.points.max(axis=0) - stroke.points.min(axis=0)
-    assert extent[1] == pytest.approx(350, rel=1e-4)
-    assert extent[0] == pytest.approx(175, rel=1e-4)
 
 
 def test_fast_strokes_have_no_gaps():
@@ -267,7 +261,7 @@ def test_smoothing_keeps_the_ends_and_stays_near():
     assert line.max() <= 50
 
 
-def test_colours_go_from_paper_to_ink():
+def test_colours_go_from_ground_to_ink():
     table = colour_table("#ffffff", "#102030")
     assert table[0].tolist() == [255, 255, 255]
     assert table[255].tolist() == [0x10, 0x20, 0x30]

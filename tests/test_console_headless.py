@@ -14,7 +14,7 @@ from console_helpers import TWO, ScriptedReader, answer, real_weights
 from PIL import Image
 
 import gui_console
-from nn.explain import inside, why
+from nn.explain import attribution, inside
 from nn.recognise import evaluation, headless
 from nn.recognise.reader import as_plain, load
 
@@ -160,11 +160,11 @@ def test_help_imports_nothing_heavy():
 
 
 def test_a_number_is_printed_with_its_boxes():
-    found = ScriptedReader(
+    reading = ScriptedReader(
         [(answer(1), (0, 0, 10, 20)), (answer(9), (20, 0, 30, 20)), (answer(4), (40, 0, 50, 20))]
-    )._found()
+    )._reading()
     out = io.StringIO()
-    headless.write([headless.row_of("x.png", found)], "text", out, many=False)
+    headless.write([headless.row_of("x.png", reading)], "text", out, many=False)
     assert "194" in out.getvalue()
     assert "at 20,0,30,20" in out.getvalue()
 
@@ -277,9 +277,9 @@ def image():
 
 
 def test_every_unit_is_the_sum_it_is_said_to_be(model, image):
-    look = inside.Inside(model)
-    stages = look.stages(image)
-    assert [s.kind for s in stages] == [
+    look = inside.Inspector(model)
+    outputs = look.outputs(image)
+    assert [s.kind for s in outputs] == [
         "Input",
         "Conv2D",
         "MaxPooling2D",
@@ -289,43 +289,43 @@ def test_every_unit_is_the_sum_it_is_said_to_be(model, image):
         "Dense",
     ]
     rng = np.random.default_rng(0)
-    for stage in stages[1:]:
+    for output in outputs[1:]:
         for _ in range(8):
-            unit = tuple(int(rng.integers(0, n)) for n in stage.values.shape)
-            told = look.explain(stage, unit, image)
-            if told.kind == "convolution":
-                total = sum(t.product for t in told.terms) + told.rest + told.bias
-                assert total == pytest.approx(told.total, abs=1e-5)
-                assert max(told.total, 0) == pytest.approx(told.value, abs=1e-5)
-                first = told.terms[0].product
-                assert (told.patch * told.kernel).sum() == pytest.approx(first, abs=1e-5)
-            elif told.kind == "pooling":
-                assert told.patch[told.kernel == 1][0] == pytest.approx(told.value)
-                assert told.kernel.sum() == 1
+            unit = tuple(int(rng.integers(0, n)) for n in output.values.shape)
+            shown = look.explain(output, unit)
+            if shown.kind == "convolution":
+                total = sum(t.product for t in shown.terms) + shown.rest + shown.bias
+                assert total == pytest.approx(shown.total, abs=1e-5)
+                assert max(shown.total, 0) == pytest.approx(shown.value, abs=1e-5)
+                first = shown.terms[0].product
+                assert (shown.patch * shown.kernel).sum() == pytest.approx(first, abs=1e-5)
+            elif shown.kind == "pooling":
+                assert shown.patch[shown.kernel == 1][0] == pytest.approx(shown.value)
+                assert shown.kernel.sum() == 1
             else:
-                assert told.kind == "dense"
-                total = sum(t.product for t in told.terms) + told.rest + told.bias
-                assert total == pytest.approx(told.total, abs=1e-4)
-                if told.activation == "relu":
-                    assert max(told.total, 0) == pytest.approx(told.value, abs=1e-4)
+                assert shown.kind == "dense"
+                total = sum(t.product for t in shown.terms) + shown.rest + shown.bias
+                assert total == pytest.approx(shown.total, abs=1e-4)
+                if shown.activation == "relu":
+                    assert max(shown.total, 0) == pytest.approx(shown.value, abs=1e-4)
 
 
 def test_the_field_is_exactly_what_changes_a_unit(model, image):
     """Outside its field a pixel never changes the unit; the field's size follows the layers."""
-    look = inside.Inside(model)
-    stages = look.stages(image)
-    stage = stages[3]
+    look = inside.Inspector(model)
+    outputs = look.outputs(image)
+    output = outputs[3]
     unit = (5, 6, 2)
-    top, left, bottom, right = look.field(stage.index, 5, 6)
+    top, left, bottom, right = look.receptive_field(output.index, 5, 6)
     assert (bottom - top, right - left) == (10, 10)  # 5, pooled by 2, then 3: 5 + 1 + 2 * 2
     outside = np.ones((28, 28), bool)
     outside[top:bottom, left:right] = False
     changed = image.copy()
     changed[outside] = 1 - changed[outside]
-    assert look.stages(changed)[3].values[unit] == pytest.approx(stage.values[unit], abs=1e-6)
+    assert look.outputs(changed)[3].values[unit] == pytest.approx(output.values[unit], abs=1e-6)
     changed = image.copy()
     changed[top:bottom, left:right] = 1 - changed[top:bottom, left:right]
-    maps = look.stages(changed)[3].values[5, 6], stage.values[5, 6]
+    maps = look.outputs(changed)[3].values[5, 6], output.values[5, 6]
     assert not np.allclose(*maps)
 
 
@@ -344,7 +344,7 @@ def test_the_gradient_is_that_of_the_log_odds(image):
         ],
         seed=3,
     )
-    gradient = why.log_odds_gradient(model, image, 3, 5)
+    gradient = attribution.log_odds_gradient(model, image, 3, 5)
     rng = np.random.default_rng(1)
     for _ in range(6):
         i, j = rng.integers(6, 22, 2)
@@ -352,28 +352,28 @@ def test_the_gradient_is_that_of_the_log_odds(image):
         for step in (1e-2, -1e-2):
             moved = image.copy()
             moved[i, j] += step
-            p = why.probabilities(model, moved[None])[0]
+            p = attribution.probabilities(model, moved[None])[0]
             values.append(np.log(p[3]) - np.log(p[5]))
         numeric = (values[0] - values[1]) / 2e-2
         assert gradient[i, j] == pytest.approx(numeric, abs=2e-3 + 0.02 * abs(numeric))
 
 
 def test_saliency_is_zero_without_ink(model, image):
-    heat = why.gradient_times_input(model, image, 2)
+    heat = attribution.gradient_times_input(model, image, 2)
     assert heat.shape == (28, 28)
     assert not heat[image == 0].any()
     blank = np.zeros((28, 28), np.float32)
-    assert not why.occlusion(model, blank, 2).any()
-    far = why.occlusion(model, image, 2)
+    assert not attribution.occlusion(model, blank, 2).any()
+    far = attribution.occlusion(model, image, 2)
     assert far.any()
     assert far[0, 0] == 0
 
 
 def test_towards_another_digit_raises_its_probability(weights, image):
     reader = load(Path(weights))
-    before = why.probabilities(reader.model, image[None])[0]
+    before = attribution.probabilities(reader.model, image[None])[0]
     assert before.argmax() == 2
-    change = why.towards(reader.model, image, 8)
+    change = attribution.counterfactual(reader.model, image, 8)
     assert change.reached
     assert change.after > 0.5 > change.before
     assert change.image.min() >= 0
@@ -433,6 +433,6 @@ def test_an_ensemble_answers_the_same_and_opens_its_first(convention, image):
         assert "transposed" in reader.inside_note
     else:
         assert "first" in reader.inside_note
-        stages = inside.Inside(reader.inside).stages(image)
+        outputs = inside.Inspector(reader.inside).outputs(image)
         first = DigitInput.of(model).prepare(image[None], shape)
-        np.testing.assert_allclose(stages[-1].values, members[0](first)[0], atol=1e-5)
+        np.testing.assert_allclose(outputs[-1].values, members[0](first)[0], atol=1e-5)

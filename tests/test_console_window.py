@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -13,9 +14,12 @@ from console_helpers import TWO, ScriptedReader, Window, answer, display, real_w
 from console_monkey import Monkey, nobody
 from PIL import Image
 
-from nn.console import texts
-from nn.console.document.drawing import Sheet, strokes_from_arrays
+from nn.console.commands import TOOLS
+from nn.console.document import card_text
+from nn.console.document.drawing import Content
+from nn.console.document.strokes import strokes_from_arrays
 from nn.console.views import dialogs
+from nn.console.views.teach import TEACH_ANYWAY
 from nn.recognise import wording
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
@@ -40,7 +44,7 @@ def root():
 def window(root, tmp_path):
     window = Window(root, ScriptedReader(), tmp_path)
     yield window
-    problems = window.app.problems
+    problems = window.app.dialogs.problems
     window.close()
     assert problems == []
 
@@ -61,10 +65,18 @@ def real(root, tmp_path, network):
     base = network.model
     window = Window(root, network, tmp_path)
     yield window
-    problems = window.app.problems
+    problems = window.app.dialogs.problems
     window.close()
     network.use(base, "")
     assert problems == []
+
+
+def headline(window) -> str:
+    return window.app.card._headline.cget("text")
+
+
+def marked_tool(app) -> str:
+    return ", ".join(tool for tool in TOOLS if app.marks[tool].get())
 
 
 def ink(window) -> np.ndarray:
@@ -77,13 +89,19 @@ def ink(window) -> np.ndarray:
 def test_draw_with_the_pointer_read_undo_clear(real):
     """A 2 drawn by real pointer events is read as a 2 while the pen moves."""
     seen = []
-    show = real.app.show
-    real.app.show = lambda: (seen.append(len(real.app.document.drawing.strokes)), show())
-    real.drag()
     document = real.app.document
+    notify = document.notify
+
+    def noted(change):
+        if change == "answer":
+            seen.append(len(document.drawing.strokes))
+        notify(change)
+
+    document.notify = noted
+    real.drag()
     assert len(document.drawing.strokes) == 1
     assert len(document.drawing.strokes[0].points) >= 6
-    assert document.shown().number == "2", document.shown()
+    assert document.shown.number == "2", document.shown
     assert len(seen) > 2  # answers came while the pen moved
     # One solid line: every place between two points has ink.
     for (x0, y0), (x1, y1) in pairwise(TWO):
@@ -91,28 +109,28 @@ def test_draw_with_the_pointer_read_undo_clear(real):
         assert ink(real)[y - 8 : y + 8, x - 8 : x + 8].max() == 255
     real.shot("drawn")
 
-    real.click(real.app.recognise_button)
+    real.click(real.app.toolbar.recognise)
     assert len(document.history) == 1
-    undo = next(b for b, action in real.app._icon_buttons if action == "undo")
+    undo = real.app.toolbar.buttons["undo"]
     real.click(undo)
     assert document.drawing.empty
     assert ink(real).max() == 0
-    assert document.shown().headline == wording.EMPTY
-    redo = next(b for b, action in real.app._icon_buttons if action == "redo")
+    assert headline(real) == wording.EMPTY
+    redo = real.app.toolbar.buttons["redo"]
     real.click(redo)
-    assert document.shown().number == "2"
-    clear = next(b for b, action in real.app._icon_buttons if action == "clear")
+    assert document.shown.number == "2"
+    clear = real.app.toolbar.buttons["clear"]
     real.click(clear)
     assert document.drawing.empty
     real.click(real.app.strip, 30, 30)  # back from the history
-    assert document.shown().number == "2"
+    assert document.shown.number == "2"
 
 
 def test_quick_strokes_from_the_same_place_are_all_drawn(window):
     """The bar of a 5 begins where its back began: no double click, but a stroke."""
-    paper = window.app.canvas
+    canvas = window.app.canvas
     for end in (200, 300, 400):
-        x, y = window.place(paper, 100, 100)
+        x, y = window.place(canvas, 100, 100)
         window.point("mousemove", x, y, "mousedown", 1, pause=0)
         window.point("mousemove", x + end - 100, y + end // 2, "mouseup", 1, pause=0)
     assert len(window.app.document.drawing.strokes) == 3
@@ -133,20 +151,20 @@ def test_save_and_open_again(real, tmp_path):
     real.drag()
     points = real.app.document.drawing.strokes[0].points
     for name in ("two.json", "two.svg", "two.png"):
-        real.app.save(tmp_path / name)
+        real.app.files.save(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 100
     assert "<svg" in (tmp_path / "two.svg").read_text()[:200]
-    real.app.do_clear()
-    real.app.open_file(tmp_path / "two.json")
+    real.app.run("clear")
+    real.app.files.open(tmp_path / "two.json")
     real.settle()
     np.testing.assert_allclose(real.app.document.drawing.strokes[0].points, points, atol=2e-3)
-    assert real.app.document.shown().number == "2"
-    real.app.open_file(tmp_path / "two.png")
+    assert real.app.document.shown.number == "2"
+    real.app.files.open(tmp_path / "two.png")
     real.settle()
     assert real.app.document.drawing.picture is not None
-    assert real.app.document.shown().number == "2"
+    assert real.app.document.shown.number == "2"
     real.shot("picture")
-    real.app.do_undo()
+    real.app.run("undo")
     real.settle()
     assert real.app.document.drawing.strokes
 
@@ -155,27 +173,27 @@ def test_teach_with_the_pointer(real, monkeypatch):
     """A drawing taught as 7 is read as 7 at once; undo brings the 2 back."""
     monkeypatch.setattr("nn.teach.personal_network.VERY_SURE", 0.5)  # whatever network there is
     real.drag()
-    assert real.app.document.shown().number == "2"
-    real.app.do_teach()
+    assert real.app.document.shown.number == "2"
+    real.app.run("teach")
     real.settle()
-    panel = real.app.panel("teach")
+    panel = real.app.panels.get("teach")
     real.shot("teach")
     real.click(panel.buttons[7])
-    assert real.app.dialog is not None  # the network is sure of 2: it asks first
-    assert real.app.dialog.winfo_exists()
+    assert real.app.dialogs.current is not None  # the network is sure of 2: it asks first
+    assert real.app.dialogs.current.winfo_exists()
     real.shot("teach-question")
-    ask = real.app.dialog
-    yes = next(w for w in _all(ask) if _text(w) == texts.TEACH_ANYWAY)
+    ask = real.app.dialogs.current
+    yes = next(w for w in _all(ask) if _text(w) == TEACH_ANYWAY)
     real.click(yes)
     real.settle(limit=100)
-    assert real.app.document.shown().number == "7", panel._line.cget("text")
-    assert len(real.app.teacher.personal) == 1
+    assert real.app.document.shown.number == "7", panel.line.cget("text")
+    assert len(real.app.session.personal.personal) == 1
     assert "1 lesson" in real.root.title()
     real.shot("taught")
-    real.app.panel("teach").undo()
+    real.app.panels.get("teach").undo()
     real.settle()
-    assert real.app.document.shown().number == "2"
-    assert len(real.app.teacher.personal) == 0
+    assert real.app.document.shown.number == "2"
+    assert len(real.app.session.personal.personal) == 0
 
 
 def _all(widget):
@@ -212,17 +230,17 @@ def test_one_can_draw_before_the_network_is_there(root, tmp_path):
     window.app = App(root, Options(scale=1, data_folder=tmp_path), slow)
     for _ in range(60):
         root.update()
-    paper = window.app.canvas
-    paper.event_generate("<ButtonPress-1>", x=100, y=100)
-    paper.event_generate("<B1-Motion>", x=200, y=200)
-    paper.event_generate("<ButtonRelease-1>", x=200, y=200)
+    canvas = window.app.canvas
+    canvas.event_generate("<ButtonPress-1>", x=100, y=100)
+    canvas.event_generate("<B1-Motion>", x=200, y=200)
+    canvas.event_generate("<ButtonRelease-1>", x=200, y=200)
     root.update()
     assert len(window.app.document.drawing.strokes) == 1
     assert ink(window).max() == 255
-    assert window.app.document.shown().headline == texts.WARMING
+    assert headline(window) == card_text.LOADING
     gate.set()
     window.settle(0.3)
-    assert window.app.document.shown().number == "2"
+    assert window.app.document.shown.number == "2"
     window.close()
 
 
@@ -252,7 +270,7 @@ def test_keys_do_what_the_cheat_sheet_says(window):
     window.key("<Key-c>")
     assert app.document.drawing.empty
     window.key("<Key-e>")
-    assert app.document.tool == app.tool.get() == "eraser"
+    assert app.document.tool == marked_tool(app) == "eraser"
     window.key("<Key-a>")
     assert app.document.tool == "rubber"
     window.key("<Key-p>")
@@ -270,16 +288,16 @@ def test_keys_do_what_the_cheat_sheet_says(window):
     window.key("<Key-d>")
     assert app.theme.palette.name == "dark"
     window.key("<question>")
-    assert app.dialog.winfo_exists()
+    assert app.dialogs.current.winfo_exists()
     window.shot("keys")
-    app.dialog.event_generate("<Escape>")
+    app.dialogs.current.event_generate("<Escape>")
     window.settle()
-    assert not app.dialog.winfo_exists()
+    assert not app.dialogs.current.winfo_exists()
 
 
 def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(window):
     window.draw()
-    button = window.app.recognise_button
+    button = window.app.toolbar.recognise
     button.focus_force()
     window.root.update()
     button.event_generate("<space>")  # Tk's own binding sleeps until the button is let go
@@ -295,12 +313,12 @@ def test_a_button_pressed_by_a_key_looks_pressed_while_the_window_hears_on(windo
 
 def test_the_ink_takes_the_colours_of_the_other_theme(window):
     window.draw()
-    paper, theme = window.app.canvas, window.app.theme
-    x, y = (round(v) for v in paper.fit.to_pixels(260, 90))
+    canvas, theme = window.app.canvas, window.app.theme
+    x, y = (round(v) for v in canvas.fit.to_pixels(260, 90))
     for _ in range(2):
         window.key("<Key-d>")
-        for place, colour in (((x, y), theme.palette.ink), ((5, 5), theme.palette.paper)):
-            shown = window.root.tk.call(str(paper._screen), "get", *place)
+        for place, colour in (((x, y), theme.palette.ink), ((5, 5), theme.palette.canvas)):
+            shown = window.root.tk.call(str(canvas._screen), "get", *place)
             assert tuple(shown) == tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
 
 
@@ -316,14 +334,14 @@ def test_large_sheets_are_read_beside_the_window_one_at_a_time(window, monkeypat
     monkeypatch.setattr(app.jobs, "start", started)
     line = np.array([(0, 0), (0, 80)], np.float32)
     for _ in range(3):
-        app.document.show_sheet(
-            Sheet(tuple(strokes_from_arrays([line + 20 * i for i in range(14)], 8)))
+        app.document.open(
+            Content(tuple(strokes_from_arrays([line + 20 * i for i in range(14)], 8)))
         )
-    app.refresh()
+    app.notified("content")
     window.settle()
     assert under_way == [["read"]] * 3
     assert len(app.document.history) == 2
-    assert app.document.question() is None
+    assert app.document.request() is None
 
 
 def test_drawing_with_arrows_and_space(window):
@@ -334,7 +352,7 @@ def test_drawing_with_arrows_and_space(window):
     (stroke,) = window.app.document.drawing.strokes
     assert stroke.points[-1, 0] - stroke.points[0, 0] == pytest.approx(5 * 32)
     window.shot("keyboard")
-    assert window.app.document.shown().number == "2"
+    assert window.app.document.shown.number == "2"
 
 
 def test_tab_reaches_everything_visibly(window):
@@ -348,10 +366,10 @@ def test_tab_reaches_everything_visibly(window):
         reached.append(widget)
         if widget is window.app.canvas:
             break
-    assert window.app.recognise_button in reached
+    assert window.app.toolbar.recognise in reached
     assert window.app.strip in reached
     assert window.app.card.steps_button in reached
-    assert all(button in reached for button, _ in window.app._icon_buttons)
+    assert all(button in reached for button in window.app.toolbar.buttons.values())
     window.app.canvas.event_generate("<<TraverseIn>>")
     window.root.update()
     assert window.app.canvas.cget("highlightcolor") == window.app.theme.palette.accent
@@ -361,22 +379,22 @@ def test_several_digits_are_boxed_and_copied(root, tmp_path):
     found = [(answer(d), (90 * i + 10, 60, 90 * i + 80, 200)) for i, d in enumerate((1, 9, 8, 4))]
     window = Window(root, ScriptedReader(found), tmp_path)
     window.draw([(20, 70), (60, 180)])
-    assert window.app.document.shown().number == "1984"
-    paper = window.app.canvas
-    frames = [f for f, _t, _l in paper._frames if paper.itemcget(f, "state") == "normal"]
+    assert window.app.document.shown.number == "1984"
+    canvas = window.app.canvas
+    frames = [f for f, _t, _l in canvas._frames if canvas.itemcget(f, "state") == "normal"]
     assert len(frames) == 4
     window.key("<period>")
     assert window.app.document.selected == 1
     window.key("<Control-c>")
     assert window.root.clipboard_get() == "1984"
-    left, top, right, bottom = paper.coords(paper._frames[3][1])
-    window.click(paper, (left + right) / 2, (top + bottom) / 2)  # its label selects a digit
+    left, top, right, bottom = canvas.coords(canvas._frames[3][1])
+    window.click(canvas, (left + right) / 2, (top + bottom) / 2)  # its label selects a digit
     assert window.app.document.selected == 3
     assert len(window.app.document.drawing.strokes) == 1
     window.shot("number")
-    window.app.do_clear()
+    window.app.run("clear")
     window.settle()
-    assert all(paper.itemcget(f, "state") == "hidden" for f, _t, _l in paper._frames)
+    assert all(canvas.itemcget(f, "state") == "hidden" for f, _t, _l in canvas._frames)
     window.close()
 
 
@@ -412,36 +430,36 @@ def test_the_window_follows_the_hand_that_resizes_it(window):
 @pytest.mark.parametrize("name", ["steps", "inside", "why", "teach"])
 def test_panels_open_tear_off_and_close(real, name):
     real.draw()
-    real.app.act(name)()
+    real.app.run(name)
     real.settle(0.4)
-    assert real.app.panel(name) is not None
+    assert real.app.panels.get(name) is not None
     if name == "inside":
-        panel = real.app.panel("inside")
+        panel = real.app.panels.get("inside")
         for index, row in enumerate(panel.rows):
-            unit = np.unravel_index(int(np.argmax(row.stage.values)), row.stage.values.shape)
+            unit = np.unravel_index(int(np.argmax(row.output.values)), row.output.values.shape)
             panel.choose(index, tuple(int(i) for i in unit))
             real.root.update()
-            assert panel.detail.find_all()
+            assert panel.unit_view.find_all()
         panel.choose(1, (8, 10, 3))
     if name == "why":
         for mode in ("occlusion", "towards", "gradient"):
-            real.app.panel("why").mode.set(mode)
-            real.app.panel("why").overlay.set(True)
-            real.app.panel("why").refresh()
+            real.app.panels.get("why").mode.set(mode)
+            real.app.panels.get("why").overlay.set(True)
+            real.app.panels.get("why").refresh()
             real.settle(0.3)
-            assert real.app.panel("why")._heat is not None
+            assert real.app.panels.get("why").heat is not None
             real.shot(f"why-{mode}")
     real.shot(name)
-    real.app.do_tear_off()
+    real.app.run("tear_off")
     real.settle(0.2)
-    assert name in real.app.torn
+    assert name in real.app.panels.torn
     real.app.document.select(0)
-    real.app.show()
-    real.app.torn[name].close()
-    real.app.act(name)()
-    real.app.do_close_panel()
+    real.app.show_answer()
+    real.app.panels.close_torn(name)
+    real.app.run(name)
+    real.app.run("close_panel")
     real.settle()
-    assert real.app.panel(name) is None
+    assert real.app.panels.get(name) is None
     assert real.app.canvas.overlay is None
 
 
@@ -461,27 +479,27 @@ def test_panels_say_what_they_cannot_show(root, tmp_path, network, kind):
     window.draw()
     app = window.app
     for name in ("steps", "inside", "why", "teach"):
-        app.act(name)()
+        app.run(name)
         window.settle(0.3)
         window.shot(f"{kind}-{name}")
     window.key("<Key-7>")
-    assert app.panel("teach")._line.cget("text") == reader.teach_note
-    app.do_inside()
+    assert app.panels.get("teach").line.cget("text") == reader.teach_note
+    app.run("inside")
     window.settle(0.2)
-    panel = app.panel("inside")
+    panel = app.panels.get("inside")
     assert panel._note.cget("text") == reader.inside_note
     assert bool(panel.rows) == (kind == "ensemble")
-    panel._walk("+")
-    app.do_why()
+    panel._walk(0, 1, None)
+    app.run("why")
     for mode in ("occlusion", "towards"):
-        app.panel("why").mode.set(mode)
-        app.panel("why").refresh()
+        app.panels.get("why").mode.set(mode)
+        app.panels.get("why").refresh()
         window.settle(0.4)
-    assert (app.panel("why")._heat is not None) == (kind == "ensemble")
-    app.do_info()
+    assert (app.panels.get("why").heat is not None) == (kind == "ensemble")
+    app.run("info")
     window.settle()
-    app.dialog.destroy()
-    assert app.problems == []
+    app.dialogs.current.destroy()
+    assert app.dialogs.problems == []
     window.close()
 
 
@@ -496,19 +514,19 @@ def test_bad_files_end_in_one_sentence(real, tmp_path):
         tmp_path / n for n in ("text.png", "strokes.json", "white.png", "black.png", "no.png")
     ]
     for path in opened:
-        real.app.open_file(path)
+        real.app.files.open(path)
         real.settle()
-    real.app.choose_weights(tmp_path / "net.h5")
+    real.app.session.choose(tmp_path / "net.h5", real.app.dialogs.fail)
     real.settle()
-    real.app.save(tmp_path / "no-such-folder" / "x.png")
-    real.app.save(tmp_path / "x.doc")
-    problems = real.app.problems
+    real.app.files.save(tmp_path / "no-such-folder" / "x.png")
+    real.app.files.save(tmp_path / "x.doc")
+    problems = real.app.dialogs.problems
     assert len(problems) == 8
     assert all("Traceback" not in p and len(p) < 500 for p in problems), problems
     assert len(real.app.document.drawing.strokes) == 1  # nothing is lost
-    assert real.app.document.shown().number == "2"
+    assert real.app.document.shown.number == "2"
     real.shot("error")
-    real.app.dialog.destroy()
+    real.app.dialogs.current.destroy()
     problems.clear()
 
 
@@ -516,14 +534,14 @@ def test_dialogs_take_each_others_place(window):
     app = window.app
 
     def message():
-        app.dialog = dialogs.message(app.root, app.theme, "A message", "that nobody closes")
+        app.dialogs.message("A message", "that nobody closes")
 
-    for show in (message, app.do_keys, app.do_keys, message):
+    for show in (message, partial(app.run, "keys"), partial(app.run, "keys"), message):
         show()
         window.settle()
         shown = [w for w in app.root.winfo_children() if isinstance(w, dialogs.Dialog)]
-        assert shown == [app.dialog]
-    app.dialog.destroy()
+        assert shown == [app.dialogs.current]
+    app.dialogs.current.destroy()
 
 
 def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):
@@ -532,23 +550,23 @@ def test_an_error_in_a_callback_is_one_dialog_and_the_log(window, caplog):
 
     window.root.after(1, broken)
     window.settle(0.1)
-    assert len(window.app.problems) == 1
-    assert "ZeroDivisionError: on purpose" in window.app.problems[0]
+    assert len(window.app.dialogs.problems) == 1
+    assert "ZeroDivisionError: on purpose" in window.app.dialogs.problems[0]
     assert "on purpose" in caplog.text
-    window.app.dialog.destroy()
+    window.app.dialogs.current.destroy()
     window.draw()  # the window lives on
-    assert window.app.document.shown().number == "2"
-    window.app.problems.clear()
+    assert window.app.document.shown.number == "2"
+    window.app.dialogs.problems.clear()
 
 
 def test_missing_weights_are_said_and_drawing_goes_on(root, tmp_path):
     from nn.recognise.reader import load
 
     window = Window(root, lambda: load(tmp_path / "none.h5"), tmp_path)
-    assert "python train.py" in window.app.problems[0]
-    window.app.dialog.destroy()
+    assert "python train.py" in window.app.dialogs.problems[0]
+    window.app.dialogs.current.destroy()
     window.draw()
-    assert window.app.document.shown().headline == texts.NO_NETWORK
+    assert headline(window) == card_text.NO_NETWORK
     window.close()
 
 
@@ -557,7 +575,7 @@ def test_a_damaged_personal_set_is_kept_aside(root, tmp_path, network):
     window = Window(root, network, tmp_path)
     kept = list(tmp_path.glob("personal-set.damaged-*.h5"))
     assert [k.read_bytes() for k in kept] == [b"damaged"]
-    assert kept[0].name in window.app.problems[0]
+    assert kept[0].name in window.app.dialogs.problems[0]
     window.close()
 
 
@@ -569,18 +587,18 @@ def test_screens_in_both_themes_and_scales(root, tmp_path, network, theme, scale
     window.settle(0.1)
     window.shot("empty")
     window.draw()
-    window.app.do_recognise()
+    window.app.run("recognise")
     window.settle()
     window.shot("answer")
     for name in ("inside", "teach"):
-        window.app.act(name)()
+        window.app.run(name)
         window.settle(0.4)
         window.shot(f"panel-{name}")
         for widget in _all(window.app.outer):
             if widget.winfo_ismapped() and widget.winfo_class() in ("TLabel", "TButton", "Label"):
                 assert widget.winfo_width() >= widget.winfo_reqwidth() - 1, str(widget)
                 assert widget.winfo_height() >= widget.winfo_reqheight() - 1, str(widget)
-    assert window.app.problems == []
+    assert window.app.dialogs.problems == []
     window.close()
     root.geometry("")
 
@@ -594,15 +612,15 @@ def survives(window, events, seed, tmp_path):
         animal.run(events)
         window.settle(limit=300)
     print(*animal.report(), sep="\n")
-    unexpected = [p for p in window.app.problems if "junk" not in p]
+    unexpected = [p for p in window.app.dialogs.problems if "junk" not in p]
     assert unexpected == []
-    window.app.problems.clear()
-    if window.app.dialog is not None and window.app.dialog.winfo_exists():
-        window.app.dialog.destroy()
-    window.app.close_drawer()
+    window.app.dialogs.problems.clear()
+    if window.app.dialogs.current is not None and window.app.dialogs.current.winfo_exists():
+        window.app.dialogs.current.destroy()
+    window.app.panels.close()
     window.root.geometry("1100x800")
     window.app.document.choose("pen")
-    window.app.do_clear()
+    window.app.run("clear")
     window.settle()
     window.draw()
     assert window.app.document.drawing.strokes
@@ -643,13 +661,13 @@ def test_memory_stays_flat_over_an_hour_of_drawing(window):
         if stroke % 10 == 9:
             app.document.clear()
         if stroke % 50 == 0:
-            app.refresh()
+            app.notified("content")
             window.root.update()
         if stroke % 100 == 99:
             used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     for _ in range(1000):
-        app.document.undo()
-    app.refresh()
+        app.document.drawing.undo()  # not shown each time
+    app.notified("content")
     window.root.update()
     used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print("resident MiB after each 100 strokes, then undone:", *(round(u) for u in used))
@@ -672,7 +690,7 @@ def test_idle_means_idle(window):
 
 def test_json_of_saved_strokes_keeps_times(window, tmp_path):
     window.draw()
-    window.app.save(tmp_path / "x.json")
+    window.app.files.save(tmp_path / "x.json")
     saved = json.loads((tmp_path / "x.json").read_text())
     assert len(saved["strokes"][0][0]) == 3
     assert saved["strokes"][0][0][2] == 0

@@ -74,13 +74,13 @@ def write(text, size=100.0, gap=0.25):
 def test_a_line_of_pen_digits(plain, text):
     reading = plain.read_number(write(text))
     assert reading.text == text
-    assert [part.line for part in reading.parts] == [0] * len(text)
+    assert [part.line for part in reading.answers] == [0] * len(text)
 
 
 def test_lines_read_from_the_top(plain):
     reading = plain.read_number(write("19\n7\n450"))
     assert reading.text == "19\n7\n450"
-    assert [part.line for part in reading.parts] == [0, 0, 1, 2, 2, 2]
+    assert [part.line for part in reading.answers] == [0, 0, 1, 2, 2, 2]
 
 
 def test_a_column_of_single_digits(plain):
@@ -93,9 +93,9 @@ def test_strokes_may_come_in_any_order(plain):
     reading = plain.read_number([strokes[i] for i in order])
     assert reading.text == "4571"
     # Every stroke belongs to exactly one digit, and to the one it was written for.
-    owners = sorted(index for part in reading.parts for index in part.strokes)
+    owners = sorted(index for part in reading.answers for index in part.strokes)
     assert owners == list(range(len(strokes)))
-    assert {int(order[i]) for i in reading.parts[0].strokes} == {0, 1}
+    assert {int(order[i]) for i in reading.answers[0].strokes} == {0, 1}
 
 
 def test_a_bar_that_reaches_over_the_next_digit(plain):
@@ -103,21 +103,21 @@ def test_a_bar_that_reaches_over_the_next_digit(plain):
     strokes[1] = strokes[1] + np.array([[0, 5], [10, 5]])  # the bar of the 5 ends beyond the 1
     assert strokes[1][1, 0] > strokes[2][0, 0]
     reading = plain.read_number(strokes)
-    assert len(reading.parts) == 2
-    assert reading.parts[0].strokes == (0, 1)
-    assert reading.parts[1].strokes == (2,)
-    assert reading.parts[1].answer.digit == 1
+    assert len(reading.answers) == 2
+    assert reading.answers[0].strokes == (0, 1)
+    assert reading.answers[1].strokes == (2,)
+    assert reading.answers[1].digit == 1
 
 
 def test_two_digits_in_one_stroke(plain):
     """A 2 whose foot runs on into a 0."""
     first, second = write("20", gap=0.3)
     reading = plain.read_number([np.concatenate([first, second])])
-    assert [part.strokes for part in reading.parts] == [(0,), (0,)]
-    assert reading.parts[0].answer.digit == 2
+    assert [part.strokes for part in reading.answers] == [(0,), (0,)]
+    assert reading.answers[0].digit == 2
     # The cut is in the line between them.
-    assert reading.parts[0].box[2] <= first[:, 0].max() + 30
-    assert reading.parts[1].box[0] >= first[:, 0].max() - 30
+    assert reading.answers[0].box[2] <= first[:, 0].max() + 30
+    assert reading.answers[1].box[0] >= first[:, 0].max() - 30
 
 
 def test_size_place_and_pen_rate_do_not_matter(plain):
@@ -131,12 +131,12 @@ def test_size_place_and_pen_rate_do_not_matter(plain):
         dense.append(
             np.column_stack([np.interp(at, np.arange(len(stroke)), stroke[:, k]) for k in (0, 1)])
         )
-    assert len(plain.read_number(dense).parts) == 4
+    assert len(plain.read_number(dense).answers) == 4
 
 
 def test_boxes_lie_round_the_digits(plain):
     strokes = write("14")
-    one, four = plain.read_number(strokes).parts
+    one, four = plain.read_number(strokes).answers
     points = np.concatenate(strokes[1:])
     assert one.box == pytest.approx((20, 30, 20, 130), abs=1)
     assert four.box == pytest.approx((*points.min(axis=0), *points.max(axis=0)), abs=3)
@@ -146,7 +146,7 @@ def test_boxes_lie_round_the_digits(plain):
 def test_nothing_is_an_empty_reading(plain, nothing):
     reading = plain.read_number(nothing)
     assert reading.text == ""
-    assert reading.parts == []
+    assert reading.answers == ()
     assert reading.confidence == 0
 
 
@@ -154,18 +154,18 @@ def test_a_picture_of_digits(plain):
     strokes = write("2075")
     ink = drawing.render_ink(strokes, (400, 160), 11)
     reading = plain.read_number(ink)
-    assert len(reading.parts) == 4
-    for part, digit in zip(reading.parts, (2, 0, 7, 5), strict=True):
+    assert len(reading.answers) == 4
+    for part, digit in zip(reading.answers, (2, 0, 7, 5), strict=True):
         left, top, right, bottom = part.box
         assert 0 <= left < right <= 400
         assert 0 <= top < bottom <= 160
-        assert part.answer.digit == digit
+        assert part.digit == digit
 
 
 def test_noise_in_an_image_is_left_out(plain):
     ink = drawing.render_ink(write("07"), (300, 160), 11)
     ink[5:8, 280:283] = 1
-    assert len(plain.read_number(ink).parts) == 2
+    assert len(plain.read_number(ink).answers) == 2
 
 
 def test_a_picture_of_the_wrong_shape_is_refused():
@@ -300,7 +300,7 @@ def share_of_rows_right(recogniser, mnist, rows):
         rng = np.random.default_rng([11, row])
         chosen = rng.integers(0, len(images), rng.integers(2, 7))
         reading = recogniser.read_number(make_row(images[chosen], rng))
-        digits = [part.answer.digit for part in reading.parts]
+        digits = [part.digit for part in reading.answers]
         right += digits == labels[chosen].tolist() and "\n" not in reading.text
     return right / rows
 

@@ -24,30 +24,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of training examples in a mix.
+    """One kind of training examples in a mix."""
 
-    Attributes
-    ----------
-    images : (N, S, S) array or callable
-        Images, uint8 in [0, 255] or float32 in [0, 1]. A callable is called once an epoch, in
-        another thread, ``images(epoch) -> (images, targets)``, epochs counted from 0, and may make
-        new ones every time; it must return the same for the same epoch.
-    targets : (N,) labels or (N, classes) probabilities, optional
-        Where `images` is an array.
-    count : int, optional
-        Examples an epoch, all if None. If there are fewer, each comes equally often, up to one;
-        if there are more, another part is chosen every epoch.
-    distortion : Distortion, optional
-        None leaves the images as they are.
-    name : str
-        In messages and records; "" for the main one.
-    """
-
+    # (N, S, S), uint8 in [0, 255] or float32 in [0, 1]. Or a callable, called once an epoch in
+    # another thread, images(epoch) -> (images, targets), epochs counted from 0: it may make new
+    # ones every time, but the same for the same epoch.
     images: Images | Callable[[int], tuple[Images, ArrayLike]]
-    targets: ArrayLike | None = None
+    targets: ArrayLike | None = None  # (N,) labels or (N, classes) probabilities of an array
+    # Examples an epoch, all if None. If there are fewer, each comes equally often, up to one; if
+    # there are more, another part is chosen every epoch.
     count: int | None = None
-    distortion: Distortion | None = None
-    name: str = ""
+    distortion: Distortion | None = None  # None leaves the images as they are
+    name: str = ""  # in messages and records; "" for the main one
 
 
 @dataclass(frozen=True)
@@ -164,10 +152,7 @@ class MixedBatches:
         return x[rows], y[rows]
 
     def places(self, index: int) -> NDArray[np.int64]:
-        """Return the place of each example of batch `index` in its variation, whatever the order.
-
-        A place in a variation always holds the same image and target.
-        """
+        """Return the place in its variation of each example of a batch: of one image and target."""
         order = self._current().order
         return order[index * self.batch_size : (index + 1) * self.batch_size]
 

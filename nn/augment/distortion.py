@@ -26,59 +26,27 @@ _SPLINE_POWER = 151 / 315
 
 
 class Field(NamedTuple):
-    """The numbers that a distortion is for images of one size.
+    """The numbers that a distortion is for images of one size."""
 
-    Attributes
-    ----------
-    limits : (6,) float64
-        Largest rotation (radians), log scale, log aspect, shear, shift across and shift down.
-    noise : float
-        Half width of the uniform values on the lattice, in pixels.
-    thickness : float
-        Largest share of the way to the largest or smallest neighbour.
-    taps_y, taps_x : (H, 5), (W, 5) float64
-        First lattice line that reaches each row or column, and the four B-spline weights.
-    """
-
-    limits: NDArray[np.float64]
-    noise: float
-    thickness: float
-    taps_y: NDArray[np.float64]
-    taps_x: NDArray[np.float64]
+    limits: NDArray[np.float64]  # (6,): rotation, log scale, log aspect, shear, shift across, down
+    noise: float  # half width of the uniform values on the lattice, in pixels
+    thickness: float  # largest share of the way to the largest or smallest neighbour
+    taps_y: NDArray[np.float64]  # (H, 5): first lattice line that reaches a row, 4 spline weights
+    taps_x: NDArray[np.float64]  # (W, 5): the same of each column
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """The limits of a distortion; draws are uniform between minus and plus these.
+    """The limits of a distortion; draws are uniform between minus and plus these."""
 
-    Parameters
-    ----------
-    rotation : float
-        Degrees.
-    scale : float
-        Of the size: 0.1 is from 1/1.1 to 1.1 (about).
-    aspect : float
-        Of width to height, in the same way.
-    shear : float
-        Pixels across per pixel down.
-    shift : float
-        Pixels across and down.
-    alpha : float
-        Strength of the elastic field, as Simard's; 0 for none.
-    sigma : float
-        Its smoothness in pixels, at least 2.
-    thickness : float
-        Of strokes: share of the way to the largest (or smallest) of the four neighbours, 0 to 1.
-    """
-
-    rotation: float = 10.0
-    scale: float = 0.10
-    aspect: float = 0.10
-    shear: float = 0.15
-    shift: float = 1.0
-    alpha: float = 34.0
-    sigma: float = 4.0
-    thickness: float = 0.4
+    rotation: float = 10.0  # degrees
+    scale: float = 0.10  # of the size: 0.1 is from 1/1.1 to 1.1
+    aspect: float = 0.10  # of width to height, in the same way
+    shear: float = 0.15  # pixels across per pixel down
+    shift: float = 1.0  # pixels across and down
+    alpha: float = 34.0  # strength of the elastic field, as Simard's; 0 for none
+    sigma: float = 4.0  # its smoothness in pixels, at least 2
+    thickness: float = 0.4  # share of the way to the largest or smallest of 4 neighbours, to 1
 
     def __post_init__(self) -> None:
         for name in ("rotation", "scale", "aspect", "shear", "shift", "alpha"):
@@ -139,8 +107,7 @@ def distort(
 ) -> NDArray[np.float32]:
     """Return distorted copies of images.
 
-    The copy of an image follows from (seed, epoch, index) alone: not from the batch it is in, nor
-    from the number of threads.
+    A copy follows from (image, seed, epoch, index) alone, whatever the batch and the thread.
 
     Parameters
     ----------

@@ -15,55 +15,23 @@ from nn.drawing import PackedStrokes, render_batch
 
 @dataclass(frozen=True)
 class StrokeVariation:
-    """The standard deviations of a variation, in heights of the drawing.
+    """The standard deviations of a variation, in heights of the drawing."""
 
-    Parameters
-    ----------
-    warp : float
-        Smooth displacement of the plane, a few waves a drawing.
-    slant : float
-        Shift across per height.
-    rotation : float
-        Radians.
-    aspect : float
-        Logarithm of width to height.
-    width : tuple of three floats
-        Median of the pen's width in pixels of the 28 × 28 image; standard deviation of its
-        logarithm upwards and downwards.
-    sparse : float
-        Share of the drawings of which each stroke keeps ``kept`` points only, as slow pens give
-        them.
-    kept : tuple of two ints
-        Fewest and most points that a stroke of a sparse drawing keeps, from 2.
-    """
-
-    warp: float = 0.03
-    slant: float = 0.2
-    rotation: float = 0.1
-    aspect: float = 0.2
-    width: tuple[float, float, float] = (2.5, 0.3, 0.2)
-    sparse: float = 0.0
-    kept: tuple[int, int] = (5, 12)
+    warp: float = 0.03  # smooth displacement of the plane, a few waves a drawing
+    slant: float = 0.2  # shift across per height
+    rotation: float = 0.1  # radians
+    aspect: float = 0.2  # logarithm of width to height
+    width: tuple[float, float, float] = (2.5, 0.3, 0.2)  # median pixels; log-sd up, down
+    sparse: float = 0.0  # share of the drawings thinned like those of slow pens
+    kept: tuple[int, int] = (5, 12)  # fewest and most points of their strokes, from 2
 
 
 def vary_strokes(
     packed: PackedStrokes, variation: StrokeVariation | None = None, seed: int = 0, epoch: int = 0
 ) -> NDArray[np.uint8]:
-    """Vary drawings and ink them.
+    """Vary drawings and ink them; returns (N, 28, 28) uint8, ink 255.
 
-    Parameters
-    ----------
-    packed : PackedStrokes
-        N drawings, from `nn.drawing.pack_strokes`.
-    variation : StrokeVariation, optional
-        ``StrokeVariation()`` if None.
-    seed, epoch : int
-        From 0 up; they decide all randomness.
-
-    Returns
-    -------
-    (N, 28, 28) uint8
-        Ink 255.
+    Everything random follows from `seed` and `epoch`, both from 0 up.
     """
     variation = variation or StrokeVariation()
     rng = np.random.default_rng([seed, epoch])
@@ -112,12 +80,7 @@ def vary_strokes(
 def thinned(packed: PackedStrokes, keep: NDArray[np.int64]) -> PackedStrokes:
     """Leave each stroke of a drawing only so many points, evenly chosen, its ends among them.
 
-    Parameters
-    ----------
-    packed : PackedStrokes
-        N drawings.
-    keep : (N,) int
-        Points a stroke keeps at most, from 2; 0 keeps all.
+    `keep` (N,) is how many points a stroke of each drawing keeps at most, from 2; 0 keeps all.
     """
     lengths = np.diff(packed.stroke_starts)
     of_stroke = np.repeat(keep, np.diff(packed.drawing_starts))

@@ -1,14 +1,11 @@
 """The drawing console: draw a digit, see it being read, look inside, teach.
 
-Only `gui_console.py` imports this package. Its modules without Tk hold the decisions and are
-tested without a display:
+Only `gui_console.py` imports this package. Reading order:
 
-- `drawing`: the sheet, its strokes, undo and redo, both erasers
-- `document`: what is read, which digit is looked at, what a gesture does
-- `answers`: from probabilities to words and bars
-- `history`, `ink`, `keys`, `palette`, `texts`, `worker`, `reader`: one thing each
-- `headless`, `evaluation`: the console without a window
-
-The rest is the view: `app` (the window and its actions), `paper` (the canvas), `card` (the
-answer), `strip` (the history), `dialogs`, `theme`, `icons`, and the panels.
+- `document`: decisions without Tk: the drawing, what was read of it, the words for it
+- `commands`: one table of all commands, from which menus, keys, buttons and help are made
+- `views`: what is shown, each view given the document and what else it needs
+- `jobs`, `idle`, `process`, `scheduler`, `session`: threads, the work between events, when the
+  canvas is read, and by which network
+- `app`: puts them together; `launch` starts it
 """

@@ -1,134 +1,123 @@
-"""The window: puts the parts together and carries out the actions."""
+"""The window: puts the document, the views and the commands together."""
 
 from __future__ import annotations
 
-import logging
-import time
 import tkinter as tk
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tkinter import ttk
+from tkinter import filedialog, ttk
 from typing import Any
 
-from PIL import ImageTk
-
-from nn.console import keys, texts
-from nn.console.actions import EditActions
-from nn.console.answering import AnswerActions
-from nn.console.document.document import Document, Reader
-from nn.console.files import FileActions
+from nn.console.commands import COMMANDS
+from nn.console.document.document import Change, Document
+from nn.console.document.facts import facts
 from nn.console.idle import IdleQueue
-from nn.console.jobs import Job, JobRunner
+from nn.console.jobs import JobRunner
 from nn.console.process import Foreground
-from nn.console.views import dialogs
+from nn.console.scheduler import ReadScheduler
+from nn.console.session import NetworkSession
 from nn.console.views.canvas import CanvasView
 from nn.console.views.card import AnswerCard
+from nn.console.views.dialogs import Dialogs
+from nn.console.views.files import ALL, Files
 from nn.console.views.inside import InsidePanel
-from nn.console.views.panels import Holder, PanelActions, Torn
+from nn.console.views.menu import Marks, MenuBar, bind_keys
+from nn.console.views.panels import Panels
 from nn.console.views.steps import StepsPanel
 from nn.console.views.strip import Strip
 from nn.console.views.teach import TeachPanel
 from nn.console.views.theme import Theme
-from nn.console.views.toolbar import ToolbarActions
+from nn.console.views.toolbar import PanelTabs, Toolbar
 from nn.console.views.why import WhyPanel
-from nn.teach.personal_network import PersonalNetwork, data_folder
+from nn.recognise.reader import NetworkReader
 
-POLL = 15
-"""Milliseconds between looks at the workers, while one works."""
-PRESSED = 100
-"""Milliseconds a button looks pressed that was pressed by a key."""
-
-log = logging.getLogger("nn.console")
+LEAST_SIZE = (820, 560)
+"""Of the window, in design units."""
+LEAST_CANVAS = 320
+"""Least width of the canvas beside an open panel, in design units."""
+TITLE = "Digits"
 
 
 @dataclass
 class Options:
     """What the command line decided."""
 
-    weights: Path | None = None
     scale: float | None = None
     theme: str = "light"
     pictures: tuple[Path, ...] = ()
     log_file: Path | None = None
     data_folder: Path | None = None
-    personal: bool = True
 
 
-class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions):
-    """The console's window.
+class App:
+    """The console's window; implements `nn.console.commands.Window`.
+
+    A pointer event takes one way: `CanvasView` calls the `Document`, which changes its drawing and
+    notifies; the `ReadScheduler` has the document read; its notification of the answer makes the
+    views show it.
 
     Parameters
     ----------
     root : tk.Tk
     options : Options
     load : callable
-        Loads the network; runs in a worker thread, returns a `Reader`.
+        Loads the network; runs in a worker thread.
     """
 
-    def __init__(self, root: tk.Tk, options: Options, load: Callable[[], Reader]) -> None:
+    def __init__(self, root: tk.Tk, options: Options, load: Callable[[], NetworkReader]) -> None:
         self.root, self.options = root, options
+        root.title(TITLE)
         self.theme = Theme(root, options.scale, options.theme)
-        self.document = Document(beside=True)
-        self.jobs = JobRunner()
-        self.queue = IdleQueue(root)
+        self.document = Document(defer=True)
+        self.jobs, self.queue = JobRunner(root.after), IdleQueue(root.after)
         self.process = Foreground()
-        self.problems: list[str] = []
-        self.dialog: dialogs.Dialog | None = None
-        self.torn: dict[str, Torn] = {}
-        self.drawer: Holder | None = None
-        self.teacher: PersonalNetwork | None = None
-        self.lesson: Job | None = None
-        self._answering: str | None = None
-        self._reading = False
-        self._last_answer = 0.0
-        self._polling: str | None = None
-        self._resting: str | None = None
-        self._icons: dict[tuple[str, str], ImageTk.PhotoImage] = {}
-        root.report_callback_exception = self.report
-        root.title(texts.TITLE)
-        self.tool = tk.StringVar(root, self.document.tool)
-        self.live = tk.BooleanVar(root, True)
-        self.sorted = tk.BooleanVar(root, False)
-        self.dark = tk.BooleanVar(root, options.theme == "dark")
+        self.dialogs = Dialogs(root, self.theme, options.log_file)
+        root.report_callback_exception = lambda _kind, error, _trace: self.dialogs.report(error)
+        self.files = Files(root, self.document, self.jobs, self.dialogs, self.say)
+        self.session = NetworkSession(
+            self.document,
+            self.jobs,
+            self.say,
+            self.dialogs.complain,
+            self._network_changed,
+            options.data_folder,
+        )
+        self.scheduler = ReadScheduler(
+            root, self.document, self.jobs, self.process, self.dialogs.report
+        )
+        self.marks = Marks(root)
+        self._narrowed = False
         self._build()
-        self._menus()
+        self.menu = MenuBar(root, self.theme, self.marks, self.run)
         self.bind_keys(root)
         root.bind("<<ThemeChanged>>", self._on_theme)
-        root.protocol("WM_DELETE_WINDOW", self.do_quit)
+        root.protocol("WM_DELETE_WINDOW", self.quit)
+        self.document.notify = self.notified
+        self.marks.refresh(self)
         self.process.begin()
-        self.show()
         self.canvas.focus_set()
-        self._load = load
-        root.after(30, self._warm_up)
-
-    # ------------------------------------------------------------------ building
-
-    def act(self, action: str) -> Callable[[], Any]:
-        """Return the command of an action."""
-        method: Callable[[], Any] = getattr(self, f"do_{action}")
-        return method
+        root.after(30, partial(self.session.begin, load, self._loaded, root.after))
 
     def _build(self) -> None:
-        px = self.theme.px
+        theme, px, document = self.theme, self.theme.px, self.document
         outer = ttk.Frame(self.root, padding=(px(18), px(12), px(18), px(10)))
         outer.pack(fill="both", expand=True)
         outer.columnconfigure(0, weight=1)
         outer.rowconfigure(1, weight=1)
         self.outer = outer
-        self._toolbar(outer).grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
-        self._tabs(outer).grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
-        holder = ttk.Frame(outer, style="Paper.TFrame", padding=px(5))
-        holder.grid(row=1, column=0, sticky="nsew")
-        self.canvas = CanvasView(holder, self.document, self.theme, self._sheet_changed)
+        self.toolbar = Toolbar(outer, theme, document, self.marks, self.run)
+        self.toolbar.grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
+        self.tabs = PanelTabs(outer, theme, self.run)
+        self.tabs.grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
+        frame = ttk.Frame(outer, style="Canvas.TFrame", padding=px(5))
+        frame.grid(row=1, column=0, sticky="nsew")
+        self.canvas = CanvasView(frame, document, theme, self.say)
         self.canvas.pack(fill="both", expand=True)
-        self.canvas.bind("<<PenDown>>", lambda _e: self.say(texts.PEN_DOWN))
-        self.canvas.bind("<<PenUp>>", lambda _e: self.say(texts.PEN_UP))
-        self.canvas.select = self._select
-        self.card = AnswerCard(outer, self.theme, self.act)
+        self.card = AnswerCard(outer, theme, document, self.run)
         self.card.grid(row=1, column=1, rowspan=2, sticky="nsew", padx=(px(16), 0))
-        self.strip = Strip(outer, self.theme, self.document.history, self._recall)
+        self.strip = Strip(outer, theme, document)
         self.strip.grid(row=2, column=0, sticky="ew", pady=(px(10), 0))
         status = ttk.Frame(outer)
         status.grid(row=3, column=0, columnspan=3, sticky="ew", pady=(px(10), 0))
@@ -136,195 +125,183 @@ class App(ToolbarActions, AnswerActions, EditActions, PanelActions, FileActions)
         self.status.pack(side="left")
         self.network_label = ttk.Label(status, style="Muted.TLabel")
         self.network_label.pack(side="right")
-        self.root.minsize(px(820), px(560))
-
-    def bind_keys(self, window: tk.Misc) -> None:
-        """Bind all shortcuts to a window."""
-        for shortcut in keys.SHORTCUTS:
-            command = self.act(shortcut.action)
-            for sequence in keys.sequences(shortcut.action):
-                # "<Key-c>" rather than "c", which Tk would take with any modifier.
-                pattern = sequence if sequence.startswith("<") else f"<Key-{_keysym(sequence)}>"
-                window.bind(pattern, partial(self._key, sequence, command))
-        for digit in range(10):
-            window.bind(f"<Key-{digit}>", partial(self._digit_key, digit))
-        for kind in ("TButton", "TCheckbutton", "TRadiobutton"):
-            for pattern in ("<space>", "<<Invoke>>"):
-                window.bind_class(kind, pattern, _press)
-        window.bind_class("TButton", "<Return>", _press)
-
-    def _key(self, sequence: str, command: Callable[[], Any], event: Any) -> str | None:
-        control = event.state & 0x4
-        if not sequence.startswith("<") and control:
-            return None
-        if getattr(event.widget, "winfo_class", str)() in ("TEntry", "Entry", "TCombobox"):
-            return None
-        command()
-        return "break"
-
-    def _digit_key(self, digit: int, _event: Any) -> None:
-        """While the teaching panel is open, a digit's key says what it should have been."""
-        panel = self.panel("teach")
-        if isinstance(panel, TeachPanel):
-            panel.teach(digit)
-
-    # ------------------------------------------------------------------ work beside the window
-
-    def _warm_up(self) -> None:
-        self._warming_since = time.monotonic()
-        self.start(
-            "warm up",
-            lambda _report: self._load(),
-            self._warm,
-            self._not_warm,
-            patient=False,
+        self.panels = Panels(
+            outer,
+            theme,
+            self.queue,
+            {
+                "steps": partial(StepsPanel, theme=theme, document=document),
+                "inside": partial(InsidePanel, theme=theme, document=document),
+                "why": partial(
+                    WhyPanel,
+                    theme=theme,
+                    document=document,
+                    jobs=self.jobs,
+                    report=self.dialogs.report,
+                    show_overlay=self.canvas.show_overlay,
+                ),
+                "teach": partial(
+                    TeachPanel,
+                    theme=theme,
+                    document=document,
+                    session=self.session,
+                    dialogs=self.dialogs,
+                ),
+            },
+            self.run,
+            self.bind_keys,
+            self._panels_changed,
         )
-        self._warming_message()
+        self.root.minsize(*map(px, LEAST_SIZE))
 
-    def _warming_message(self) -> None:
-        if self.document.warming:
-            self.say(texts.status_warming(time.monotonic() - self._warming_since))
-            self.root.after(500, self._warming_message)
+    # ------------------------------------------------------------------ changes
 
-    def _warm(self, reader: Any) -> None:
-        self.process.settle()
-        self.document.warming = False
-        self.use_reader(reader)
-        for picture in self.options.pictures:
-            self.open_file(picture)
+    def run(self, name: str) -> None:
+        """Carry out a command."""
+        COMMANDS[name].run(self)
 
-    def use_reader(self, reader: Any) -> None:
-        """Read with another network from now on."""
-        self.document.reader, self.document.problem = reader, ""
-        self.teacher = None
-        if not reader.teach_note:
-            folder = self.options.data_folder or data_folder()
-            self.teacher = PersonalNetwork(reader.model, reader.path, folder)
-            if self.options.personal:
-                self.teacher.restore()
-            if self.teacher.problem:
-                self.complain(self.teacher.problem)
-        self.say(texts.READY)
-        self.use_personal()
+    def notified(self, change: Change) -> None:
+        """Show what has changed in the document, and have it read anew."""
+        if change == "answer":
+            self.show_answer()
+        elif change == "history":
+            self.strip.refresh()
+        elif change == "stroke":
+            self.scheduler.request()
+        else:
+            if change == "content":
+                self.canvas.refresh()
+            self.toolbar.refresh()
+            self.marks.refresh(self)
+            self.scheduler.request()
 
-    def use_personal(self) -> None:
-        """Read with the network as the lessons have made it."""
-        reader: Any = self.document.reader
-        if self.teacher is not None:
-            lessons = self.teacher.lessons
-            reader.use(self.teacher.model, texts.personal_mark(lessons) if lessons else "")
-        self.network_label.configure(text=texts.status_network(reader))
-        self.root.title(f"{texts.TITLE} · {reader.name}")
-        self.document.forget_result()
-        self._sheet_changed(False)
+    def show_answer(self) -> None:
+        """Show the document's answer."""
+        self.card.show()
+        self.canvas.show_boxes()
+        self.panels.refresh()
 
-    def _not_warm(self, error: BaseException) -> None:
-        self.document.warming = False
-        self.document.problem = str(error)
-        log.error("the network could not be loaded", exc_info=error)
-        self.say(texts.NO_NETWORK)
-        self.show()
-        self.complain(str(error))
+    def _network_changed(self) -> None:
+        reader = self.document.reader
+        if reader is not None:
+            text = f"{reader.name} · {int(reader.model.count_params()):,} parameters"
+            if reader.milliseconds is not None:
+                text = f"{text} · {reader.milliseconds:.1f} ms"
+            self.network_label.configure(text=text)
+            self.root.title(f"{TITLE} · {reader.name}")
+        self.scheduler.request()
 
-    def start(
-        self,
-        name: str,
-        work: Callable[[Callable[[Any], None]], Any],
-        on_done: Callable[[Any], None],
-        on_error: Callable[[BaseException], None],
-        on_progress: Callable[[Any], None] | None = None,
-        *,
-        patient: bool = True,
-    ) -> Job:
-        """Run something in a worker and keep looking for its messages; see `Job`."""
-        job = self.jobs.start(Job(name, on_done, on_error, on_progress, patient), work)
-        if self._polling is None:
-            self._polling = self.root.after(POLL, self._poll)
-        return job
-
-    def _poll(self) -> None:
-        self._polling = None
-        try:
-            self.jobs.deliver()
-        finally:
-            if self.jobs.busy:
-                self._polling = self.root.after(POLL, self._poll)
-
-    # ------------------------------------------------------------------ errors
-
-    def report(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        """Show an exception of a callback in one readable dialog, and log it."""
-        log.error("an error in the window", exc_info=(kind, error, trace))
-        where = str(self.options.log_file or "")
-        self.complain(texts.unexpected(kind.__name__, str(error), where))
-
-    def complain(self, text: str) -> None:
-        """Show one error."""
-        self.problems.append(text)
-        self.dialog = dialogs.message(self.root, self.theme, texts.ERROR_TITLE, text)
-
-    # ------------------------------------------------------------------ actions
+    def _loaded(self) -> None:
+        self.process.freeze()
+        for path in self.options.pictures:
+            self.files.open(path)
 
     def _on_theme(self, event: Any) -> None:
         if event.widget is self.root:
-            # ttk draws all its controls anew at once; what we draw takes its turns behind that.
+            # ttk draws all its controls anew at once; what we draw is queued behind that.
             self.canvas.recolour()
-            self.queue.add("toolbar", self._paint_toolbar)
-            self.queue.add("menus", self._paint_menus)
-            self.queue.add("strip", self.strip.recolour)
-            self.queue.add("card", self.card.recolour)
-            self.queue.add("answer", self.show)
-            for holder in self.holders():
-                self.queue.add(holder, holder.recolour)
+            for view in (self.toolbar.refresh, self.menu.recolour, self.strip.recolour):
+                self.queue.add(view, view)
+            self.queue.add(self.card, self.card.recolour)
+            self.queue.add(self.canvas, self.canvas.show_boxes)
+            self.panels.recolour()
 
-    def do_steps(self) -> None:
-        """Show how the drawing becomes 28 × 28."""
-        self.toggle_panel(StepsPanel)
+    def bind_keys(self, window: tk.Misc) -> None:
+        """Bind all keys to a window."""
+        bind_keys(window, self.run, self._teach)
 
-    def do_inside(self) -> None:
-        """Show the layers."""
-        self.toggle_panel(InsidePanel)
+    def _teach(self, digit: int) -> None:
+        """Teach a digit by its key, while the teaching panel is open."""
+        panel = self.panels.get("teach")
+        if isinstance(panel, TeachPanel):
+            panel.teach(digit)
 
-    def do_why(self) -> None:
-        """Show what speaks for the answer."""
-        self.toggle_panel(WhyPanel)
+    def _panels_changed(self) -> None:
+        self.tabs.refresh(lambda name: self.panels.get(name) is not None)
+        self.queue.add("room", self._make_room)
 
-    def do_teach(self) -> None:
-        """Open the teaching panel."""
-        self.toggle_panel(TeachPanel)
+    def _make_room(self) -> None:
+        """Keep enough of the canvas beside a panel, and the window on the screen."""
+        root, px, panels = self.root, self.theme.px, self.panels
+        root.update_idletasks()
+        screen = root.winfo_screenwidth()
+        least = self.outer.winfo_reqwidth() - self.canvas.winfo_reqwidth() + px(LEAST_CANVAS)
+        root.minsize(max(min(least, screen), px(LEAST_SIZE[0])), px(LEAST_SIZE[1]))
+        if root.winfo_width() > screen:
+            size, *place = root.geometry().split("+")
+            height, top = size.split("x")[1], place[-1] if len(place) == 2 else "0"
+            root.geometry(f"{screen}x{height}+0+{top}")
+            self._narrowed = True
+            self.toolbar.show_names(False)
+            root.update_idletasks()
+            last = self.toolbar.recognise
+            cut = last.winfo_width() < last.winfo_reqwidth()
+            # A button that gets no room at all is unmapped and keeps its last width.
+            if panels.drawer is not None and (cut or self.canvas.winfo_width() < px(LEAST_CANVAS)):
+                panels.tear_off()  # no room beside the canvas: a window of its own
+        elif self._narrowed and self.outer.winfo_reqwidth() <= screen:
+            root.geometry("")
+            self._narrowed = False
+            self.toolbar.show_names(True)
 
-    def do_keys(self) -> None:
-        """Show all keys; if they are shown already, bring them to the front."""
-        if isinstance(self.dialog, dialogs.CheatSheet) and self.dialog.winfo_exists():
-            self.dialog.appear()
-            return
-        self.dialog = dialogs.CheatSheet(self.root, self.theme)
+    # ------------------------------------------------------------------ what commands need
 
-    def do_quit(self) -> None:
+    @property
+    def dark(self) -> bool:
+        return self.theme.palette.name == "dark"
+
+    def toggle_theme(self) -> None:
+        self.theme.use("light" if self.dark else "dark")
+        self.marks.refresh(self)
+
+    def say(self, text: str) -> None:
+        self.status.configure(text=text)
+
+    def message(self, title: str, text: str) -> None:
+        self.dialogs.message(title, text)
+
+    def copy(self, text: str) -> None:
+        self.root.clipboard_clear()
+        self.root.clipboard_append(text)
+
+    def open(self) -> None:
+        self.files.ask_open()
+
+    def paste(self) -> None:
+        self.files.paste()
+
+    def save(self, ending: str) -> None:
+        self.files.ask_save(ending)
+
+    def focus_history(self) -> None:
+        self.strip.focus_set()
+
+    def toggle_panel(self, name: str) -> None:
+        self.panels.toggle(name)
+
+    def close_panel(self) -> None:
+        self.panels.close()
+        self.canvas.focus_set()
+
+    def tear_off(self) -> None:
+        if not self.panels.tear_off():
+            self.say("No panel is open.")
+
+    def choose_network(self) -> None:
+        types = [("Networks", "*.h5 *.hdf5 *.keras"), ALL]
+        name = filedialog.askopenfilename(parent=self.root, filetypes=types)
+        if name:
+            self.session.choose(Path(name), self.dialogs.fail)
+
+    def show_facts(self) -> None:
+        if self.document.reader is not None:
+            title = COMMANDS["info"].text
+            self.dialogs.facts(title, self.session.note, facts(self.document.reader))
+
+    def show_keys(self) -> None:
+        self.dialogs.keys()
+
+    def quit(self) -> None:
         """Close the window."""
         self.process.end()
         self.root.destroy()
-
-
-def _press(event: Any) -> str:
-    """Press the button that has the focus; it looks pressed for a moment.
-
-    Tk's own binding sleeps for that moment, and hears no pen meanwhile.
-    """
-    button = event.widget
-    if not button.instate(["disabled"]):
-        button.state(["pressed"])
-        button.after(PRESSED, partial(_let_go, button))
-        button.invoke()
-    return "break"
-
-
-def _let_go(button: Any) -> None:
-    if button.winfo_exists():
-        button.state(["!pressed"])
-
-
-def _keysym(character: str) -> str:
-    """Return Tk's name of a character's key."""
-    names = {"[": "bracketleft", "]": "bracketright", ".": "period", ",": "comma"}
-    return names.get(character, character)

@@ -1,28 +1,24 @@
-"""Work of the window in small turns, so that a stroke never waits for a panel.
-
-Everything Tk shows is drawn by the thread that also hears the pen. What need not be on the
-screen at once is put into a queue here, and each piece gets a trip of its own through Tk's
-loop: between two pieces the window hears the pen.
-"""
+"""Work of the window in small pieces, so that a stroke never waits for a panel."""
 
 from __future__ import annotations
 
-import tkinter as tk
 from collections.abc import Callable, Hashable
+
+After = Callable[[int, Callable[[], None]], object]
+"""Tk's `after`: calls a function once, some milliseconds later."""
 
 
 class IdleQueue:
-    """A queue of pieces of work, one for each trip through Tk's loop.
+    """A queue of functions, one for each pass through Tk's loop.
 
-    Parameters
-    ----------
-    root : tk.Misc
+    Tk draws with the thread that also receives the pointer events. What need not be on the screen
+    at once is queued here: between two pieces the window handles events.
     """
 
-    def __init__(self, root: tk.Misc) -> None:
-        self.root = root
+    def __init__(self, after: After) -> None:
+        self._after = after
         self._due: dict[Hashable, Callable[[], object]] = {}
-        self._timer: str | None = None
+        self._scheduled = False
 
     @property
     def busy(self) -> bool:
@@ -30,22 +26,23 @@ class IdleQueue:
         return bool(self._due)
 
     def add(self, key: Hashable, work: Callable[[], object]) -> None:
-        """Do something soon; work of the same key that still waits is done once, as given last."""
+        """Queue a function; it takes the place of one with the same key that still waits."""
         self._due[key] = work
-        if self._timer is None:
-            self._timer = self.root.after(1, self._next)
+        self._schedule()
 
     def drop(self, key: Hashable) -> None:
-        """Forget work that is due no more."""
+        """Remove work that is no longer needed."""
         self._due.pop(key, None)
 
+    def _schedule(self) -> None:
+        if self._due and not self._scheduled:
+            self._scheduled = True
+            self._after(1, self._next)
+
     def _next(self) -> None:
-        self._timer = None
-        if not self._due:
-            return
-        work = self._due.pop(next(iter(self._due)))
+        self._scheduled = False
         try:
-            work()
-        finally:
             if self._due:
-                self._timer = self.root.after(1, self._next)
+                self._due.pop(next(iter(self._due)))()
+        finally:
+            self._schedule()

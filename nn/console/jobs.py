@@ -1,8 +1,8 @@
-"""Work beside the window: one thread a job, results handed over through a queue.
+"""Background jobs: one thread a job, results handed over through a queue.
 
 Only the thread that made the window may touch it, so a job never calls the view: it reports
-into a queue that the view empties on its own clock, and only while a job runs (an idle
-window polls nothing).
+into a queue that is emptied in Tk's thread, and only while a job runs (an idle window polls
+nothing).
 """
 
 from __future__ import annotations
@@ -10,56 +10,65 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from nn.console.process import stand_back
+from nn.console.idle import After
+from nn.console.process import leave_one_core
 
 PATIENCE = 0.1
-"""Most seconds a patient job rests at one report."""
+"""Most seconds a patient job waits at one report."""
+POLL = 15
+"""Milliseconds between two deliveries while a job runs."""
+
+Report = Callable[[Any], None]
+"""Passed to the work of a job: takes its progress, and raises `CancelledError` once cancelled."""
 
 
 class CancelledError(Exception):
-    """Raised inside a job whose user has changed their mind."""
+    """Raised inside a job that was cancelled."""
 
 
 @dataclass(eq=False)
 class Job:
-    """A piece of work with its progress, its end and a way to stop it.
+    """A piece of work with callbacks for its progress and its end, and a way to stop it.
 
-    A patient one rests at each report while an urgent one works: two workers that want Python
-    hold up the window more than one. What somebody waits for is urgent.
+    A patient one waits at each report while another runs that is not: two threads that need the
+    GIL delay the window more than one. What the user waits for is not patient.
     """
 
     name: str
-    on_done: Callable[[Any], None]
-    on_error: Callable[[BaseException], None]
-    on_progress: Callable[[Any], None] | None = None
+    on_done: Callable[[Any], object]
+    on_error: Callable[[BaseException], object]
+    on_progress: Callable[[Any], object] | None = None
     patient: bool = True
-    _stop: threading.Event = field(default_factory=threading.Event)
+    cancelled: bool = False
 
     def cancel(self) -> None:
-        """Ask the job to end at its next step."""
-        self._stop.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether somebody asked it to end."""
-        return self._stop.is_set()
+        """End the job at its next report."""
+        self.cancelled = True
 
 
 class JobRunner:
-    """Runs jobs in threads and delivers their messages when `deliver` is called.
+    """Runs jobs in threads and delivers their messages.
+
+    Parameters
+    ----------
+    after : callable or None
+        Tk's `after`, to deliver by itself while jobs run; without it `deliver` must be called.
 
     Attributes
     ----------
     jobs : list of Job
-        Those under way: whose end has not been delivered yet.
+        Those whose end has not been delivered yet.
     """
 
-    def __init__(self) -> None:
-        self._messages: queue.Queue[tuple[Job, str, Any]] = queue.Queue()
+    def __init__(self, after: After | None = None) -> None:
+        # Each with the job that it ends, if it does.
+        self._messages: queue.Queue[tuple[Job | None, Callable[[], object]]] = queue.Queue()
         self.jobs: list[Job] = []
+        self._after, self._polling = after, False
         self._urgent = 0
         self._count = threading.Lock()
         self._calm = threading.Event()
@@ -70,57 +79,64 @@ class JobRunner:
         """Whether a job runs or a message still waits."""
         return bool(self.jobs)
 
-    def start(self, job: Job, work: Callable[[Callable[[Any], None]], Any]) -> Job:
-        """Run `work(report)` in a thread of its own; `report(x)` raises when cancelled."""
+    def start(self, job: Job, work: Callable[[Report], Any]) -> Job:
+        """Run `work(report)` in a thread of its own."""
 
         def report(progress: Any) -> None:
             if job.cancelled:
                 raise CancelledError(job.name)
-            self._messages.put((job, "progress", progress))
+            if job.on_progress is not None:
+                self._messages.put((None, partial(job.on_progress, progress)))
             if job.patient:
                 self._calm.wait(PATIENCE)
 
         def run() -> None:
-            stand_back()
+            leave_one_core()
             try:
                 result = work(report)
             except BaseException as error:
-                # Held until the window has shown it: an error must not die with its thread.
-                self._messages.put((job, "error", error))
+                # Kept until the window has shown it: an error must not die with its thread.
+                self._messages.put((job, partial(job.on_error, error)))
             else:
-                self._messages.put((job, "done", result))
+                self._messages.put((job, partial(job.on_done, result)))
             finally:
-                self._ended(job)
+                self._count_urgent(job, -1)
 
         self.jobs.append(job)
-        if not job.patient:
-            with self._count:
-                self._urgent += 1
-                self._calm.clear()
+        self._count_urgent(job, 1)
         threading.Thread(target=run, name=job.name, daemon=True).start()
+        self._schedule()
         return job
 
-    def _ended(self, job: Job) -> None:
-        """Let the patient go on when nothing urgent runs any more; called by a job's thread."""
+    def _count_urgent(self, job: Job, change: int) -> None:
+        """Count the jobs that are not patient; the patient go on once there are none."""
         if not job.patient:
             with self._count:
-                self._urgent -= 1
-                if self._urgent == 0:
+                self._urgent += change
+                if self._urgent:
+                    self._calm.clear()
+                else:
                     self._calm.set()
 
     def deliver(self) -> bool:
-        """Hand all waiting messages to their jobs' callbacks; returns whether jobs still run."""
+        """Pass all waiting messages to their jobs' callbacks; returns whether jobs still run."""
         while True:
             try:
-                job, kind, value = self._messages.get_nowait()
+                ended, callback = self._messages.get_nowait()
             except queue.Empty:
                 return self.busy
-            if kind == "progress":
-                if job.on_progress is not None:
-                    job.on_progress(value)
-                continue
-            self.jobs.remove(job)
-            if kind == "done":
-                job.on_done(value)
-            else:
-                job.on_error(value)
+            if ended is not None:
+                self.jobs.remove(ended)
+            callback()
+
+    def _schedule(self) -> None:
+        if self._after is not None and self.busy and not self._polling:
+            self._polling = True
+            self._after(POLL, self._poll)
+
+    def _poll(self) -> None:
+        self._polling = False
+        try:
+            self.deliver()
+        finally:
+            self._schedule()

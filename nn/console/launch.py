@@ -11,11 +11,11 @@ import tkinter as tk
 from pathlib import Path
 
 from nn.console.app import App, Options
-from nn.recognise.reader import NetworkReader, load
+from nn.recognise.reader import load
 
 
 def dpi_aware() -> None:
-    """Tell Windows, before the first window, that we scale ourselves."""
+    """Declare to Windows, before the first window, that the program scales itself."""
     if sys.platform == "win32":
         import ctypes
 
@@ -42,18 +42,14 @@ def log_file() -> Path | None:
 
 
 def launch(root: tk.Tk, args: argparse.Namespace) -> int:
-    """Build the window, load the network beside it, run until it is closed."""
+    """Build the window, load the network in a worker, run until it is closed."""
     options = Options(
-        weights=args.weights,
         scale=args.scale,
         theme=args.theme,
         pictures=tuple(args.pictures),
         log_file=log_file(),
     )
 
-    def loader() -> NetworkReader:
-        return load(args.weights, args.input_scale, args.transpose, args.invert)
-
-    App(root, options, loader)
+    App(root, options, lambda: load(args.weights, args.input_scale, args.transpose, args.invert))
     root.mainloop()
     return 0

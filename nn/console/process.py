@@ -1,8 +1,8 @@
-"""The process as the window wants it: its thread goes first.
+"""Keeps the UI responsive: GIL switch interval, garbage collection, CPU affinity.
 
-The window's thread shares the processor, and Python itself, with the workers. Every call into
-Tk lets Python go, and a busy worker takes it; so what counts is how soon it is given back, and
-who runs where both want to.
+Tk's thread shares the processor and the GIL with the workers. Every call into Tk releases the
+GIL, and a busy worker takes it; what counts is how soon it is released again, and which thread
+runs where both could.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import time
 from nn import runtime
 
 SWITCH = 0.00005
-"""Seconds a worker may hold Python while the window waits; Python's own are 0.005, and a panel
-that makes a hundred calls into Tk would wait as often."""
+"""GIL switch interval in seconds while a window is open. Python's own is 0.005, which a panel that
+makes a hundred calls into Tk would wait as often."""
 COLLECT_AFTER = 10.0
-"""Seconds of use between two garbage collections."""
+"""Least seconds between two garbage collections."""
 FEW = 20_000
-"""New objects that are looked through in a few milliseconds."""
+"""Generation-0 objects that a collection examines within a few milliseconds."""
 
 
-def stand_back() -> None:
-    """Leave one core to the window: keep this thread, a worker, and those it starts off it.
+def leave_one_core() -> None:
+    """Keep this worker thread, and those it starts, off the last core, which Tk's thread uses.
 
-    Only Linux places single threads; elsewhere, or on one core, nothing changes. Nor does the
-    priority: a worker that has Python and waits for its core would stop the window.
+    Only Linux sets the affinity of single threads; elsewhere, or on one core, nothing changes. Nor
+    does the priority: a worker that holds the GIL and waits for its core would stop the window.
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
@@ -41,38 +41,38 @@ def stand_back() -> None:
 class Foreground:
     """Settings of the whole process while a window is open.
 
-    Garbage is collected by the window's thread alone, when the hand rests: a worker's
-    collection could take a Tk object with it, which ends the process.
+    Only Tk's thread collects garbage, and only while nothing is drawn: a collection in a worker
+    could delete a Tk object, which ends the process.
     """
 
     def __init__(self) -> None:
-        self._before = contextlib.ExitStack()
+        self._restore = contextlib.ExitStack()
         self._collected = time.monotonic()
 
     def begin(self) -> None:
-        """Let the window have Python whenever it wants it, and compile in another process."""
-        self._before.callback(sys.setswitchinterval, sys.getswitchinterval())
+        """Shorten the switch interval, stop automatic collection, compile in other processes."""
+        self._restore.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH)
-        self._before.callback(gc.enable)
+        self._restore.callback(gc.enable)
         gc.disable()
-        self._before.callback(runtime.set_compile_worker, runtime.compile_worker())
+        self._restore.callback(runtime.set_compile_worker, runtime.compile_worker())
         runtime.set_compile_worker(True)
 
-    def settle(self) -> None:
-        """Leave what has been loaded out of later collections, and use one core less.
+    def freeze(self) -> None:
+        """Exclude what has been loaded from later collections, and use one thread less.
 
-        Not looked through before: of 170,000 objects less than a thousand are garbage, and the
-        window would stand still for 0.1 s. A lesson takes 1.02 s on one core of two instead of
-        0.97 s on both.
+        Without a collection first: of 170,000 objects less than a thousand are garbage, and the
+        window would stand still for 0.1 s. On two cores a lesson takes 1.02 s on one thread, 0.97 s
+        on two.
         """
-        self._before.callback(gc.unfreeze)
+        self._restore.callback(gc.unfreeze)
         gc.freeze()
         threads = runtime.num_threads()
-        self._before.callback(runtime.set_num_threads, threads)
+        self._restore.callback(runtime.set_num_threads, threads)
         runtime.set_num_threads(max(threads - 1, 1))
 
     def collect(self, *, resting: bool) -> None:
-        """Collect garbage if it is time to: while somebody draws only if there are few objects."""
+        """Collect garbage if it is due; while the user draws only if there are few objects."""
         now = time.monotonic()
         due = now - self._collected > COLLECT_AFTER
         if due and (resting or gc.get_count()[0] < FEW):
@@ -80,5 +80,5 @@ class Foreground:
             gc.collect()
 
     def end(self) -> None:
-        """Give everything back as it was."""
-        self._before.close()
+        """Restore every setting."""
+        self._restore.close()

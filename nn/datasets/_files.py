@@ -78,17 +78,11 @@ def mirrors(default: Sequence[str]) -> list[str]:
 def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """Return the content of a file, unpacked if its first bytes are those of a .gz or a .Z.
 
-    Parameters
-    ----------
-    path : path
-    limit : int
-        Largest unpacked size accepted, in bytes; a longer file is refused, not read.
-
     Raises
     ------
     DataError
-        If `path` is a folder, cannot be read, is a truncated or damaged archive, or is longer
-        than `limit`.
+        If `path` is a folder, cannot be read, is a truncated or damaged archive, or has more than
+        `limit` bytes unpacked (which are not read).
     """
     path = Path(path)
     if path.is_dir():
@@ -171,11 +165,10 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
     Parameters
     ----------
     name : str
-        File name to give it in `folder`.
+        Of the file in `folder`, which is made if needed.
     urls : iterable of str
         Addresses of the same file, tried in order.
     folder : Path
-        Made if needed.
     check : callable
         Called with the path of the finished temporary file; raises DataError to refuse it.
 

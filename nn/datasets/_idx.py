@@ -29,13 +29,7 @@ class IdxFile(NamedTuple):
         return struct.pack(f">{1 + len(self.shape)}I", 0x0800 + len(self.shape), *self.shape)
 
     def read(self, path: Path) -> Bytes:
-        """Return the array in a file, gzipped or not.
-
-        Raises
-        ------
-        DataError
-            If it is not, byte for byte, what was published.
-        """
+        """Return the array in a file, gzipped or not; DataError if it is not what was published."""
         limit = len(self.header) + math.prod(self.shape)
         return self.verify(read_idx(path, limit), path.name)
 
@@ -65,22 +59,11 @@ class IdxFile(NamedTuple):
 def read_idx(path: str | os.PathLike[str], limit: int = 1 << 28) -> Bytes:
     """Read any IDX file of unsigned bytes, gzipped or not.
 
-    Parameters
-    ----------
-    path : path
-    limit : int
-        Largest unpacked size accepted, in bytes.
-
-    Returns
-    -------
-    ndarray of uint8
-        In the shape that stands in the header.
-
     Raises
     ------
     DataError
-        If the file cannot be read, its magic number is not that of unsigned bytes, or its length
-        does not fit the shape in its header.
+        If the file cannot be read, has more than `limit` bytes unpacked, its magic number is not
+        that of unsigned bytes, or its length does not fit the shape in its header.
     """
     name, data = Path(path).name, read_bytes(path, limit)
     if len(data) < 4 or data[:3] != b"\x00\x00\x08" or not 1 <= data[3] <= 4:

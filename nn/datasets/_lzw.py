@@ -8,27 +8,18 @@ IEEE Computer 17 (6), 1984, and the behaviour of ncompress 4.2.
 
 from __future__ import annotations
 
-__all__ = ["unpack_lzw"]
-
 _CLEAR = 256
 
 
 def unpack_lzw(data: bytes, limit: int) -> bytes:
-    """Return the unpacked content of a .Z file.
-
-    Parameters
-    ----------
-    data : bytes
-        The whole file, magic bytes 1F 9D included.
-    limit : int
-        Stop after this many unpacked bytes.
+    """Return the unpacked content of a .Z file, magic bytes 1F 9D included, up to `limit` bytes.
 
     Raises
     ------
     ValueError
-        If the header is not that of a .Z file, or a code points outside the table. (The format
-        has no length and no checksum: a file cut between two codes cannot be told, so compare a
-        hash of the result.)
+        If the header is not that of a .Z file, or a code points outside the table. The format
+        has no length and no checksum: that a file is cut between two codes cannot be seen, so
+        compare a hash of the result.
     """
     if len(data) < 3 or data[:2] != b"\x1f\x9d":
         raise ValueError("not a .Z file")

@@ -25,42 +25,21 @@ _UCI_COMMENT = re.compile(r"\.COMMENT\s+\d\s+(\d+)\s+(\d+)\s*$")
 
 @dataclass(frozen=True)
 class StrokeRecord:
-    """One written digit.
+    """One written digit."""
 
-    Attributes
-    ----------
-    label : int
-        0 to 9.
-    writer : str
-        Number or name of the writer; "" where the file does not say.
-    strokes : list of (P, 2) float32
-        x and y in the units of the file, y *downwards* (so y is the negative of UNIPEN's).
-    """
-
-    label: int
-    writer: str
-    strokes: list[NDArray[np.float32]]
+    label: int  # 0 to 9
+    writer: str  # number or name; "" where the file does not say
+    strokes: list[NDArray[np.float32]]  # (P, 2): x, y in the file's units, y *downwards*
 
 
 @dataclass(frozen=True)
 class StrokeFile:
-    """The digits of one stroke file.
+    """The digits of one stroke file."""
 
-    Attributes
-    ----------
-    records : list of StrokeRecord
-        In the order of the file.
-    skipped : dict
-        Reason to number of digits left out.
-    path : str
-    sha256 : str
-        Of the unpacked file.
-    """
-
-    records: list[StrokeRecord]
-    skipped: dict[str, int]
+    records: list[StrokeRecord]  # in the order of the file
+    skipped: dict[str, int]  # reason to number of digits left out
     path: str = ""
-    sha256: str = ""
+    sha256: str = ""  # of the unpacked file
 
 
 @dataclass
@@ -73,7 +52,7 @@ class _Segment:
     open: bool = False
 
     def record(self, columns: tuple[int, int, int | None]) -> StrokeRecord:
-        """Return the digit; ValueError with the reason if it is left out. `columns`: see `_points`."""
+        """Return the digit; a ValueError with the reason if it is left out."""
         if len(self.label) != 1 or self.label not in "0123456789":
             raise ValueError("unknown label")
         if self.open:
@@ -93,16 +72,11 @@ def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFil
     has no point, if it is a single point, if a coordinate is not a finite number, or if the file
     ends inside it. Strokes without points are dropped.
 
-    Parameters
-    ----------
-    path : path
-    limit : int
-        Largest unpacked size accepted, in bytes.
-
     Raises
     ------
     DataError
-        If the file cannot be read, is a damaged archive, or has no `.SEGMENT` or no `.PEN_DOWN`.
+        If the file cannot be read, is a damaged archive, has more than `limit` bytes unpacked, or
+        has no `.SEGMENT` or no `.PEN_DOWN`.
     """
     path = Path(path)
     data = read_bytes(path, limit)

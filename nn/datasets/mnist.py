@@ -75,37 +75,16 @@ FILES: dict[str, tuple[IdxFile, IdxFile]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One place that holds MNIST: four IDX files, or one mnist.npz.
+    """One place that holds MNIST: four IDX files, or one mnist.npz."""
 
-    Attributes
-    ----------
-    place : str
-        How it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", ….
-    paths : dict
-        For "train" and "test" the files of images and of labels (for an npz all the same file).
-    """
-
-    place: str
-    paths: dict[str, tuple[Path, Path]]
+    place: str  # how it was found: "data_dir", "NN_DATA_DIR", "cache", "Keras", …
+    paths: dict[str, tuple[Path, Path]]  # files of images and labels; of an npz the same one
 
     def read(self, part: str) -> tuple[Bytes, Bytes]:
-        """Read and check one part; the files of the other part are not opened.
+        """Read and check one part, "train" or "test"; the files of the other are not opened.
 
-        Parameters
-        ----------
-        part : {"train", "test"}
-
-        Returns
-        -------
-        images : (N, 28, 28) uint8
-            Ink is 255, background 0.
-        labels : (N,) uint8
-            0 to 9.
-
-        Raises
-        ------
-        DataError
-            If a file is not, byte for byte, what was published.
+        Returns images (N, 28, 28) uint8, ink 255, and labels (N,) uint8; a DataError if a file is
+        not, byte for byte, what was published.
         """
         images, labels = (
             file.verify(_read_npz_member(path, f"{key}_{part}"), path.name)
@@ -193,51 +172,27 @@ def find(
     data_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
 ) -> Source:
-    """Find MNIST, downloading it if it is nowhere.
+    """Return the first place that holds MNIST, downloading it if there is none.
 
-    Parameters
-    ----------
-    path : path, optional
-        An ``mnist.npz`` or a folder, as for `load_data`.
-    data_dir : path, optional
-        A folder that must hold the data, itself or in ``mnist/``; no other place is searched.
-    download : bool
-        Whether the mirrors may be used.
-
-    Returns
-    -------
-    Source
-        The first place, in the order of `places`, that holds all files.
-
-    Raises
-    ------
-    DataError
-        If `path` or `data_dir` is given and does not hold MNIST, or is not there.
-    MissingDataError
-        If MNIST is in no place and could not be downloaded.
+    Parameters and errors are those of `load_data`; a file's content is checked when it is read.
     """
     # Keras's own default argument names a file in its cache, which is searched anyway
     if path is not None and not (str(path) == NPZ_NAME and not Path(path).exists()):
         given = Path(path).expanduser()
-        if given.is_file():
-            return _in_npz("path", given)
-        return _required("path", given)
+        return _in_npz("path", given) if given.is_file() else _required("path", given)
     if data_dir is not None:
         return _required("data_dir", Path(data_dir).expanduser())
-    looked = []
     for place, folder in places():
         source = _in_folder(place, folder)
-        looked.append(f"{folder} ({place})")
         if source is None:
             continue
-        if place == "NN_DATA_DIR":  # named by the user: an error in it must be seen
-            return source
         try:
-            source.read("train")
+            if place != "NN_DATA_DIR":  # named by the user: an error in it must not be skipped
+                source.read("train")
+            return source
         except DataError as error:
             warnings.warn(f"Skipped {place} ({folder}): {error}", stacklevel=2)
-            continue
-        return source
+    looked = ", ".join(f"{folder} ({place})" for place, folder in places())
     why = "downloading was switched off."
     if download:
         try:
@@ -247,7 +202,7 @@ def find(
     raise MissingDataError(
         "MNIST: expected its four files (train-images-idx3-ubyte.gz, "
         "train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte.gz) or "
-        f"mnist.npz, received none of them from {', '.join(looked)}, nor from a mirror: {why} "
+        f"mnist.npz, received none of them from {looked}, nor from a mirror: {why} "
         "Put the files into a folder and give it with --data-dir FOLDER or NN_DATA_DIR=FOLDER; "
         "or train on the built-in digits with --data synthetic."
     )

@@ -59,7 +59,7 @@ VALIDATION_WRITERS = ("3", "8", "13", "18", "23", "28")
 
 
 def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> StrokeFile:
-    """Return the 7,494 pen digits of UCI's training file.
+    """Return the 7,494 pen digits of UCI's training file, y downwards.
 
     Parameters
     ----------
@@ -69,11 +69,6 @@ def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) 
         server.
     download : bool
         Whether UCI's server may be used.
-
-    Returns
-    -------
-    StrokeFile
-        The digits, y downwards.
 
     Raises
     ------
@@ -178,17 +173,6 @@ def split_by_writer(
 ) -> tuple[list[StrokeRecord], list[StrokeRecord]]:
     """Split digits into those of other writers (training) and of the named ones (validation).
 
-    Parameters
-    ----------
-    records : sequence of StrokeRecord
-    validation_writers : iterable of str or int
-        The writers held out.
-
-    Returns
-    -------
-    training, validation : lists of StrokeRecord
-        No writer is in both.
-
     Raises
     ------
     ValueError
@@ -211,12 +195,7 @@ def to_images(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Render digits as the console does.
 
-    Returns
-    -------
-    images : (N, 28, 28) float32
-        In [0, 1], ink 1.
-    labels : (N,) uint8
-        0 to 9.
+    Returns images (N, 28, 28) float32 in [0, 1], ink 1, and labels (N,) uint8.
     """
     from nn.drawing import render_batch
 

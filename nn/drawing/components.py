@@ -19,21 +19,11 @@ FEWEST_PIXELS = 3
 
 @dataclass(frozen=True)
 class Components:
-    """The 8-connected components of a mask.
+    """The 8-connected components of a mask."""
 
-    Attributes
-    ----------
-    labels : (H, W) int32
-        0 for background, 1 to K for the components, numbered by their first pixel in reading order.
-    areas : (K,) int64
-        In pixels.
-    boxes : (K, 4) int64
-        left, top, right, bottom; right and bottom are one beyond.
-    """
-
-    labels: NDArray[np.int32]
-    areas: NDArray[np.int64]
-    boxes: NDArray[np.int64]
+    labels: NDArray[np.int32]  # (H, W): 0, or 1 to K by first pixel in reading order
+    areas: NDArray[np.int64]  # (K,), in pixels
+    boxes: NDArray[np.int64]  # (K, 4): left, top, right, bottom, the last two one beyond
 
     def __len__(self) -> int:
         return len(self.areas)
@@ -94,12 +84,7 @@ def connected_components(mask: NDArray[np.bool_]) -> Components:
 def pen_strokes(ink: NDArray[np.float64], pieces: Components) -> NDArray[np.bool_]:
     """Return (K,): which components may be pen strokes, compared with the largest.
 
-    Parameters
-    ----------
-    ink : (H, W) float64
-        In [0, 1], background 0.
-    pieces : Components
-        Of a mask of this ink.
+    Takes ink (H, W) in [0, 1], background 0, and the components of a mask of it.
     """
     if len(pieces) == 0:
         return np.zeros(0, dtype=bool)

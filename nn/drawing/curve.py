@@ -32,11 +32,11 @@ class Smoothing(NamedTuple):
 SMOOTHING = Smoothing()
 
 
-def thin_out(points: Points, spacing: float = SMOOTHING.spacing) -> Points:
-    """Drop points nearer than `spacing` to the last kept one; the last point always stays."""
+def thin_out(points: Points) -> Points:
+    """Drop points nearer than the spacing to the last kept one; the last point always stays."""
     kept = [0]
     for i in range(1, len(points)):
-        if np.hypot(*(points[i] - points[kept[-1]])) >= spacing:
+        if np.hypot(*(points[i] - points[kept[-1]])) >= SMOOTHING.spacing:
             kept.append(i)
     if kept[-1] != len(points) - 1:
         if len(kept) > 1:  # the end takes the place of the neighbour too near to it
@@ -63,16 +63,8 @@ def flatten(points: Points, step: float = SMOOTHING.step) -> Points:
     no loops of its own between points at uneven distances. At corners and ends the tangent is
     one-sided, so corners stay.
 
-    Parameters
-    ----------
-    points : (P, 2) float64
-        In pixels of the 20x20 box, P >= 1.
-    step : float
-        Longest straight piece, in the same pixels.
-
-    Returns
-    -------
-    (Q, 2) float64, Q >= 1
+    Takes points (P, 2) in pixels of the 20x20 box, P >= 1, and the length of the longest straight
+    piece; returns (Q, 2), Q >= 1.
     """
     points = relax(thin_out(points)) if len(points) > 1 else points
     P = len(points)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .components import connected_components, pen_strokes
-from .normalise import Image, image_to_mnist
+from .normalise import Image, as_ink, image_to_mnist
 from .resample import Floats, dilate
 from .segment import (
     CUT_COST,
@@ -47,14 +47,9 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
     Raises
     ------
     ValueError
-        If the image is not two-dimensional.
+        If the image is not two-dimensional, not finite or out of [0, 1].
     """
-    image = np.asarray(ink, dtype=np.float64)
-    if image.ndim != 2:
-        raise ValueError(
-            f"ink: expected an image of shape (H, W), received {image.shape}. "
-            "Give one grey channel with ink = 1; read_ink() makes it from files."
-        )
+    image = as_ink(ink)
     if not image.any():
         return []
     components = connected_components(image > WEAK_INK * image.max())
@@ -75,17 +70,8 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
 class _InkPieces:
     """The components of one line, cut at thin places; see `nn.drawing.segment.Pieces`.
 
-    Parameters
-    ----------
-    image : (H, W) float64
-    labels : (H, W) int32
-        Number of the component that a pixel belongs to, from 1; 0 for none.
-    boxes : (K, 4) float64
-        Of the components.
-    members : (M,) int64
-        The components of this line, counted from 0.
-    height : float
-        Of the line, in pixels; infinite if nothing is to be cut.
+    `labels` (H, W) number the components from 1, `boxes` (K, 4) are theirs; `members` count from
+    0. `height` is the line's in pixels, infinite if nothing is to be cut.
     """
 
     def __init__(

@@ -14,15 +14,9 @@ WIDEST = 1.9  # of one digit, in heights of its line
 
 
 def gaps(boxes: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return, for each pair of boxes, gap and overlap along x, and gap along y, in pixels.
+    """Return, for each pair of boxes (K, 4), gap and overlap along x, and gap along y, in pixels.
 
-    Parameters
-    ----------
-    boxes : (K, 4): left, top, right, bottom
-
-    Returns
-    -------
-    three (K, K) arrays, none negative
+    Three arrays (K, K), none negative; a box is left, top, right, bottom.
     """
     left, top, right, bottom = boxes.T
     across = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
@@ -34,18 +28,8 @@ def lines_of(boxes: Floats, touching: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Assign each piece to a line of writing.
 
     Tall pieces that share much of their height are on one line, and so are touching ones; small
-    pieces (bars, dots) go with the nearest tall one.
-
-    Parameters
-    ----------
-    boxes : (K, 4)
-    touching : (K, K) bool
-        Pairs whose ink meets.
-
-    Returns
-    -------
-    (K,) int64
-        Numbered from the top.
+    pieces (bars, dots) go with the nearest tall one. Takes boxes (K, 4) and which pairs touch
+    (K, K); returns (K,), numbered from the top.
     """
     K = len(boxes)
     left, top, right, bottom = boxes.T
@@ -101,12 +85,9 @@ def parting_costs(boxes: Floats, touching: NDArray[np.bool_], height: float) -> 
 
 
 def joining_cost(boxes: Floats, together: NDArray[np.bool_], height: float) -> float:
-    """Return what it costs to make one digit of these pieces (K, 4), in nats.
+    """Return what it costs to make one digit of pieces with these boxes (K, 4), in nats.
 
-    Parameters
-    ----------
-    together : (K, K) bool
-        Pairs that meet, or were one before a cut: no gap is seen between them.
+    `together` (K, K) are pairs that meet, or were one before a cut: there is no gap between them.
     """
     left, top, right, bottom = boxes.T
     width, tall = right.max() - left.min(), bottom.max() - top.min()
@@ -134,21 +115,14 @@ def candidate_sets(boxes: Floats, height: float) -> list[tuple[int, ...]]:
     """Return the sets of pieces that might be one digit.
 
     Runs of neighbours from left to right, and of neighbours in the order of writing (so that a
-    long bar reaching over the next digit still finds its own), none wider than a digit.
-
-    Parameters
-    ----------
-    boxes : (K, 4)
-        In the order of writing.
-    height : float
-        Of the line, in pixels.
+    long bar reaching over the next digit still finds its own), none wider than a digit. Takes
+    boxes (K, 4) in the order of writing and the height of the line, in pixels.
     """
     K = len(boxes)
     middles = boxes[:, 0] + boxes[:, 2]
-    sequences = [np.argsort(middles, kind="stable"), np.arange(K)]
-    sequences.append(np.argsort(boxes[:, 0], kind="stable"))
+    by_middle, by_left = (np.argsort(x, kind="stable") for x in (middles, boxes[:, 0]))
     found: dict[tuple[int, ...], None] = {}
-    for sequence in sequences:
+    for sequence in (by_middle, np.arange(K), by_left):
         for start in range(K):
             for end in range(start + 1, min(start + MOST_PIECES, K) + 1):
                 members = tuple(sorted(int(i) for i in sequence[start:end]))

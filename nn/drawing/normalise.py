@@ -33,36 +33,16 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Steps:
-    """How one drawing became a 28x28 image, step by step.
+    """How one drawing became a 28x28 image, step by step; distances in the drawing's own pixels."""
 
-    Attributes
-    ----------
-    box : (left, top, right, bottom)
-        Tight box of the ink or of the pen line, in the drawing's own pixels.
-    square : (left, top, side)
-        The square that is scaled to 20x20, in the drawing's own pixels.
-    scale : float
-        Pixels of the 28x28 image per pixel of the drawing.
-    small : (20, 20) float32
-        The scaled ink, peak 1.
-    mass : (x, y)
-        Its centre of mass, as a pixel index (the centre of the first pixel is 0).
-    shift : (dx, dy)
-        Where the 20x20 box is pasted: whole pixels from the left and the top of the 28x28 image.
-    image : (28, 28) float32
-        The result, in [0, 1]. All zeros if there was no ink.
-    lines : list of (Q, 2) float64
-        For strokes: the smoothed pen line in pixels of the 28x28 image. Empty for images.
-    """
-
-    box: tuple[float, float, float, float]
-    square: tuple[float, float, float]
-    scale: float
-    small: Image
-    mass: tuple[float, float]
-    shift: tuple[int, int]
-    image: Image
-    lines: list[Points] = field(default_factory=list)
+    box: tuple[float, float, float, float]  # left, top, right, bottom of the ink or pen line
+    square: tuple[float, float, float]  # left, top and side of what is scaled to 20x20
+    scale: float  # pixels of the 28x28 image per pixel of the drawing
+    small: Image  # (20, 20): the scaled ink, peak 1
+    mass: tuple[float, float]  # its centre of mass x, y, the centre of the first pixel being 0
+    shift: tuple[int, int]  # x and y of the 20x20 box in the 28x28 image, in whole pixels
+    image: Image  # (28, 28) in [0, 1]; all zeros if there was no ink
+    lines: list[Points] = field(default_factory=list)  # smooth strokes, in pixels of the image
 
     @property
     def empty(self) -> bool:
@@ -266,8 +246,8 @@ def image_to_mnist(ink: ArrayLike) -> Image:
     Parameters
     ----------
     ink : array_like (H, W)
-        In [0, 1], ink = 1. Every pixel above 0 counts as ink, so the background must be exactly 0
-        (`read_ink` sees to that).
+        In [0, 1], ink = 1. Every pixel above 0 counts as ink, so the background must be exactly 0,
+        as `read_ink` makes it.
 
     Returns
     -------

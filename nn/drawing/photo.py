@@ -22,17 +22,9 @@ FIT_SIDE = 64  # pixels: the light is fitted on an image this small
 
 
 def extract_ink(grey: Floats) -> NDArray[np.float32]:
-    """Return the ink of a grey image.
+    """Return the ink (H, W) of a grey image (H, W) in [0, 1], either polarity.
 
-    Parameters
-    ----------
-    grey : (H, W) float64
-        In [0, 1], either polarity.
-
-    Returns
-    -------
-    (H, W) float32
-        In [0, 1], ink = 1, background exactly 0; all zeros for an even image.
+    In [0, 1], ink = 1, background exactly 0; all zeros for an even image.
     """
     ink: Floats | None = np.zeros_like(grey)
     if grey.max() - grey.min() >= FAINTEST:

@@ -18,16 +18,8 @@ FAINTEST = 0.02  # of the pen's strength
 def remove_ruling(mark: Floats, level: float) -> Floats:
     """Remove lines from edge to edge, level ones and upright ones.
 
-    Parameters
-    ----------
-    mark : (H, W) float64
-        Strength of the marks, background about 0.
-    level : float
-        Strength of the pen's ink, in the same unit.
-
-    Returns
-    -------
-    (H, W) float64
+    Takes and returns the strength of the marks (H, W) float64, background about 0; `level` is the
+    strength of the pen's ink, in the same unit.
     """
     if min(mark.shape) < SMALLEST:
         return mark

@@ -31,42 +31,23 @@ MOST_STATES = 200  # partial partitions kept at each piece
 
 @dataclass(frozen=True)
 class Segment:
-    """The ink of one digit.
+    """The ink of one digit."""
 
-    Attributes
-    ----------
-    image : (28, 28) float32
-        Normalised for the network.
-    box : (left, top, right, bottom)
-        Of its ink or pen line, in pixels of the drawing or image.
-    line : int
-        In which line of writing, from the top.
-    strokes : tuple of int
-        Which strokes it is made of, in the drawing's order; empty for images.
-    """
-
-    image: Image
-    box: Box
-    line: int
-    strokes: tuple[int, ...] = ()
+    image: Image  # (28, 28) float32, normalised for the network
+    box: Box  # of its ink or pen line, in pixels of the drawing or image
+    line: int  # in which line of writing, from the top
+    strokes: tuple[int, ...] = ()  # which strokes of the drawing; empty for images
 
 
 class Pieces(Protocol):
-    """Pieces of ink on one line of writing.
-
-    Attributes
-    ----------
-    boxes : (K, 4) float64
-        left, top, right, bottom, in pixels.
-    touching : (K, K) bool
-        Pairs whose ink meets.
-    cut : (K, K) float64
-        In nats: what it costs to part two pieces that were one; 0 for all other pairs.
-    """
+    """Pieces of ink on one line of writing."""
 
     boxes: Floats
+    """(K, 4) float64: left, top, right, bottom, in pixels."""
     touching: NDArray[np.bool_]
+    """(K, K): pairs whose ink meets."""
     cut: Floats
+    """(K, K) float64: what it costs to part two pieces that were one, in nats; else 0."""
 
     def images(self, groups: Sequence[Group]) -> Image:
         """Return (N, 28, 28): the image of each group of pieces alone."""
@@ -145,11 +126,7 @@ def best_partition(K: int, groups: Sequence[Group], worth: Sequence[float]) -> l
 
     Every single piece must be among the groups. Dynamic programming from the first uncovered
     piece on, with the best way to each set of covered pieces; neighbours make few such sets.
-
-    Returns
-    -------
-    list of int
-        Indices into `groups`.
+    Returns indices into `groups`.
     """
     masks = [sum(1 << i for i in members) for members in groups]
     holding: list[list[int]] = [[] for _ in range(K)]  # the groups that each piece is in

@@ -23,6 +23,7 @@ FORMAT = "digit-strokes"
 VERSION = 1
 LARGEST_FILE = 64 * 1024 * 1024  # bytes; an hour of drawing is about 10 MB
 LARGEST_SIDE = 8192  # pixels of a rendered image
+SUPERSAMPLE = 4  # each pixel of a rendered image is the mean of 4 x 4 drawn ones
 DAMAGED = "The file is damaged."
 
 
@@ -32,20 +33,10 @@ class StrokeFileError(ValueError):
 
 @dataclass(frozen=True)
 class Drawing:
-    """The content of a stroke file.
+    """The content of a stroke file, in canvas pixels."""
 
-    Attributes
-    ----------
-    strokes : list of (P, 2) or (P, 3) float64
-        x, y in canvas pixels, y down, and the time in seconds if it was recorded.
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
-    """
-
-    strokes: list[NDArray[np.float64]]
-    size: tuple[float, float]
+    strokes: list[NDArray[np.float64]]  # each (P, 2) or (P, 3): x, y downwards, seconds
+    size: tuple[float, float]  # width and height of the canvas
     pen_width: float
 
 
@@ -55,17 +46,7 @@ def save_strokes(
     size: tuple[float, float],
     pen_width: float,
 ) -> None:
-    """Save a drawing as JSON, atomically.
-
-    Parameters
-    ----------
-    path : path
-    strokes : iterable of array_like (P, 2) or (P, 3)
-        x, y in canvas pixels, and the time in seconds; three decimals are kept.
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
+    """Save a drawing (see `Drawing`) as JSON, atomically; coordinates keep three decimals.
 
     Raises
     ------
@@ -148,35 +129,17 @@ def _table(stroke: object, name: str, error: type[ValueError]) -> NDArray[np.flo
 
 
 def strokes_to_svg(
-    strokes: Iterable[ArrayLike],
-    size: tuple[float, float],
-    pen_width: float,
-    ink: str = "#000000",
-    paper: str | None = "#ffffff",
+    strokes: Iterable[ArrayLike], size: tuple[float, float], pen_width: float
 ) -> str:
-    """Return the drawing as an SVG document: one smooth round-capped path a stroke.
-
-    Parameters
-    ----------
-    strokes : iterable of array_like (P, 2)
-    size : (width, height)
-        Of the canvas, in pixels.
-    pen_width : float
-        In canvas pixels.
-    ink, paper : str
-        Colours; paper None leaves the background transparent.
-    """
+    """Return a drawing (see `Drawing`) as an SVG document: a smooth round-capped path a stroke."""
     width, height = size
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-        f'viewBox="0 0 {width:g} {height:g}">'
+        f'viewBox="0 0 {width:g} {height:g}">',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+        f'<g fill="none" stroke="#000000" stroke-width="{pen_width:g}" stroke-linecap="round" '
+        'stroke-linejoin="round">',
     ]
-    if paper is not None:
-        lines.append(f'<rect width="100%" height="100%" fill="{paper}"/>')
-    lines.append(
-        f'<g fill="none" stroke="{ink}" stroke-width="{pen_width:g}" stroke-linecap="round" '
-        'stroke-linejoin="round">'
-    )
     for line in curve.smooth(strokes):
         # A path of one point shows its round caps only with a line of length zero.
         points = line if len(line) > 1 else np.concatenate([line, line])
@@ -187,34 +150,17 @@ def strokes_to_svg(
 
 
 def render_ink(
-    strokes: Iterable[ArrayLike],
-    size: tuple[int, int],
-    pen_width: float,
-    supersample: int = 4,
+    strokes: Iterable[ArrayLike], size: tuple[int, int], pen_width: float
 ) -> NDArray[np.float32]:
-    """Draw the strokes as they lie on the canvas, for previews and PNG files.
+    """Render a drawing (see `Drawing`) as it lies on the canvas, for previews and PNG files.
 
-    This is *not* the input of the network; that is `strokes_to_mnist`.
-
-    Parameters
-    ----------
-    strokes : iterable of array_like (P, 2)
-        In canvas pixels; what lies outside is cut off.
-    size : (width, height)
-        Of the canvas, in pixels, at most 8192 each.
-    pen_width : float
-        In canvas pixels.
-    supersample : int
-        Each pixel is the mean of supersample**2 drawn ones, 1 to 8.
-
-    Returns
-    -------
-    (height, width) float32 in [0, 1], ink = 1
+    Returns ink (height, width) in [0, 1], which is *not* the input of the network; that is
+    `strokes_to_mnist`. What lies outside the canvas is cut off.
 
     Raises
     ------
     ValueError
-        If the size or the pen is out of range.
+        If the size is not 1 to 8192 pixels each, or the pen not positive.
     """
     width, height = int(size[0]), int(size[1])
     if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
@@ -226,11 +172,11 @@ def render_ink(
         raise ValueError(
             f"pen_width: expected a positive number of pixels, received {pen_width!r}."
         )
-    factor = supersample if width * height * supersample**2 <= LARGEST_SIDE**2 else 1
+    factor = SUPERSAMPLE if width * height * SUPERSAMPLE**2 <= LARGEST_SIDE**2 else 1
     canvas = Image.new("L", (width * factor, height * factor), 0)
     draw = ImageDraw.Draw(canvas)
     radius = max(0.5 * pen_width * factor, 0.5)
-    # Far outside nothing is seen, and Pillow's rasteriser must not walk there.
+    # Pillow's rasteriser must not walk through what lies far outside.
     reach = 4.0 * LARGEST_SIDE
     for line in curve.smooth(as_strokes(strokes)):
         points = np.clip(line, -reach, reach) * factor

@@ -58,16 +58,8 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
 class _StrokePieces:
     """The strokes of one line, cut between digits; see `nn.drawing.segment.Pieces`.
 
-    Parameters
-    ----------
-    strokes : list of (P, 2) float64
-        In the order of writing.
-    parted : list of lists of (Q, 2) float64
-        The smooth line of each stroke, in one part or more.
-    owners : (S,) int64
-        The number of each stroke in the drawing.
-    reach : float
-        Pen lines nearer than twice this meet, in pixels.
+    `parted` is the smooth line of each stroke, in one part or more; `owners` their numbers in the
+    drawing. Pen lines nearer than twice `reach` meet, in pixels.
     """
 
     def __init__(

@@ -24,20 +24,11 @@ class PackedStrokes:
     """Many drawings in three flat arrays, the form the kernels read.
 
     ``packed[n]`` is drawing n as a list of arrays (P, 2); ``len(packed)`` counts the drawings.
-
-    Attributes
-    ----------
-    points : (T, 2) float64
-        All points of all strokes, one after another.
-    stroke_starts : (S + 1,) int64
-        Stroke s owns points[stroke_starts[s]:stroke_starts[s + 1]].
-    drawing_starts : (N + 1,) int64
-        Drawing n owns strokes drawing_starts[n] to drawing_starts[n + 1] - 1.
     """
 
-    points: Points
-    stroke_starts: NDArray[np.int64]
-    drawing_starts: NDArray[np.int64]
+    points: Points  # (T, 2), all points of all strokes, one after another
+    stroke_starts: NDArray[np.int64]  # (S + 1,): stroke s owns points from [s] up to [s + 1]
+    drawing_starts: NDArray[np.int64]  # (N + 1,): drawing n owns strokes from [n] up to [n + 1]
 
     def __len__(self) -> int:
         return len(self.drawing_starts) - 1

@@ -26,25 +26,12 @@ def pen_width(ink: ArrayLike) -> float:
     return float(2 * image.sum() / outline) if outline > 0 else 0.0
 
 
-def normalise_width(
-    ink: ArrayLike, narrowest: float = NARROWEST, widest: float = WIDEST
-) -> NDArray[np.float64]:
+def normalise_width(ink: ArrayLike) -> NDArray[np.float64]:
     """Widen thin lines and narrow wide ones, so that the scaled digit has MNIST's width of line.
 
-    Images whose lines would be `narrowest` to `widest` pixels wide in the 20x20 box come back
-    as they are (MNIST's own among them).
-
-    Parameters
-    ----------
-    ink : array_like (H, W)
-        In [0, 1], ink = 1, background 0.
-    narrowest, widest : float
-        In pixels of the 20x20 box.
-
-    Returns
-    -------
-    (H', W') float64 in [0, 1]
-        Cropped and of another resolution where it was changed.
+    Takes an ink image (H, W) in [0, 1], background 0. It comes back as it is where its lines would
+    be NARROWEST to WIDEST pixels wide in the 20x20 box (MNIST's own do), else cropped and at
+    another resolution.
     """
     image = np.asarray(ink, dtype=np.float64)
     box = ink_box(image) if image.ndim == 2 else None
@@ -56,13 +43,13 @@ def normalise_width(
     peak = crop.max()
     width = pen_width(crop / peak)
     relative = width * BOX / side
-    if narrowest <= relative <= widest or side <= 2 * width:  # usual, or a blob without lines
+    if NARROWEST <= relative <= WIDEST or side <= 2 * width:  # usual, or a blob without lines
         return image
     factor = WORK / side
     height, breadth = (max(round(extent * factor), 1) for extent in crop.shape)
     crop = area_resample(crop / peak, (height, breadth))
     # The line grows at both sides by `radius`, which also makes the box larger; solve for both.
-    target = narrowest + 0.4 if relative < narrowest else widest - 0.4
+    target = NARROWEST + 0.4 if relative < NARROWEST else WIDEST - 0.4
     target *= WORK / BOX
     width *= factor
     radius = (target - width) / (2 * (1 - target / WORK))

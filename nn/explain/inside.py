@@ -1,58 +1,57 @@
-"""What happens inside the network: every layer's values, and where one of them comes from.
-
-Tk-free. Values are computed layer by layer with the network's own forward passes; an
-`Explanation` gives the numbers behind a single unit: the field it sees on the 28 × 28 input,
-and the products, the window or the inputs its value is made of.
-"""
+"""Inside a network: every layer's output, and the arithmetic behind one of its values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Pair = tuple[int, int]
 STRONGEST = 10
+"""Most terms listed of a sum."""
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
-    """One layer's output for one picture.
+class LayerOutput:
+    """One layer's output for one image, and what it was computed from.
 
     Parameters
     ----------
     index : int
-        Place in `model.layers`.
-    name, kind : str
-        The layer's own name and its class.
+        Place in `model.layers`; -1 for the image itself.
+    kind : str
+        The layer's class.
     values : (H, W, C) or (F,) array
+    source : array
+        The layer's input, without the batch axis.
     """
 
     index: int
-    name: str
     kind: str
     values: Array
+    source: Array
 
     @property
     def is_map(self) -> bool:
-        """Whether the values are pictures, one a channel."""
+        """Whether the values are feature maps, one a channel."""
         return self.values.ndim == 3
 
     @property
-    def units(self) -> int:
-        """Channels of a map, units of a dense layer."""
-        return int(self.values.shape[-1])
+    def maps(self) -> Array:
+        """The values as feature maps (H, W, C); those of a vector are 1 × 1."""
+        return self.values if self.is_map else self.values[None, None]
 
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of a unit: what came in, its weight, their product."""
+    """One summand: where it comes from, its value, its weight."""
 
     source: str
     value: float
-    weight: float
+    weight: float = 1.0
 
     @property
     def product(self) -> float:
@@ -62,7 +61,7 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Where the value of one unit comes from.
+    """The arithmetic behind the value of one unit.
 
     Parameters
     ----------
@@ -70,37 +69,37 @@ class Explanation:
     value : float
         The unit's output.
     field : (top, left, bottom, right) or None
-        The pixels of the input it can see, end exclusive.
-    patch, kernel : arrays or None
-        For a convolution: what it sees in its strongest channel, and the weights there. For
-        pooling: the window; `kernel` marks the winner with 1.
+        Its receptive field: pixels of the image, end exclusive.
+    patch, kernel : (KH, KW) arrays or None
+        For a convolution the input and the weights in the channel of the largest sum. For
+        pooling the window; `kernel` is 1 at the argmax of max pooling and 0 elsewhere.
     channel : int
-        That strongest channel of the layer before.
+        That channel.
     terms : tuple of Term
-        For a convolution: the sums by input channel, largest first; for a dense layer: the
-        strongest inputs.
+        For a convolution the sums by input channel, for a dense layer the products; those of the
+        largest magnitude, largest first.
+    rest : float
+        Sum of all terms that are not listed.
     bias, total : float
         Added bias, and the sum before the activation.
-    rest : float
-        What all terms not listed add up to.
     activation : str
     """
 
-    kind: str
+    kind: Literal["convolution", "pooling", "dense", "other"]
     value: float
     field: tuple[int, int, int, int] | None = None
     patch: Array | None = None
     kernel: Array | None = None
     channel: int = 0
     terms: tuple[Term, ...] = ()
+    rest: float = 0.0
     bias: float = 0.0
     total: float = 0.0
-    rest: float = 0.0
     activation: str = "linear"
 
 
-class Inside:
-    """Looks into one network.
+class Inspector:
+    """Computes layer outputs of one network with its own forward passes, and explains them.
 
     Parameters
     ----------
@@ -112,150 +111,127 @@ class Inside:
         self.model = model
         self.layers = list(model.layers)
 
-    def stages(self, image: Array) -> list[Stage]:
-        """Return every layer's output for one picture (28, 28); the input comes first."""
+    def outputs(self, image: Array) -> list[LayerOutput]:
+        """Return every layer's output for one image (28, 28); the image itself comes first.
+
+        Left out are layers that only reshape, and outputs that are neither maps nor vectors.
+        """
         x = np.ascontiguousarray(np.asarray(image, np.float32).reshape(1, 28, 28, 1))
-        stages = [Stage(-1, "input", "Input", x[0])]
+        outputs = [LayerOutput(-1, "Input", x[0], x[0])]
         for index, layer in enumerate(self.layers):
-            x = np.asarray(layer.forward(x, training=False))
+            source, x = x, np.asarray(layer.forward(x, training=False))
             kind = type(layer).__name__
-            if kind in ("Flatten", "Dropout", "Reshape") or x.ndim not in (2, 4):
-                continue  # the same numbers in another shape, or neither pictures nor a vector
-            stages.append(Stage(index, layer.name, kind, x[0]))
-        return stages
+            if kind not in ("Flatten", "Dropout", "Reshape") and x.ndim in (2, 4):
+                outputs.append(LayerOutput(index, kind, x[0], source[0]))
+        return outputs
 
-    def input_of(self, index: int, image: Array) -> Array:
-        """Return what layer `index` receives for a picture, without the batch axis."""
-        x = np.ascontiguousarray(np.asarray(image, np.float32).reshape(1, 28, 28, 1))
-        for layer in self.layers[:index]:
-            x = np.asarray(layer.forward(x, training=False))
-        return np.asarray(x[0])
+    def receptive_field(self, index: int, row: int, column: int) -> tuple[int, int, int, int]:
+        """Return the pixels (top, left, bottom, right) that reach a place of layer `index`'s maps.
 
-    def field(self, index: int, row: int, column: int) -> tuple[int, int, int, int]:
-        """Return the input pixels that unit (row, column) of a map layer can see.
-
-        Walks back from the unit: an output place sees `size` places `stride` apart, shifted by
+        Goes back from the place: an output depends on `size` inputs, `stride` apart, shifted by
         the padding.
         """
         top, left, bottom, right = row, column, row + 1, column + 1
-        for i in range(index, -1, -1):
-            size, strides, pads = _window(self.layers[i])
-            top = top * strides[0] - pads[0]
-            left = left * strides[1] - pads[1]
+        for layer in reversed(self.layers[: index + 1]):
+            size, strides, pads = _window(layer)
+            top, left = top * strides[0] - pads[0], left * strides[1] - pads[1]
             bottom = (bottom - 1) * strides[0] - pads[0] + size[0]
             right = (right - 1) * strides[1] - pads[1] + size[1]
         return max(top, 0), max(left, 0), min(bottom, 28), min(right, 28)
 
-    def explain(self, stage: Stage, unit: tuple[int, ...], image: Array) -> Explanation:
-        """Return where one unit's value comes from.
+    def explain(self, output: LayerOutput, unit: tuple[int, ...]) -> Explanation:
+        """Return the arithmetic behind one value.
 
         Parameters
         ----------
-        stage : Stage
-            One of `stages(image)`.
+        output : LayerOutput
+            One of `outputs`.
         unit : (row, column, channel) of a map, or (unit,) of a dense layer
-        image : (28, 28)
         """
-        value = float(stage.values[unit])
-        if stage.index < 0:
-            row, column = unit[:2]
-            return Explanation("other", value, (row, column, row + 1, column + 1))
-        layer = self.layers[stage.index]
-        x = self.input_of(stage.index, image)
-        if stage.kind == "Conv2D":
-            return self._convolution(stage, layer, x, unit, value)
-        if "Pooling" in stage.kind and stage.is_map:
-            return self._pooling(stage, layer, x, unit, value)
-        if stage.kind == "Dense":
-            return _dense(layer, x, unit[0], value)
-        field = self.field(stage.index, unit[0], unit[1]) if stage.is_map else None
+        value = float(output.values[unit])
+        field = self.receptive_field(output.index, *unit[:2]) if output.is_map else None
+        layer = self.layers[output.index]
+        if output.kind == "Conv2D":
+            return _convolution(layer, output.source, unit, value, field)
+        if output.kind == "Dense":
+            return _dense(layer, output.source, unit[0], value)
+        if "Pooling" in output.kind and output.is_map:
+            window = _patch(layer, output.source, unit[0], unit[1], -np.inf)[..., unit[2]]
+            chosen = np.zeros_like(window)
+            if output.kind.startswith("Max"):
+                chosen.flat[int(np.argmax(window))] = 1
+            window = np.where(np.isfinite(window), window, 0).astype(np.float32)
+            return Explanation("pooling", value, field, window, chosen, unit[2])
         return Explanation("other", value, field)
 
-    def _convolution(
-        self, stage: Stage, layer: Any, x: Array, unit: tuple[int, ...], value: float
-    ) -> Explanation:
-        row, column, channel = unit
-        weights = np.asarray(layer.params["kernel"])[..., channel]  # (KH, KW, C)
-        patch = _patch(layer, x, row, column)
-        sums = (patch * weights).sum(axis=(0, 1))  # (C,)
-        order = np.argsort(-np.abs(sums), kind="stable")
-        listed = order[:STRONGEST]
-        strongest = int(order[0])
-        bias = float(layer.params["bias"][channel]) if "bias" in layer.params else 0.0
-        return Explanation(
-            "convolution",
-            value,
-            self.field(stage.index, row, column),
-            patch[..., strongest],
-            weights[..., strongest],
-            strongest,
-            tuple(Term(f"map {int(c)}", float(sums[c]), 1.0) for c in listed),
-            bias,
-            float(sums.sum()) + bias,
-            float(sums.sum() - sums[listed].sum()),
-            layer.activation.name,
-        )
 
-    def _pooling(
-        self, stage: Stage, layer: Any, x: Array, unit: tuple[int, ...], value: float
-    ) -> Explanation:
-        row, column, channel = unit
-        window = _patch(layer, x, row, column, fill=-np.inf)[..., channel]
-        winner = np.zeros_like(window)
-        if stage.kind.startswith("Max"):
-            winner.flat[int(np.argmax(window))] = 1
-        return Explanation(
-            "pooling",
-            value,
-            self.field(stage.index, row, column),
-            np.where(np.isfinite(window), window, 0).astype(np.float32),
-            winner,
-            channel,
-        )
-
-
-def _dense(layer: Any, x: Array, unit: int, value: float) -> Explanation:
-    flat = x.ravel()
-    weights = np.asarray(layer.params["kernel"])[:, unit]
-    products = flat * weights
-    order = np.argsort(-np.abs(products), kind="stable")[:STRONGEST]
-    bias = float(layer.params["bias"][unit]) if "bias" in layer.params else 0.0
+def _convolution(
+    layer: Any,
+    x: Array,
+    unit: tuple[int, ...],
+    value: float,
+    field: tuple[int, int, int, int] | None,
+) -> Explanation:
+    row, column, channel = unit
+    kernel = np.asarray(layer.params["kernel"])[..., channel]  # (KH, KW, C)
+    patch = _patch(layer, x, row, column)
+    sums = (patch * kernel).sum(axis=(0, 1))  # (C,)
+    order = np.argsort(-np.abs(sums), kind="stable")[:STRONGEST]
+    strongest = int(order[0])
     return Explanation(
-        "dense",
+        "convolution",
         value,
-        terms=tuple(Term(f"input {int(i)}", float(flat[i]), float(weights[i])) for i in order),
-        bias=bias,
-        total=float(products.sum()) + bias,
-        rest=float(products.sum() - products[order].sum()),
-        activation=layer.activation.name,
+        field,
+        patch[..., strongest],
+        kernel[..., strongest],
+        strongest,
+        tuple(Term(f"map {int(c)}", float(sums[c])) for c in order),
+        **_sums(layer, sums, order, channel),
     )
 
 
-def _window(layer: Any) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+def _dense(layer: Any, x: Array, unit: int, value: float) -> Explanation:
+    x, weights = x.ravel(), np.asarray(layer.params["kernel"])[:, unit]
+    products = x * weights
+    order = np.argsort(-np.abs(products), kind="stable")[:STRONGEST]
+    return Explanation(
+        "dense",
+        value,
+        terms=tuple(Term(f"input {int(i)}", float(x[i]), float(weights[i])) for i in order),
+        **_sums(layer, products, order, unit),
+    )
+
+
+def _sums(layer: Any, terms: Array, listed: NDArray[np.intp], unit: int) -> dict[str, Any]:
+    """Return `rest`, `bias`, `total` and `activation` of an `Explanation`."""
+    bias = float(layer.params["bias"][unit]) if "bias" in layer.params else 0.0
+    total = float(terms.sum())
+    return {
+        "rest": total - float(terms[listed].sum()),
+        "bias": bias,
+        "total": total + bias,
+        "activation": layer.activation.name,
+    }
+
+
+def _window(layer: Any) -> tuple[Pair, Pair, Pair]:
     """Return size, strides and (top, left) padding of a layer's window; 1 × 1 without one."""
     size = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+    if size is not None:
+        (top, _), (left, _) = layer.pads
+        return size, layer.strides, (top, left)
     if type(layer).__name__ == "ZeroPadding2D":
-        pads = layer.padding
-        return (1, 1), (1, 1), (int(pads[0][0]), int(pads[1][0]))
-    if size is None:
-        return (1, 1), (1, 1), (0, 0)
-    strides = getattr(layer, "strides", None) or size
-    top_left = (0, 0)
-    if getattr(layer, "padding", "valid") == "same":
-        H, W = layer.input_shape[:2]
-        top_left = (
-            max((-(-H // strides[0]) - 1) * strides[0] + size[0] - H, 0) // 2,
-            max((-(-W // strides[1]) - 1) * strides[1] + size[1] - W, 0) // 2,
-        )
-    return (int(size[0]), int(size[1])), (int(strides[0]), int(strides[1])), top_left
+        (top, _), (left, _) = layer.padding
+        return (1, 1), (1, 1), (top, left)
+    return (1, 1), (1, 1), (0, 0)
 
 
 def _patch(layer: Any, x: Array, row: int, column: int, fill: float = 0.0) -> Array:
-    """Return what a window at an output place covers (KH, KW, C); `fill` outside the input."""
-    size, strides, pads = _window(layer)
+    """Return what the window at an output place covers (KH, KW, C); `fill` outside the input."""
+    (KH, KW), strides, pads = _window(layer)
     top, left = row * strides[0] - pads[0], column * strides[1] - pads[1]
     H, W, C = x.shape
-    patch = np.full((*size, C), fill, np.float32)
-    t, le, b, r = max(top, 0), max(left, 0), min(top + size[0], H), min(left + size[1], W)
+    patch = np.full((KH, KW, C), fill, np.float32)
+    t, le, b, r = max(top, 0), max(left, 0), min(top + KH, H), min(left + KW, W)
     patch[t - top : b - top, le - left : r - left] = x[t:b, le:r]
     return patch

@@ -109,24 +109,17 @@ def _blocked_sums(a, F, sums, lo, hi):
 
 
 @jit
-def unchanged(parameters, ranges, snapshot):
-    """Return whether some ``parameters`` are what they were; NaN is equal to nothing.
+def unchanged(arrays, snapshot):
+    """Return whether all ``arrays`` are equal to a copy of them, ``snapshot``, end to end.
 
-    Parameters
-    ----------
-    parameters : float32 array (P,)
-    ranges : int64 array (R, 2)
-        The first element of each range and the one behind its last.
-    snapshot : float32 array
-        The elements of all ranges as they were.
+    A tuple of flat arrays and one of the size of all. NaN is equal to nothing.
     """
-    i = 0
+    start = 0
     same = True
-    for r in range(len(ranges)):
-        first, size = ranges[r, 0], ranges[r, 1] - ranges[r, 0]
-        for k in range(size):
-            same &= get(parameters, first + k) == get(snapshot, i + k)
-        i += size
+    for array in arrays:
+        for k in range(array.size):
+            same &= get(array, k) == get(snapshot, start + k)
+        start += array.size
     return same
 
 

@@ -1,7 +1,7 @@
-"""The operations of `nn.reference`, compiled by Numba: the same names, signatures and numbers.
+"""The operations of ``nn.reference``, compiled by Numba: the same names, signatures and numbers.
 
-`nn.ops` calls what stands in `__all__`; an operation that is missing here is as fast in NumPy.
-Float32 convolutions and dense layers run on register tiles, everything else is plain loops.
+``nn.ops`` calls what is in ``__all__``; an operation that is missing here is as fast in NumPy.
+Convolutions and dense layers run on register tiles, most of the rest in plain loops.
 """
 
 from nn.fast.conv.gather import (

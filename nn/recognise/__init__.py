@@ -7,14 +7,13 @@ fits confidences and thresholds, `answers` is the result. `reader` loads a netwo
 
 from __future__ import annotations
 
-from .answers import Answer, Part, Reading
+from .answers import Answer, Reading
 from .calibration import Calibration, calibrate, expected_calibration_error
 from .recogniser import Recogniser
 
 __all__ = [
     "Answer",
     "Calibration",
-    "Part",
     "Reading",
     "Recogniser",
     "calibrate",

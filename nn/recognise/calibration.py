@@ -9,47 +9,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.drawing import render_batch
-from nn.synthetic.scribbles import scribbles
 
 from .recogniser import Model, look, softmax
 from .rejection import Floats, fit_rejection
 
 BINS = 15
 SCRIBBLES = 4000
+SURE_ERROR = 0.0005  # share of wrong answers tolerated among the sure ones
+MOST_UNSURE = 0.02  # largest share of the digits to be called "not sure"
 FIGURES = 10  # decimals kept in the file
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """The figures of `calibrate`, all on the validation images.
-
-    Attributes
-    ----------
-    temperature : float
-    nll_before, nll_after : float
-        Mean negative log-likelihood in nats, at temperature 1 and at the fitted one.
-    ece_before, ece_after : float
-        Expected calibration error, in [0, 1], 15 equal-width bins.
-    unsure_below : float
-        Confidences below it are shown as "not sure".
-    sure_error : float
-        Share of wrong answers among the sure ones.
-    unsure_share : float
-        Share of the digits that are "not sure".
-    rejected_digits, rejected_scribbles : float
-        Share of digits (wrongly) and of fresh scribbles (rightly) called "not a digit".
-    """
+    """The figures of `calibrate`, all on the validation images; shares and errors in [0, 1]."""
 
     temperature: float
-    nll_before: float
-    nll_after: float
-    ece_before: float
+    nll_before: float  # mean negative log-likelihood in nats, at temperature 1
+    nll_after: float  # and at the fitted one
+    ece_before: float  # expected calibration error, 15 equal-width bins
     ece_after: float
-    unsure_below: float
-    sure_error: float
-    unsure_share: float
-    rejected_digits: float
-    rejected_scribbles: float
+    unsure_below: float  # confidences below it are shown as "not sure"
+    sure_error: float  # share of wrong answers among the sure ones
+    unsure_share: float  # share of the digits that are "not sure"
+    rejected_digits: float  # share of the digits called "not a digit"
+    rejected_scribbles: float  # and of fresh scribbles
 
 
 def negative_log_likelihood(logits: Floats, labels: NDArray[np.int64], temperature: float) -> float:
@@ -85,23 +69,16 @@ def fit_temperature(logits: Floats, labels: NDArray[np.int64]) -> float:
     return float(np.exp((low + high) / 2))
 
 
-def expected_calibration_error(
-    probabilities: ArrayLike, labels: ArrayLike, bins: int = BINS
-) -> float:
+def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike) -> float:
     """Return the mean gap between confidence and accuracy over equal-width bins, in [0, 1].
 
-    Parameters
-    ----------
-    probabilities : (N, K)
-    labels : (N,) int
-    bins : int
-        Of the confidence (the largest probability), over [0, 1]; each weighs as many images as
-        it holds (Naeini et al. 2015).
+    The bins divide the confidence, the largest of the probabilities (N, K); each weighs as many
+    images as it holds (Naeini et al. 2015). Labels are (N,) int.
     """
     p, y = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == y
-    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    gap = np.bincount(index, weights=confidence - right, minlength=bins)
+    index = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    gap = np.bincount(index, weights=confidence - right, minlength=BINS)
     return float(np.abs(gap).sum() / len(y))
 
 
@@ -129,8 +106,6 @@ def calibrate(
     images: ArrayLike,
     labels: ArrayLike,
     seed: int = 0,
-    error: float = 0.0005,
-    most_unsure: float = 0.02,
     accepted: float = 0.995,
 ) -> Calibration:
     """Fit temperature and limits on validation images and write them to `model.metadata`.
@@ -146,10 +121,6 @@ def calibrate(
     labels : (N,) int
     seed : int
         Of the scribbles the rejection classifier is fitted on.
-    error : float
-        Wrong answers tolerated among the sure ones.
-    most_unsure : float
-        Largest share of digits to be called "not sure".
     accepted : float
         Share of the digits that must pass as digits.
 
@@ -158,6 +129,8 @@ def calibrate(
     ValueError
         If the shapes do not agree, or a digit has fewer than 20 images.
     """
+    from nn.synthetic.scribbles import scribbles
+
     x = np.ascontiguousarray(images, dtype=np.float32)
     y = np.asarray(labels).astype(np.int64)
     x = x[..., 0] if x.ndim == 4 and x.shape[-1] == 1 else x
@@ -175,7 +148,7 @@ def calibrate(
     logits, features = look(model, x)
     temperature = fit_temperature(logits, y)
     probabilities = softmax(logits, temperature)
-    unsure_below = choose_unsure(probabilities, y, error, most_unsure)
+    unsure_below = choose_unsure(probabilities, y, SURE_ERROR, MOST_UNSURE)
     sure = probabilities.max(axis=1) >= unsure_below
     wrong = probabilities.argmax(axis=1) != y
 

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.drawing import read_ink
-from nn.recognise.headless import IMAGE_SUFFIXES
 from nn.recognise.recogniser import Recogniser
 
 LARGEST_SHEET = 200
@@ -31,9 +30,11 @@ BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 Item = tuple[int, str, Callable[[], Any]]
 """Label, name, and what reads it."""
 
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 
-def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return the Wilson score interval of a share (95 % with the default ``z``).
+
+def wilson_interval(right: int, total: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a share.
 
     Unlike the textbook interval it stays in [0, 1] and is right near 100 %.
     Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209.
@@ -48,6 +49,7 @@ def wilson_interval(right: int, total: int, z: float = 1.959963984540054) -> tup
             f"wilson_interval: expected 0 <= right <= total and total > 0, received "
             f"right = {right}, total = {total}. Count at least one example."
         )
+    z = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
     share, scale = right / total, 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
@@ -67,23 +69,13 @@ class Mistake:
 
 @dataclass
 class Evaluation:
-    """Figures over many items.
+    """Figures over many items."""
 
-    Attributes
-    ----------
-    confusion : (10, 10) int64
-        Row: the label; column: the most probable digit.
-    skipped : Counter
-        Reason to number of items left out.
-    unsure, refused : int
-        Items that the console would call "not sure" or "not a digit".
-    mistakes : list of Mistake
-    """
-
+    # Row: the label; column: the most probable digit.
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((10, 10), np.int64))
-    skipped: Counter[str] = field(default_factory=Counter)
-    unsure: int = 0
-    refused: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # reason to number of items left out
+    unsure: int = 0  # items that the console would call "not sure"
+    refused: int = 0  # or "not a digit"
     mistakes: list[Mistake] = field(default_factory=list)
 
     @property
@@ -151,12 +143,7 @@ def evaluate(
 ) -> Evaluation:
     """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder of images or strokes.
 
-    Parameters
-    ----------
-    recogniser : Recogniser
-    path : Path
-    progress : callable, optional
-        Receives the number of items read, after every 100.
+    `progress` receives the number of items read, after every 100.
 
     Raises
     ------

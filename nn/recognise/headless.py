@@ -15,11 +15,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from nn.recognise import wording
-from nn.recognise.answers import Part
+from nn.recognise import evaluation, wording
+from nn.recognise.answers import Reading
+from nn.recognise.evaluation import IMAGE_SUFFIXES
 from nn.recognise.reader import NetworkReader, load
 
-IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
 STDIN_LIMIT = 64 << 20  # bytes
 
@@ -39,8 +39,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
-            from nn.recognise import evaluation
-
             return evaluation.run(
                 reader.recogniser, args.evaluate, as_json=args.json, sheet=args.sheet
             )
@@ -53,20 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read(reader: NetworkReader, source: str, form: str, out: TextIO | None = None) -> int:
-    """Read an image, a folder or standard input ("-") and print the answers.
+    """Read an image, a folder or standard input ("-") and print the answers; returns as `run`.
 
-    Parameters
-    ----------
-    reader : NetworkReader
-    source : str
-    form : {"text", "json", "csv"}
-    out : text stream, optional
-        Standard output if None.
-
-    Returns
-    -------
-    int
-        As `run`.
+    `form` is "text", "json" or "csv".
 
     Raises
     ------
@@ -116,16 +103,17 @@ def image_row(reader: NetworkReader, content: Path | bytes, name: str) -> Row:
     return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
 
 
-def row_of(name: str, found: tuple[Part, ...]) -> Row:
-    """Return the row of an image with these digits."""
-    answers = [part.answer for part in found]
+def row_of(name: str, reading: Reading) -> Row:
+    """Return the row of an image with this reading."""
+    answers, text = reading.answers, reading.number
     states = {answer.state for answer in answers}
-    text = sentence = "" if states <= {"empty"} else wording.number_of(answers)
+    state = answers[0].state if len(states) == 1 else "mixed" if states else "empty"
+    sentence = text
     if len(answers) < 2:
         sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
-        "state": states.pop() if len(states) == 1 else "mixed" if states else "empty",
+        "state": state,
         "text": text,
         "sentence": sentence,
         "confidence": min((answer.confidence for answer in answers), default=0.0),
@@ -135,9 +123,9 @@ def row_of(name: str, found: tuple[Part, ...]) -> Row:
                 "state": answer.state,
                 "confidence": answer.confidence,
                 "probabilities": [round(float(p), 6) for p in answer.probabilities],
-                "box": None if part.box is None else [round(float(v), 1) for v in part.box],
+                "box": None if answer.box is None else [round(float(v), 1) for v in answer.box],
             }
-            for part, answer in zip(found, answers, strict=True)
+            for answer in answers
         ],
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.recognise.answers import Part
+from nn.recognise.answers import Reading
 from nn.recognise.recogniser import Recogniser
 
 SMALLEST = 6.0
@@ -54,22 +54,15 @@ class NetworkReader:
         Takes (N, 28, 28, 1) in [0, 1], ink = 1; gives (N, 10).
     path : Path
         Its file.
-
-    Attributes
-    ----------
-    note : str
-        What is said about the network beside the file's name; "" for nothing.
-    milliseconds : float or None
-        Duration of one answer, if it was measured.
     """
 
     def __init__(self, model: Any, path: Path) -> None:
         self.path = path
-        self.milliseconds: float | None = None
+        self.milliseconds: float | None = None  # duration of one answer, if it was measured
         self.use(model, "")
 
     def use(self, model: Any, note: str) -> None:
-        """Read with another network from now on (after a lesson)."""
+        """Read with another network from now on; `note` is shown beside the file's name."""
         self.model, self.note = model, note
         self.recogniser = Recogniser(model, smallest=SMALLEST)
 
@@ -104,13 +97,13 @@ class NetworkReader:
         """The file's name, with the note in parentheses if there is one."""
         return f"{self.path.name} ({self.note})" if self.note else self.path.name
 
-    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> tuple[Part, ...]:
-        """Return the digits drawn, in reading order; strokes are arrays (P, 2)."""
-        return tuple(self.recogniser.read_number(strokes).parts)
+    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> Reading:
+        """Return the reading of a drawing; strokes are arrays (P, 2)."""
+        return self.recogniser.read_number(strokes)
 
-    def read_image(self, ink: NDArray[np.float32]) -> tuple[Part, ...]:
-        """Return the digits of an image (H, W) in [0, 1], ink = 1, in reading order."""
-        return tuple(self.recogniser.read_number(ink).parts)
+    def read_image(self, ink: NDArray[np.float32]) -> Reading:
+        """Return the reading of an image (H, W) in [0, 1], ink = 1."""
+        return self.recogniser.read_number(ink)
 
 
 def load(
@@ -121,12 +114,8 @@ def load(
 ) -> NetworkReader:
     """Load a network, warm it up and time one answer.
 
-    Parameters
-    ----------
-    path : Path
-    input_scale, transpose, invert
-        The form of the images the network was trained on, where the file does not say it; see
-        `nn.load_model`.
+    The other arguments are the form of the images the network was trained on, where the file does
+    not say it; see `nn.load_model`.
 
     Raises
     ------
@@ -199,15 +188,15 @@ def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
     return plain
 
 
-def warm_up(reader: NetworkReader, times: int = 5) -> float:
-    """Read a drawn stroke a few times; returns the milliseconds of the quickest.
+def warm_up(reader: NetworkReader) -> float:
+    """Read a drawn stroke five times; returns the milliseconds of the quickest.
 
     Two digits before that: what they need would otherwise be compiled while somebody draws.
     """
     line = np.linspace((60.0, 40.0), (70.0, 220.0), 30, dtype=np.float32)
     reader.read_strokes([line, line + np.array((200, 0), np.float32)])
     seconds = []
-    for _ in range(times):
+    for _ in range(5):
         start = time.perf_counter()
         reader.read_strokes([line])
         seconds.append(time.perf_counter() - start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from nn.drawing import (
 )
 from nn.drawing.normalise import SIDE
 
-from .answers import Answer, Part, Reading, State
+from .answers import Answer, Reading, State
 from .rejection import Floats, Rejection, plain_oddness
 
 DEFAULT_TEMPERATURE = 1.0
@@ -126,12 +127,7 @@ class Recogniser:
         self.rejection = Rejection.from_metadata(metadata.get("rejection"))
 
     def answers(self, images: ArrayLike) -> list[Answer]:
-        """Return the answers to normalised images, in their order.
-
-        Parameters
-        ----------
-        images : (N, 28, 28)
-            As `nn.drawing` makes them: float in [0, 1], ink = 1.
+        """Return the answers to normalised images (N, 28, 28), float in [0, 1], ink = 1.
 
         Raises
         ------
@@ -180,10 +176,8 @@ class Recogniser:
     def read_number(self, ink: ArrayLike | Sequence[ArrayLike]) -> Reading:
         """Read everything on the canvas: divide it into digits and read each.
 
-        Parameters
-        ----------
-        ink : list of strokes (P, 2), or ink image (H, W) as a float array in [0, 1]
-            A NumPy array of two dimensions is an image, anything else a list of strokes.
+        A NumPy array of two dimensions is an ink image (H, W) in [0, 1], anything else a list of
+        strokes (P, 2).
         """
         if isinstance(ink, np.ndarray) and ink.ndim == 2:
             segments = segment_ink(ink, self._worth)
@@ -209,13 +203,11 @@ class Recogniser:
 
     def _reading(self, segments: list[Segment]) -> Reading:
         if not segments:
-            return Reading("")
+            return Reading()
         answers = self.answers(np.stack([segment.image for segment in segments]))
-        parts: list[Part] = []
-        text = ""
-        for segment, answer in zip(segments, answers, strict=True):
-            if parts and parts[-1].line != segment.line:
-                text += "\n"
-            text += "?" if answer.state in ("empty", "not a digit") else str(answer.digit)
-            parts.append(Part(segment.box, answer, segment.strokes, segment.line))
-        return Reading(text, parts)
+        return Reading(
+            tuple(
+                replace(answer, box=segment.box, strokes=segment.strokes, line=segment.line)
+                for segment, answer in zip(segments, answers, strict=True)
+            )
+        )

@@ -30,17 +30,10 @@ _USUAL_HIGH = np.array([265.0, 6.0, 176.0, 2.4, 3.2, 5.0, 6.0, 20.0, 20.0])
 
 
 def shape_of(images: NDArray[np.float32]) -> Floats:
-    """Describe the ink of each image by nine numbers.
+    """Return (N, 9): the shape of the ink of images (N, 28, 28).
 
-    Parameters
-    ----------
-    images : (N, 28, 28) float32
-
-    Returns
-    -------
-    (N, 9) float64
-        Ink (sum), Euler number (pieces minus holes), outline (pixel edges), strokes crossed by a
-        row (mean, most) and by a column (mean, most), rows and columns with ink.
+    Ink (sum), Euler number (pieces minus holes), outline (pixel edges), strokes crossed by a row
+    (mean, most) and by a column (mean, most), rows and columns with ink.
     """
     ink = np.pad(images > 0.5, ((0, 0), (1, 1), (1, 1)))
     # Euler number of 8-connected ink from 2x2 windows (Gray 1971).
@@ -79,34 +72,18 @@ def uncertainty_of(logits: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Rejection:
-    """The fitted classifier; every field is a JSON-able list or number.
+    """The fitted classifier; every field is a JSON-able list or number."""
 
-    Attributes
-    ----------
-    shape_mean, shape_deviation : (10, 9)
-        Usual shape of each digit's ink.
-    feature_basis : (D, DIRECTIONS) or (0, 0)
-        Main directions of the hidden features, each of unit deviation within a digit.
-    feature_mean : (D,)
-    class_mean : (10, DIRECTIONS)
-        Mean of each digit along them.
-    evidence_mean, evidence_deviation, weights : (M,)
-        Of the logistic regression on standardised evidence.
-    bias : float
-    limit : float
-        Above this oddness, in [0, 1], an image is "not a digit".
-    """
-
-    shape_mean: list[list[float]]
-    shape_deviation: list[list[float]]
-    feature_basis: list[list[float]]
-    feature_mean: list[float]
-    class_mean: list[list[float]]
-    evidence_mean: list[float]
-    evidence_deviation: list[float]
-    weights: list[float]
+    shape_mean: list[list[float]]  # (10, 9): usual shape of each digit's ink
+    shape_deviation: list[list[float]]  # (10, 9)
+    feature_basis: list[list[float]]  # (D, DIRECTIONS), of unit deviation in a digit; or (0, 0)
+    feature_mean: list[float]  # (D,)
+    class_mean: list[list[float]]  # (10, DIRECTIONS): mean of each digit along them
+    evidence_mean: list[float]  # (M,), to standardise the evidence
+    evidence_deviation: list[float]  # (M,)
+    weights: list[float]  # (M,), of the logistic regression
     bias: float
-    limit: float
+    limit: float  # above this oddness, in [0, 1], an image is "not a digit"
 
     def to_metadata(self) -> dict[str, Any]:
         """Return a dict for `model.metadata["rejection"]`."""
@@ -245,13 +222,8 @@ def _short(values: Floats) -> Any:
 def _logistic(x: Floats, y: Floats, share: Floats, ridge: float = 1e-4) -> Floats:
     """Fit a weighted, ridge-penalised logistic regression by Newton's method; returns weights (M,).
 
-    Parameters
-    ----------
-    x : (N, M) float64
-        The last column is 1 and not penalised.
-    y, share : (N,) float64
-        0 or 1, and the weight of each example.
-    ridge : float
+    The last column of x (N, M) is 1 and not penalised; y (N,) is 0 or 1, share (N,) the weight of
+    each example.
     """
     weights = np.zeros(x.shape[1])
     penalty = np.full(x.shape[1], ridge)

@@ -1,13 +1,14 @@
-"""Digits made from strokes: endless training data without a file and without a network.
+"""Synthetic digits: endless training data from pen strokes.
 
-Pen paths of all common shapes (`allographs`) are deformed as hands do it (`generator`), and inked
-by the same function as the console's drawing (`nn.drawing.render_batch`). Everything follows from
-a seed, whatever the number of threads. One core makes about 17,000 digits a second.
+Pen paths of all common shapes (`allographs`) are deformed as by many writers (`generator`), and
+inked by the same function as the console's drawing (`nn.drawing.render_batch`). Everything follows
+from a seed, whatever the number of threads. One core makes about 17,000 digits a second.
+`scribbles` draws what is no digit.
 
-The original network, having seen 330,000 of these and no image or stroke of a person (six epochs
+The original network, trained on 330,000 of these and no image or stroke of a person (six epochs
 of new digits, AdamW, light distortion), read 98.0 % of MNIST's test images, opened once, and
-98.0 % of the 7,494 pen digits of UCI. The shapes were chosen by looking at its errors on MNIST's
-training images and on those pen digits, so only the first figure is of digits never looked at.
+98.0 % of the 7,494 pen digits of UCI. The shapes were chosen by its errors on MNIST's training
+images and on those pen digits, so only the first figure is an unbiased one.
 """
 
 from __future__ import annotations
@@ -26,39 +27,38 @@ __all__ = ["ALLOGRAPHS", "Allograph", "Style", "generate", "generate_strokes"]
 
 
 def _blocks(n: int, seed: int, start: int, style: Style | None) -> Iterator[tuple[Block, int, int]]:
+    """Return each block with the first and last (excluded) of its digits that are wanted."""
     if n < 0 or start < 0 or seed < 0:
         raise ValueError(
             f"n, start, seed: expected numbers from 0 up, received {n}, {start}, {seed}. "
             "Ask for n >= 0 digits from number start >= 0 on."
         )
-    return _walk(n, seed, start, style or Style())
-
-
-def _walk(n: int, seed: int, start: int, style: Style) -> Iterator[tuple[Block, int, int]]:
-    """Yield each block with the part of it that is asked for."""
-    if n == 0:
-        return
-    for number in range(start // BLOCK, (start + n - 1) // BLOCK + 1):
-        a, b = start - number * BLOCK, start + n - number * BLOCK
-        yield make_block(seed, number, style), max(a, 0), min(b, BLOCK)
+    numbers = range(start // BLOCK, (start + n - 1) // BLOCK + 1) if n else range(0)
+    return (
+        (
+            make_block(seed, number, style or Style()),
+            max(start - number * BLOCK, 0),
+            min(start + n - number * BLOCK, BLOCK),
+        )
+        for number in numbers
+    )
 
 
 def generate(
     n: int, seed: int = 0, start: int = 0, style: Style | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Make `n` images of digits.
+    """Make images of digits.
 
     Parameters
     ----------
     n : int
-        How many.
     seed : int
         Which endless row of digits.
     start : int
         Number of the first digit in that row: ``generate(5, start=10)`` are the last five of
         ``generate(15)``.
     style : Style, optional
-        How far the writing strays; the default is tuned to look like people's.
+        ``Style()``, tuned to look like people's writing, if None.
 
     Returns
     -------
@@ -66,6 +66,11 @@ def generate(
         In [0, 1], ink 1.
     labels : (n,) uint8
         0 to 9, all equally often on average.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative.
     """
     blocks = _blocks(n, seed, start, style)
     images = np.zeros((n, 28, 28), np.float32)
@@ -81,12 +86,7 @@ def generate(
 def generate_strokes(
     n: int, seed: int = 0, start: int = 0, style: Style | None = None
 ) -> tuple[list[list[NDArray[np.float64]]], NDArray[np.uint8], list[str]]:
-    """Make the pen strokes of `n` digits, the ones that `generate` inks.
-
-    Parameters
-    ----------
-    n, seed, start, style
-        As for `generate`.
+    """Make the pen strokes of the digits that `generate` inks for the same arguments.
 
     Returns
     -------

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from nn.drawing import PackedStrokes
 from nn.synthetic.allographs import ALLOGRAPHS, POINTS, skeletons
 
-__all__ = ["BLOCK", "Block", "Style", "make_block"]
-
 BLOCK = 512
 """Digits made at once; part of what a seed means."""
 
@@ -24,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Style:
-    """How far the writing strays from the allographs: standard deviations, sides of the box.
+    """The standard deviations from the allographs.
 
     Lengths are in heights of the digit, angles in radians, chances in [0, 1].
     """
@@ -32,7 +30,7 @@ class Style:
     warp: float = 0.045  # smooth displacement of the plane: what touches keeps touching
     wobble: float = 0.022  # of the control points, neighbours alike: what touched may come apart
     overshoot: float = 0.05  # of the ends of strokes, along the stroke; negative: too short
-    tremor: float = 0.006  # of the moving hand, a few swings a digit
+    tremor: float = 0.006  # of the pen, a few swings a digit
     slant: float = 0.26  # horizontal shift per height
     rotation: float = 0.12
     aspect: float = 0.27  # logarithm of width to height
@@ -48,27 +46,13 @@ class Style:
 
 @dataclass(frozen=True)
 class Block:
-    """`BLOCK` written digits.
+    """`BLOCK` written digits."""
 
-    Attributes
-    ----------
-    labels : (BLOCK,) uint8
-        The digits.
-    allographs : (BLOCK,) int
-        Indices into `ALLOGRAPHS`.
-    points : (BLOCK, POINTS, 2) float64
-        Points on the pen's line in canvas pixels, y downwards.
-    stroke : (BLOCK, POINTS) int
-        Number of the stroke that each point belongs to; -1 for points not reported by the pen.
-    widths : (BLOCK,) float64
-        Width of the pen, in pixels of the 28 × 28 image.
-    """
-
-    labels: NDArray[np.uint8]
-    allographs: NDArray[np.int64]
-    points: Array
-    stroke: NDArray[np.int64]
-    widths: Array
+    labels: NDArray[np.uint8]  # (BLOCK,)
+    allographs: NDArray[np.int64]  # (BLOCK,), indices into `ALLOGRAPHS`
+    points: Array  # (BLOCK, POINTS, 2), on the pen's line in canvas pixels, y downwards
+    stroke: NDArray[np.int64]  # (BLOCK, POINTS), of each point; -1 if the pen did not report it
+    widths: Array  # (BLOCK,), of the pen, in pixels of the 28 × 28 image
 
     def pack(self, start: int = 0, stop: int = BLOCK) -> PackedStrokes:
         """Return the strokes of digits `start` to `stop` - 1 in the form that is rendered."""
@@ -107,9 +91,9 @@ def _write(
     # drawn for all digits before they are sorted by allograph, so that the order does not matter
     K = max(len(skeleton.control) for skeleton in skeletons())
     E = max(len(skeleton.ends) for skeleton in skeletons())
-    careless = np.minimum(rng.gamma(4.0, 0.25, (BLOCK, 1, 1)), 2.0)  # some hands are, some not
+    careless = np.minimum(rng.gamma(4.0, 0.25, (BLOCK, 1, 1)), 2.0)  # some writers are, some not
     wobble = rng.normal(0, style.wobble, (BLOCK, K + 2, 2)) * careless
-    # neighbours on the line stray together, or round digits would turn into polygons
+    # neighbours on the line move together, or round digits would turn into polygons
     wobble = (wobble[:, :-2] + 2 * wobble[:, 1:-1] + wobble[:, 2:]) / np.sqrt(6)
     overshoot = rng.normal(0, style.overshoot, (BLOCK, E)) * careless[:, :, 0]
     points = np.empty((BLOCK, POINTS, 2))

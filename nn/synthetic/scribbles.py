@@ -1,6 +1,6 @@
-"""Drawings that are no digits: what a recogniser must refuse rather than name.
+"""Drawings that are no digits, which a recogniser must refuse.
 
-Used to choose and to test the limits of recognition; a training may also show them with equal
+For choosing and testing the limits of recognition; a training may also show them with equal
 targets for all digits ("outlier exposure", Hendrycks et al. 2019).
 """
 
@@ -11,42 +11,35 @@ from collections.abc import Callable
 import numpy as np
 
 from nn.drawing.strokes import Points
+from nn.synthetic.allographs import parse_path
 
-# Letters and signs no digit is written like, in a unit square, y down.
-_SIGNS: dict[str, list[list[tuple[float, float]]]] = {
-    "A": [[(0.1, 1), (0.5, 0), (0.9, 1)], [(0.25, 0.65), (0.75, 0.65)]],
-    "E": [[(0.9, 0), (0.1, 0), (0.1, 1), (0.9, 1)], [(0.1, 0.5), (0.7, 0.5)]],
-    "H": [[(0.1, 0), (0.1, 1)], [(0.9, 0), (0.9, 1)], [(0.1, 0.5), (0.9, 0.5)]],
-    "K": [[(0.1, 0), (0.1, 1)], [(0.9, 0), (0.1, 0.55), (0.9, 1)]],
-    "M": [[(0.0, 1), (0.1, 0), (0.5, 0.7), (0.9, 0), (1, 1)]],
-    "N": [[(0.1, 1), (0.1, 0), (0.9, 1), (0.9, 0)]],
-    "R": [[(0.1, 1), (0.1, 0), (0.7, 0.05), (0.8, 0.25), (0.6, 0.45), (0.1, 0.5), (0.9, 1)]],
-    "W": [[(0, 0), (0.25, 1), (0.5, 0.3), (0.75, 1), (1, 0)]],
-    "X": [[(0.1, 0), (0.9, 1)], [(0.9, 0), (0.1, 1)]],
-    "plus": [[(0.5, 0), (0.5, 1)], [(0, 0.5), (1, 0.5)]],
-    "equals": [[(0, 0.35), (1, 0.35)], [(0, 0.65), (1, 0.65)]],
-    "dash": [[(0, 0.5), (1, 0.5)]],
-    "hash": [
-        [(0.35, 0), (0.3, 1)],
-        [(0.7, 0), (0.65, 1)],
-        [(0, 0.35), (1, 0.35)],
-        [(0, 0.68), (1, 0.68)],
-    ],
-    "triangle": [[(0.5, 0), (1, 0.9), (0, 0.9), (0.5, 0)]],
-    "star": [[(0.2, 1), (0.5, 0), (0.8, 1), (0, 0.38), (1, 0.38), (0.2, 1)]],
-    "arrow": [[(0, 0.5), (1, 0.5)], [(0.65, 0.2), (1, 0.5), (0.65, 0.8)]],
-    "house": [[(0.1, 1), (0.1, 0.4), (0.5, 0), (0.9, 0.4), (0.9, 1), (0.1, 1)]],
-    "heart": [
-        [(0.5, 1), (0.05, 0.45), (0.1, 0.1), (0.35, 0.05), (0.5, 0.3), (0.65, 0.05), (0.9, 0.1),
-         (0.95, 0.45), (0.5, 1)]
-    ],
-    "wave": [[(0, 0.5), (0.17, 0.2), (0.33, 0.5), (0.5, 0.8), (0.67, 0.5), (0.83, 0.2), (1, 0.5)]],
-}  # fmt: skip
+# Letters and signs no digit is written like, as paths of `nn.synthetic.allographs`.
+_SIGNS = {
+    "A": "10,100 50,0 90,100|25,65 75,65",
+    "E": "90,0 10,0 10,100 90,100|10,50 70,50",
+    "H": "10,0 10,100|90,0 90,100|10,50 90,50",
+    "K": "10,0 10,100|90,0 10,55 90,100",
+    "M": "0,100 10,0 50,70 90,0 100,100",
+    "N": "10,100 10,0 90,100 90,0",
+    "R": "10,100 10,0 70,5 80,25 60,45 10,50 90,100",
+    "W": "0,0 25,100 50,30 75,100 100,0",
+    "X": "10,0 90,100|90,0 10,100",
+    "plus": "50,0 50,100|0,50 100,50",
+    "equals": "0,35 100,35|0,65 100,65",
+    "dash": "0,50 100,50",
+    "hash": "35,0 30,100|70,0 65,100|0,35 100,35|0,68 100,68",
+    "triangle": "50,0 100,90 0,90 50,0",
+    "star": "20,100 50,0 80,100 0,38 100,38 20,100",
+    "arrow": "0,50 100,50|65,20 100,50 65,80",
+    "house": "10,100 10,40 50,0 90,40 90,100 10,100",
+    "heart": "50,100 5,45 10,10 35,5 50,30 65,5 90,10 95,45 50,100",
+    "wave": "0,50 17,20 33,50 50,80 67,50 83,20 100,50",
+}
 
 
 def _sign(rng: np.random.Generator) -> list[Points]:
     name = sorted(_SIGNS)[rng.integers(len(_SIGNS))]
-    strokes = [np.array(stroke, dtype=np.float64) - 0.5 for stroke in _SIGNS[name]]
+    strokes = [points - 0.5 for points, _ in parse_path(_SIGNS[name])]
     angle, shear = rng.normal(0, 0.08), rng.normal(0, 0.12)
     matrix = np.array(
         [
@@ -66,7 +59,7 @@ def _zigzag(rng: np.random.Generator) -> list[Points]:
 
 
 def _tangle(rng: np.random.Generator) -> list[Points]:
-    """Draw a smooth path through many random points: what a bored hand draws."""
+    """Draw a smooth path through many random points."""
     return [
         rng.normal(0, 0.4, (int(rng.integers(9, 30)), 2)) for _ in range(int(rng.integers(1, 3)))
     ]
@@ -90,7 +83,7 @@ def _dots(rng: np.random.Generator) -> list[Points]:
 
 
 def _loops(rng: np.random.Generator) -> list[Points]:
-    """Handwriting without letters: a row of loops."""
+    """Draw a row of loops, like handwriting without letters."""
     turns = rng.uniform(3, 7)
     angle = np.linspace(0, 2 * np.pi * turns, 150)
     x = angle / angle[-1] * rng.uniform(1, 3) + 0.35 * np.cos(angle)
@@ -111,19 +104,10 @@ KINDS: dict[str, Callable[[np.random.Generator], list[Points]]] = {
 def scribbles(
     n: int, rng: np.random.Generator, kinds: list[str] | None = None
 ) -> list[list[Points]]:
-    """Draw `n` things that are no digits; the same generator state draws the same.
+    """Draw `n` things that are no digits, as lists of strokes of no particular size.
 
-    Parameters
-    ----------
-    n : int
-    rng : numpy.random.Generator
-    kinds : list of str, optional
-        Of `KINDS`; all of them, signs more often, if None.
-
-    Returns
-    -------
-    list of n stroke lists
-        Of no particular size; `render_batch` scales them.
+    The same generator state draws the same. `kinds` are names in `KINDS`; all of them, signs more
+    often, if None.
     """
     chosen = kinds or ["sign", *sorted(KINDS)]
     return [KINDS[chosen[int(rng.integers(len(chosen)))]](rng) for _ in range(n)]

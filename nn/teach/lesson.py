@@ -44,23 +44,12 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """The result of one lesson.
+    """The result of one lesson."""
 
-    Parameters
-    ----------
-    model : Sequential
-        The network after it; the one before is unchanged.
-    before, after : Scores
-    learned : bool
-        Whether the example is now read as its label.
-    steps : int
-    seconds : float
-    """
-
-    model: Any
+    model: Any  # the network after it; the one before is unchanged
     before: Scores
     after: Scores
-    learned: bool
+    learned: bool  # whether the example is now read as its label
     steps: int
     seconds: float
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.recognise.wording import AnswerLike, percent
+from nn.recognise.answers import Answer
+from nn.recognise.wording import percent
 from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
@@ -36,18 +37,11 @@ def data_folder() -> Path:
 
 
 def label_warning(
-    answer: AnswerLike, label: int, personal: PersonalSet, image: NDArray[np.float32]
+    answer: Answer, label: int, personal: PersonalSet, image: NDArray[np.float32]
 ) -> str:
     """Return why teaching this label looks like a mistake, as a question; "" if it does not.
 
-    Parameters
-    ----------
-    answer : Answer
-        The network's answer to the image.
-    label : int
-    personal : PersonalSet
-        Earlier corrections.
-    image : (28, 28) float32
+    Compares it with the network's answer and with earlier corrections of the image (28, 28).
     """
     earlier = personal.contradiction(image, label)
     if earlier is not None:
@@ -55,12 +49,10 @@ def label_warning(
             f"You have taught nearly the same drawing as {earlier.label}. "
             f"Teach it as {label} all the same?"
         )
-    sure = float(answer.probabilities.max())
-    said = int(np.argmax(answer.probabilities))
-    if answer.state == "digit" and said != label and sure >= VERY_SURE:
+    if answer.state == "digit" and answer.digit != label and answer.confidence >= VERY_SURE:
         return (
-            f"The network is {percent(sure)} sure that this is {said}, not {label}. "
-            "A wrong label makes it worse. Teach it all the same?"
+            f"The network is {percent(answer.confidence)} sure that this is {answer.digit}, not "
+            f"{label}. A wrong label makes it worse. Teach it all the same?"
         )
     return ""
 
@@ -76,25 +68,15 @@ class PersonalNetwork:
         Its file; lessons of another file are not mixed in.
     folder : Path
         Where corrections and weights are kept.
-
-    Attributes
-    ----------
-    personal : PersonalSet
-    model : Sequential
-        The network after the lessons.
-    lessons : int
-    problem : str
-        What to tell the user about files found damaged; "" for nothing.
     """
 
     def __init__(self, base: Any, source: Path, folder: Path) -> None:
         self.base, self.source, self.folder = base, source, folder
-        self.model = base
-        self.personal = PersonalSet(folder / "personal-set.h5")
+        self.model = base  # the network after the lessons
         self.lessons = 0
-        self.problem = ""
-        if self.personal.kept_aside is not None:
-            self.problem = _kept_aside(self.personal.kept_aside)
+        self.personal = PersonalSet(folder / "personal-set.h5")
+        aside = self.personal.kept_aside
+        self.problem = "" if aside is None else _kept_aside(aside)  # to be shown to the user
         self._replay: ReplaySet | None = None
         self._preparing = threading.Lock()
         self._before: list[tuple[list[NDArray[np.float32]], dict[str, Any], int]] = []
@@ -161,18 +143,8 @@ class PersonalNetwork:
     ) -> Lesson:
         """Give one lesson; `accept` then makes its result the network. For a worker thread.
 
-        The correction itself joins the personal set first: it is kept even if the lesson is
-        cancelled.
-
-        Parameters
-        ----------
-        image : (28, 28) float32
-        label, said : int
-            The right digit, and the network's.
-        strokes : list of (P, 2) arrays
-            The drawing, if it was one.
-        report : callable
-            See `nn.teach.fine_tune`.
+        The correction itself (see `nn.teach.Example`) joins the personal set first: it is kept
+        even if the lesson is cancelled. `report`: see `nn.teach.fine_tune`.
         """
         earlier = self.personal.arrays()
         self.personal.add(Example(image, label, said, time.time(), strokes))
@@ -184,12 +156,8 @@ class PersonalNetwork:
     def accept(self, lesson: Lesson, oddness: float = 0.0) -> None:
         """Make a lesson's network the current one and save it.
 
-        Parameters
-        ----------
-        lesson : Lesson
-        oddness : float
-            Of the example, in [0, 1]: where the network would call it "not a digit", its limit
-            moves up so far that this drawing passes.
+        Where the network would call an example of this oddness, in [0, 1], "not a digit", its
+        limit moves up so far that it passes.
         """
         # Only the weights: a network that has answered holds buffers many times their size.
         metadata = copy.deepcopy(self.model.metadata)

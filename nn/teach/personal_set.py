@@ -27,49 +27,26 @@ class PersonalSetError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One correction.
+    """One correction."""
 
-    Parameters
-    ----------
-    image : (28, 28) float32
-        In [0, 1], ink = 1, the input of the network.
-    label : int
-        The digit its writer meant.
-    said : int
-        The network's answer.
-    time : float
-        Seconds since 1970.
-    strokes : list of (P, 2) arrays
-        The drawing, if it was one.
-    """
-
-    image: Images
-    label: int
-    said: int
-    time: float = 0.0
-    strokes: list[NDArray[np.float32]] = field(default_factory=list)
+    image: Images  # (28, 28) in [0, 1], ink = 1, the input of the network
+    label: int  # the digit its writer meant
+    said: int  # the network's answer
+    time: float = 0.0  # seconds since 1970
+    strokes: list[NDArray[np.float32]] = field(default_factory=list)  # (P, 2), if it was drawn
 
 
 class PersonalSet:
     """A user's corrections in an HDF5 file of their own.
 
-    Parameters
-    ----------
-    path : path
-        The file; made when the first correction is added. A damaged one is moved aside, never
-        deleted.
-
-    Attributes
-    ----------
-    examples : list of Example
-    kept_aside : Path or None
-        Where a damaged file was moved to when this set was opened.
+    The file is made when the first correction is added. A damaged one is moved aside, never
+    deleted.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.examples: list[Example] = []
-        self.kept_aside: Path | None = None
+        self.kept_aside: Path | None = None  # where a damaged file was moved to
         if self.path.exists():
             try:
                 self.examples = read_set(self.path)

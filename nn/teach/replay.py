@@ -26,13 +26,7 @@ def accuracy(model: Any, images: Images, labels: Labels) -> float:
 
 
 def probabilities(model: Any, images: Images | NDArray[np.uint8]) -> Images:
-    """Return a network's answers (N, 10), computed in chunks.
-
-    Parameters
-    ----------
-    model : Sequential
-    images : (N, 28, 28, 1) float32 in [0, 1], or (N, 28, 28) uint8
-    """
+    """Return a network's answers (N, 10), in chunks, to images that `as_input` takes."""
     chunks = [np.zeros((0, 10), np.float32)]
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
@@ -87,7 +81,6 @@ def replay_digits(
     replay: int = 4000,
     held_out: int = 2000,
     seed: int = 0,
-    data_dir: str | None = None,
     model: Any = None,
     exclude: int = 0,
 ) -> ReplaySet:
@@ -100,7 +93,6 @@ def replay_digits(
     replay, held_out : int
         How many to replay and to measure with.
     seed : int
-    data_dir : str, optional
     model : Sequential, optional
         With it, half of the digits to replay are those whose two best answers lie closest
         together: they are the first it would forget. Twenty lessons then cost a third of the
@@ -115,7 +107,7 @@ def replay_digits(
     total = replay + held_out
     parts, hard = [], []
     try:
-        x, y = mnist.load_train(data_dir=data_dir, download=False)
+        x, y = mnist.load_train(download=False)
         x, y = x[: len(x) - exclude], y[: len(y) - exclude]
         order = rng.permutation(len(x))
         parts.append((as_input(x[order[:total]]), y[order[:total]]))
@@ -131,7 +123,7 @@ def replay_digits(
         parts.append((made[..., None], named))
         source = "made digits"
     try:
-        records = pendigits.load(data_dir, download=False).records
+        records = pendigits.load(download=False).records
         chosen = rng.choice(len(records), min(total // 2, len(records)), replace=False)
         drawn, named = pendigits.to_images([records[i] for i in chosen])
         parts.append((drawn[..., None], named))

@@ -33,16 +33,14 @@ import sys, time
 import gui_console, tkinter as tk
 begin = float(sys.argv[1])
 from nn.console import app
-show = app.App.show
-def shown(self):
-    show(self)
-    if not hasattr(self, "_seen"):
-        self._seen = True
-        self.root.update_idletasks()
-        self.root.wait_visibility()
-        print(time.time() - begin)
-        self.root.after(1, self.do_quit)
-app.App.show = shown
+build = app.App.__init__
+def built(self, *arguments):
+    build(self, *arguments)
+    self.root.update_idletasks()
+    self.root.wait_visibility()
+    print(time.time() - begin)
+    self.root.after(1, self.quit)
+app.App.__init__ = built
 sys.exit(gui_console.main([]))
 """
 
@@ -58,11 +56,12 @@ def answers(window: Window, rounds: int) -> NDArray[np.float64]:
     The answer is there with the bars, or with the feature maps where the inside panel is open;
     (N, 2): by the clock, processor time.
     """
-    app, paper, root = window.app, window.app.canvas, window.root
+    app, canvas, root = window.app, window.app.canvas, window.root
     times: list[tuple[float, float]] = []
     asked: list[tuple[float, float]] = []
-    view, name = (app.panel("inside"), "refresh") if app.panel("inside") else (app, "show")
-    show, changed = getattr(view, name), paper.changed
+    panel = app.panels.get("inside")
+    view, name = (app, "show_answer") if panel is None else (panel, "refresh")
+    show = getattr(view, name)
 
     def shown() -> None:
         show()
@@ -71,30 +70,24 @@ def answers(window: Window, rounds: int) -> NDArray[np.float64]:
         times.extend((end[0] - start[0], end[1] - start[1]) for start in asked)
         asked.clear()
 
-    def moved(ended: bool) -> None:
-        begin = now()
-        changed(ended)
-        if not ended:
-            asked.append(begin)
-
     setattr(view, name, shown)
-    paper.changed = moved
     points = list(
         dict.fromkeys((round(x), round(y)) for x, y in smoothed(np.array(TWO, np.float32)))
     )
     for _ in range(rounds):
-        paper.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
+        canvas.event_generate("<ButtonPress-1>", x=points[0][0], y=points[0][1])
+        asked.append(now())
         for x, y in points[1:]:
-            paper.event_generate("<B1-Motion>", x=x, y=y)
+            canvas.event_generate("<B1-Motion>", x=x, y=y)
+            asked.append(now())
             end = time.perf_counter() + 0.01  # a hand's events come about 10 ms apart
             while time.perf_counter() < end:
                 root.update()
                 time.sleep(0.0005)
-        paper.event_generate("<ButtonRelease-1>", x=x, y=y)
-        app.do_clear()
+        canvas.event_generate("<ButtonRelease-1>", x=x, y=y)
+        app.run("clear")
         root.update()
     setattr(view, name, show)
-    paper.changed = changed
     return np.array(times)
 
 
@@ -131,7 +124,7 @@ def main() -> int:
         window = Window(root, load(weights), Path(folder))
         for panel in ("closed", "open"):
             if panel == "open":
-                window.app.do_inside()
+                window.app.run("inside")
             window.settle(0.5)
             times = answers(window, args.rounds)
             print(f"{len(times)} motions, inside panel {panel}:")

@@ -1,69 +1,55 @@
-"""The way from the sheet to 28 × 28 as a camera that moves over the drawing. No Tk."""
+"""The steps from the drawing to 28 × 28 as an animation: a camera that moves over the drawing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from nn.console.document.drawing import Box
-from nn.drawing import STROKE_WIDTH
+from nn.drawing import STROKE_WIDTH, Steps
+from nn.recognise.answers import Box
 
 SIDE = 28
-STAGE_SECONDS = 0.9
+STEP_SECONDS = 0.9
 
 
 @dataclass(frozen=True)
-class Journey:
-    """Three places of the camera and what to mark there.
+class Animation:
+    """Three places of the camera and what to mark there, in canvas units.
 
     Parameters
     ----------
-    cameras : (sheet, box centred, mass centred)
-        Squares of the drawing that fill the view, in the drawing's units.
+    cameras : (whole page, box centred, mass centred)
+        Squares of the canvas that fill the view.
     box : Box
         The tight box of the ink.
     mass : (x, y)
-        The centre of mass in the drawing's units.
+        The centre of mass.
     """
 
     cameras: tuple[Box, Box, Box]
     box: Box
     mass: tuple[float, float]
 
-    @property
-    def seconds(self) -> float:
-        """Length of the film: a still, two moves with stills, and the pixels."""
-        return 4 * STAGE_SECONDS
+    seconds = 4 * STEP_SECONDS
+    """Duration: a still, two moves with stills, and the pixels."""
 
     def camera(self, time: float) -> Box:
         """Return the square to show at a time in seconds."""
-        first = eased((time - 0.6 * STAGE_SECONDS) / STAGE_SECONDS)
-        second = eased((time - 2.0 * STAGE_SECONDS) / STAGE_SECONDS)
+        first = eased((time - 0.6 * STEP_SECONDS) / STEP_SECONDS)
+        second = eased((time - 2.0 * STEP_SECONDS) / STEP_SECONDS)
         a, b, c = self.cameras
-        if second > 0:
-            return _between(b, c, second)
-        return _between(a, b, first)
+        return _between(b, c, second) if second > 0 else _between(a, b, first)
 
-    def stage(self, time: float) -> int:
-        """Return which of the three steps is being shown."""
-        if time < 0.6 * STAGE_SECONDS:
-            return 0
-        return 1 if time < 2.0 * STAGE_SECONDS else 2
+    def step(self, time: float) -> int:
+        """Return which of the three steps is being shown, 0 to 2."""
+        return sum(time >= end * STEP_SECONDS for end in (0.6, 2.0))
 
     def pixels(self, time: float) -> float:
         """Return how far the ink has turned into pixels, in [0, 1]."""
-        return eased((time - 3.1 * STAGE_SECONDS) / (0.6 * STAGE_SECONDS))
+        return eased((time - 3.1 * STEP_SECONDS) / (0.6 * STEP_SECONDS))
 
 
-def journey(steps: Any, page: Box) -> Journey:
-    """Return the journey of one drawing.
-
-    Parameters
-    ----------
-    steps : nn.drawing.Steps
-    page : Box
-        The sheet, where the film starts.
-    """
+def animation(steps: Steps, page: Box) -> Animation:
+    """Return the animation of one digit's steps, from the page to its 28 × 28 pixels."""
     left, top, side = steps.square
     unit = 1 / steps.scale
 
@@ -75,11 +61,10 @@ def journey(steps: Any, page: Box) -> Journey:
     # The box of strokes is that of the pen's line; the ink reaches half a pen beyond it.
     pen = STROKE_WIDTH / 2 * unit if steps.lines else 0.0
     x0, y0, x1, y1 = steps.box
-    mass = (left + (steps.mass[0] + 0.5) * unit, top + (steps.mass[1] + 0.5) * unit)
-    return Journey(
+    return Animation(
         (_square(page), frame(margin, margin), frame(*steps.shift)),
         (x0 - pen, y0 - pen, x1 + pen, y1 + pen),
-        mass,
+        (left + (steps.mass[0] + 0.5) * unit, top + (steps.mass[1] + 0.5) * unit),
     )
 
 

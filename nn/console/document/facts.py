@@ -1,83 +1,84 @@
-"""What a network's file says about it, as rows of words. No Tk."""
+"""What a network's file says about it, as rows of words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
-from nn.console import texts
-from nn.recognise import wording
-
-
-def of_reader(reader: Any) -> list[tuple[str, str]]:
-    """Return (name, value) rows about the network a reader reads with."""
-    model = reader.model
-    meta: dict[str, Any] = model.metadata if isinstance(model.metadata, dict) else {}
-    names = texts.INFO_ROWS
-    rows = [(names["file"], str(reader.path))]
-    layers = getattr(model, "layers", None)
-    if layers:
-        rows.append((names["layers"], ", ".join(_layer(layer) for layer in layers)))
-    rows.append((names["parameters"], f"{int(model.count_params()):,}"))
-    rows.append((names["trained_on"], _first(meta, TRAINED) or texts.INFO_UNKNOWN))
-    rows.append((names["accuracy"], _accuracy(meta) or texts.INFO_UNKNOWN))
-    calibration = meta.get("calibration")
-    if isinstance(calibration, dict) and "ece_after" in calibration:
-        error = wording.percent(float(calibration["ece_after"]))
-        rows.append((names["calibration"], texts.calibrated(error)))
-    command = _first(meta, ("command",))
-    if command:
-        rows.append((names["command"], command))
-    if meta.get("read_as"):
-        rows.append((names["form"], str(meta["read_as"])))
-    personal = meta.get("personal")
-    if isinstance(personal, dict):
-        rows.append(
-            (
-                names["personal"],
-                texts.personal_line(
-                    int(personal.get("lessons", 0)), int(personal.get("corrections", 0))
-                ),
-            )
-        )
-    if reader.milliseconds is not None:
-        rows.append((names["speed"], f"{reader.milliseconds:.2f} ms"))
-    return rows
-
+from nn.recognise.reader import NetworkReader
+from nn.recognise.wording import percent
 
 TRAINED = ("trained_on", "data", "dataset", "datasets", "sources")
 ACCURACIES = ("test_accuracy", "accuracy")
+UNKNOWN = "The file does not say."
+
+
+def facts(reader: NetworkReader) -> list[tuple[str, str]]:
+    """Return (name, value) rows about the network a reader reads with."""
+    model = reader.model
+    meta: dict[str, Any] = model.metadata if isinstance(model.metadata, dict) else {}
+    layers = getattr(model, "layers", None) or ()
+    rows = {
+        "File": str(reader.path),
+        "Layers": ", ".join(_layer(layer) for layer in layers),
+        "Parameters": f"{int(model.count_params()):,}",
+        "Trained on": _words(meta, TRAINED) or UNKNOWN,
+        "Test accuracy": _accuracy(meta) or UNKNOWN,
+        "Calibration": "",
+        "Made by": _words(meta, ("command",)),
+        "Input": str(meta.get("read_as") or ""),
+        "Lessons": "",
+        "One answer": "" if reader.milliseconds is None else f"{reader.milliseconds:.2f} ms",
+    }
+    calibration, personal = meta.get("calibration"), meta.get("personal")
+    if isinstance(calibration, dict) and "ece_after" in calibration:
+        error = percent(float(calibration["ece_after"]))
+        rows["Calibration"] = f"Confidence is off by {error} on average."
+    if isinstance(personal, dict):
+        lessons, corrections = (int(personal.get(key, 0)) for key in ("lessons", "corrections"))
+        rows["Lessons"] = taught(lessons, corrections)
+    return [(name, value) for name, value in rows.items() if value]
+
+
+def taught(lessons: int, corrections: int) -> str:
+    """Say how much a network was taught."""
+    return f"{count(lessons, 'lesson')} learned · {count(corrections, 'correction')} in your set"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 lesson, 2 lessons."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _layer(layer: Any) -> str:
-    kind = type(layer).__name__
-    for attribute in ("filters", "units"):
-        size = getattr(layer, attribute, None)
-        if size:
-            return f"{kind} {size}"
-    return kind
+    size = getattr(layer, "filters", None) or getattr(layer, "units", None)
+    return f"{type(layer).__name__} {size}" if size else type(layer).__name__
 
 
-def _first(meta: dict[str, Any], keys: Iterable[str]) -> str:
-    """Return the first of some entries in words, also one level down."""
+def _values(meta: dict[str, Any], keys: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the entries of some keys, also one level down."""
     for where in (meta, *(v for v in meta.values() if isinstance(v, dict))):
         for key in keys:
-            value = where.get(key)
-            if isinstance(value, str) and value:
-                return value
-            if isinstance(value, dict) and value:
-                return ", ".join(str(value.get("name", k)) for k in [*value][:1])
-            if isinstance(value, (list, tuple)) and value:
-                return ", ".join(
-                    str(v.get("name", v)) if isinstance(v, dict) else str(v) for v in value
-                )
+            if key in where:
+                yield where[key]
+
+
+def _words(meta: dict[str, Any], keys: tuple[str, ...]) -> str:
+    """Return the first of some entries that is not empty, in words."""
+    for value in filter(None, _values(meta, keys)):
+        if isinstance(value, str):
+            return value
+        if isinstance(value, dict):
+            return str(value.get("name", next(iter(value))))
+        if isinstance(value, (list, tuple)):
+            return ", ".join(
+                str(v.get("name", v)) if isinstance(v, dict) else str(v) for v in value
+            )
     return ""
 
 
 def _accuracy(meta: dict[str, Any]) -> str:
-    for where in (meta, *(v for v in meta.values() if isinstance(v, dict))):
-        for key in ACCURACIES:
-            value = where.get(key)
-            if isinstance(value, (int, float)) and 0 < value <= 1:
-                return f"{100 * value:.2f} %"
+    for value in _values(meta, ACCURACIES):
+        if isinstance(value, (int, float)) and 0 < value <= 1:
+            return f"{100 * value:.2f} %"
     return ""

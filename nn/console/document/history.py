@@ -5,47 +5,38 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from nn.console.document.drawing import Sheet
+from nn.console.document.drawing import Content
 
 LENGTH = 60
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One answer with the sheet it was given for."""
+    """A content of the canvas, the number read of it, and the size of its canvas."""
 
-    sheet: Sheet
+    content: Content
     number: str
     size: tuple[float, float]
 
 
-class History:
-    """A bounded list of answers, the newest first; the same sheet is never listed twice."""
+class History(deque[Entry]):
+    """A bounded list of answers, the newest first; the same content is never listed twice."""
 
-    def __init__(self, length: int = LENGTH) -> None:
-        self._entries: deque[Entry] = deque(maxlen=length)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __getitem__(self, index: int) -> Entry:
-        return self._entries[index]
+    def __init__(self) -> None:
+        super().__init__(maxlen=LENGTH)
 
     def add(self, entry: Entry) -> bool:
-        """Put an answer first; returns False for an empty sheet or one without an answer.
+        """Put an answer first; returns whether the list changed.
 
-        A sheet that is there already moves to the front with its new answer.
+        An empty canvas or one without an answer is left out; a content that is listed already
+        moves to the front with its new number.
         """
-        if entry.sheet.empty or not entry.number:
+        if entry.content.empty or not entry.number:
             return False
-        same = [old for old in self._entries if old.sheet is entry.sheet]
-        if same and self._entries[0] is same[0] and same[0].number == entry.number:
+        same = [old for old in self if old.content is entry.content]
+        if same and self[0] is same[0] and same[0].number == entry.number:
             return False
         for old in same:
-            self._entries.remove(old)
-        self._entries.appendleft(entry)
+            self.remove(old)
+        self.appendleft(entry)
         return True
-
-    def remove_all(self) -> None:
-        """Forget everything."""
-        self._entries.clear()

@@ -1,4 +1,4 @@
-"""The canvas: shows the sheet, turns pointer and keys into gestures on the document."""
+"""The canvas: shows the drawing, turns pointer and keys into gestures on the document."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
-from nn.console import texts
 from nn.console.document.document import Document
-from nn.console.document.drawing import Fit, Stroke
+from nn.console.document.geometry import Fit, union
+from nn.console.document.strokes import Stroke
 from nn.console.views.heat import Overlay
 from nn.console.views.raster import InkSurface, PixelBox, colour_table, smoothed
 from nn.console.views.theme import Theme
+from nn.recognise.answers import Box
 
 PATCH = 64
 """Changed boxes are copied to the screen in patches whose sides are multiples of this."""
 RESIZED = 20
-"""Milliseconds between a change of size and the sheet drawn anew."""
-RIGHT_BUTTONS = ("2", "3")
-"""Macs number the right button 2."""
+"""Milliseconds between a change of size and the drawing drawn anew."""
+BUTTONS = (("1", False), ("2", True), ("3", True))
+"""Mouse buttons and whether they erase; Macs number the right button 2."""
+ARROWS = (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1))
+PEN_DOWN = "Pen down. Arrows draw, space lifts it."
+PEN_UP = "Pen up. Arrows move, space puts it down."
 
 
 class CanvasView(tk.Canvas):
@@ -30,21 +35,15 @@ class CanvasView(tk.Canvas):
 
     Parameters
     ----------
-    master : widget
+    master, theme
     document : Document
-        Takes the gestures.
-    theme : Theme
-    changed : callable
-        Called after every change of the sheet; with True when a gesture has ended.
-
-    Attributes
-    ----------
-    select : callable
-        Called with the number of a digit whose label was clicked.
+        Receives the gestures.
+    say : callable
+        Puts a line into the status bar.
     """
 
     def __init__(
-        self, master: tk.Misc, document: Document, theme: Theme, changed: Callable[[bool], None]
+        self, master: tk.Misc, document: Document, theme: Theme, say: Callable[[str], object]
     ) -> None:
         super().__init__(
             master,
@@ -55,8 +54,7 @@ class CanvasView(tk.Canvas):
             takefocus=True,
             cursor="crosshair",
         )
-        self.document, self.theme, self.changed = document, theme, changed
-        self.select: Callable[[int], None] = lambda _index: None
+        self.document, self.theme, self._say = document, theme, say
         self.fit = Fit(theme.scale)
         self.surface = InkSurface(1, 1)
         self.overlay: Overlay | None = None
@@ -64,10 +62,10 @@ class CanvasView(tk.Canvas):
         self._screen = ImageTk.PhotoImage("RGB", (1, 1), master=self)
         self._inset = int(str(self["highlightthickness"]))
         self._image_item = self.create_image(0, 0, anchor="nw", image=self._screen)
-        self._hint = self.create_text(0, 0, text=texts.CANVAS_HINT, font=theme.fonts["headline"])
-        self._hint_more = self.create_text(
-            0, 0, text=texts.CANVAS_HINT_MORE, font=theme.fonts["text"]
-        )
+        self._hints = [
+            self.create_text(0, 0, text="Draw a digit here", font=theme.fonts["headline"]),
+            self.create_text(0, 0, text="or several in a row", font=theme.fonts["text"]),
+        ]
         self._frames: list[tuple[int, int, int]] = []
         self._labelled: list[int] = []
         self._cursor_items = [self.create_line(0, 0, 0, 0, state="hidden") for _ in range(2)]
@@ -82,26 +80,23 @@ class CanvasView(tk.Canvas):
 
     def _bind_events(self) -> None:
         self.bind("<Configure>", self._on_configure)
-        self.bind("<ButtonPress-1>", lambda e: self._press(e, erase=False))
-        self.bind("<B1-Motion>", self._motion)
-        self.bind("<ButtonRelease-1>", self._release)
-        for button in RIGHT_BUTTONS:
-            self.bind(f"<ButtonPress-{button}>", lambda e: self._press(e, erase=True))
+        for button, erase in BUTTONS:
+            self.bind(f"<ButtonPress-{button}>", partial(self._press, erase=erase))
             self.bind(f"<B{button}-Motion>", self._motion)
             self.bind(f"<ButtonRelease-{button}>", self._release)
         self.bind("<FocusOut>", lambda _e: self.show_cursor(False))
         self.bind("<<TraverseIn>>", lambda _e: self.show_cursor(True))
-        for key, dx, dy in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1)):
+        for key, dx, dy in ARROWS:
             self.bind(f"<{key}>", partial(self._step, dx, dy, False))
             self.bind(f"<Shift-{key}>", partial(self._step, dx, dy, True))
         self.bind("<space>", lambda _e: self._toggle_pen())
 
     def _place(self, event: Any) -> tuple[float, float]:
-        """Return where a pointer event is on the paper; a hand that slips off stays at its edge."""
+        """Return where a pointer event is in canvas units; outside it stays at the edge."""
         width, height = self.surface.size
         x = min(max(event.x - self._inset, 0), width)
         y = min(max(event.y - self._inset, 0), height)
-        return self.fit.to_paper(x, y)
+        return self.fit.to_canvas(x, y)
 
     def _press(self, event: Any, *, erase: bool) -> str:
         self.focus_set()
@@ -110,20 +105,19 @@ class CanvasView(tk.Canvas):
             return "break"
         label = self._label_at(event.x, event.y)
         if label is not None and not erase:
-            self.select(label)
+            self.document.select(label)
             return "break"
         self._erasing = erase or self.document.tool != "pen"
-        self._hide_hint()
-        before, strokes = self.document.drawing.picture, self.document.drawing.strokes
+        self._show(self._hints, False)
+        picture, strokes = self.document.drawing.picture, self.document.drawing.strokes
         self.document.press(*self._place(event), erase=erase)
         if self._erasing:
             self._show_erased(strokes)
-        elif before is not None:
+        elif picture is not None:
             self.refresh()
         else:
             self._draw_latest()
         self._show_eraser(event)
-        self.changed(False)
         return "break"
 
     def _motion(self, event: Any) -> None:
@@ -132,41 +126,33 @@ class CanvasView(tk.Canvas):
         strokes = self.document.drawing.strokes if self._erasing else ()
         moved = self.document.move(*self._place(event))
         self._show_eraser(event)
-        if not moved:
-            return
-        if self._erasing:
+        if moved and self._erasing:
             self._show_erased(strokes)
-        else:
+        elif moved:
             self._draw_latest()
-        self.changed(False)
 
     def _release(self, _event: Any) -> None:
         if not self.document.gesture:
             return
         stroke = self.document.drawing.current
-        changed = self.document.release()
-        self.itemconfigure(self._eraser_item, state="hidden")
+        self.document.release()
+        self._show([self._eraser_item], False)
         if stroke is not None:
             # The provisional straight ends give way to the smoothed line.
             self.refresh(self._pixels_of([stroke]))
-        if changed:
-            self.changed(True)
 
     def _step(self, dx: int, dy: int, large: bool, _event: Any) -> str:
-        drew = self.document.step(dx, dy, large=large)
-        if drew:
+        if self.document.step(dx, dy, large=large):
             self._draw_latest()
-            self.changed(False)
         self.show_cursor(True)
         return "break"
 
     def _toggle_pen(self) -> str:
-        self._hide_hint()
+        self._show(self._hints, False)
         down = self.document.toggle_pen()
         self.refresh()
         self.show_cursor(True)
-        self.event_generate("<<PenDown>>" if down else "<<PenUp>>")
-        self.changed(not down)
+        self._say(PEN_DOWN if down else PEN_UP)
         return "break"
 
     def _on_configure(self, event: Any) -> None:
@@ -175,7 +161,7 @@ class CanvasView(tk.Canvas):
         if first:
             self._resized()
         elif self._resizing is None:
-            # A panel that opens changes the size two or three times; the sheet is drawn once.
+            # A panel that opens changes the size two or three times; it is drawn once.
             self._resizing = self.after(RESIZED, self._resized)
 
     def _resized(self) -> None:
@@ -190,60 +176,52 @@ class CanvasView(tk.Canvas):
         self.itemconfigure(self._image_item, image=self._screen)
         self.coords(self._image_item, self._inset, self._inset)
 
-    # ------------------------------------------------------------------ showing
+    # ------------------------------------------------------------------ the ink
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
         p = self.theme.palette
-        self._table = colour_table(p.paper, p.ink)
-        self.configure(background=p.paper, highlightbackground=p.paper, highlightcolor=p.paper)
-        self.itemconfigure(self._hint, fill=p.muted)
-        self.itemconfigure(self._hint_more, fill=p.muted)
+        self._table = colour_table(p.canvas, p.ink)
+        self.configure(background=p.canvas, highlightbackground=p.canvas, highlightcolor=p.canvas)
+        for item in self._hints:
+            self.itemconfigure(item, fill=p.muted)
         for item in self._cursor_items:
             self.itemconfigure(item, fill=p.accent, width=self.theme.px(2))
         self.itemconfigure(self._eraser_item, outline=p.muted, width=self.theme.px(1.5))
         self._copy(None)  # the ink is the same, only its colours are others
 
     def refresh(self, box: PixelBox | None = None) -> None:
-        """Draw the sheet anew, inside a box of pixels or everywhere."""
-        width, height = self.surface.size
-        fit = self.document.fit(width, height)
+        """Draw everything anew, inside a box of pixels or everywhere."""
+        fit = self.document.fit(*self.surface.size)
         if fit != self.fit:
             self.fit, box = fit, None
         picture = self.document.drawing.picture
         if picture is not None:
-            self._draw_picture(picture.ink)
+            self._draw_picture(picture.levels)
             box = None
         else:
-            drawn = self.surface.redraw(self.document.drawing.strokes, self.fit, box)
-            if drawn is None:
+            box = self.surface.redraw(self.document.drawing.strokes, self.fit, box)
+            if box is None:
                 return
-            box = drawn
         self._copy(box)
-        self._place_hint()
+        width, height = self.surface.size
+        for item, below in zip(self._hints, (-10, 18), strict=True):
+            self.coords(item, width / 2, height / 2 + self.theme.scale * below)
+        self._show(self._hints, self.document.drawing.empty)
 
-    def _draw_picture(self, ink: Any) -> None:
-        """Lay the opened picture's ink on the surface, at its place on the page."""
-        height, width = ink.shape
+    def _draw_picture(self, levels: NDArray[np.uint8]) -> None:
+        """Draw the opened picture's ink, at its place on the page."""
+        height, width = levels.shape
         left, top = self.fit.to_pixels(0, 0)
         size = (max(round(width * self.fit.scale), 1), max(round(height * self.fit.scale), 1))
-        levels = Image.fromarray((np.clip(ink, 0, 1) * 255).astype(np.uint8))
+        shown = Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR)
         self.surface.image.paste(0, (0, 0, *self.surface.size))
-        self.surface.image.paste(
-            levels.resize(size, Image.Resampling.BILINEAR), (round(left), round(top))
-        )
+        self.surface.image.paste(shown, (round(left), round(top)))
 
     def _pixels_of(self, strokes: Iterable[Stroke]) -> PixelBox:
         """Return the box of pixels that strokes touch."""
-        lefts, tops, rights, bottoms = zip(
-            *(self.fit.box_to_pixels(stroke.box()) for stroke in strokes), strict=True
-        )
-        return (
-            int(min(lefts)) - 3,
-            int(min(tops)) - 3,
-            int(max(rights)) + 4,
-            int(max(bottoms)) + 4,
-        )
+        box = union(self.fit.box_to_pixels(stroke.box) for stroke in strokes)
+        return int(box[0]) - 3, int(box[1]) - 3, int(box[2]) + 4, int(box[3]) + 4
 
     def _show_erased(self, before: tuple[Stroke, ...]) -> None:
         """Draw anew where strokes have gone or were cut; what is left of them lies within."""
@@ -293,51 +271,52 @@ class CanvasView(tk.Canvas):
         return picture
 
     def show_overlay(self, overlay: Overlay | None) -> None:
-        """Lay something over the ink (a saliency map), or take it away with None."""
-        if overlay is None and self.overlay is None:
-            return
-        self.overlay = overlay
-        self._copy(None)
+        """Lay a heat map over the ink, or remove it with None."""
+        if overlay is not self.overlay:
+            self.overlay = overlay
+            self._copy(None)
 
-    def show_boxes(self, boxes: list[tuple[Any, str, bool]]) -> None:
-        """Frame the digits found: (box on the paper, its label, whether it is looked at)."""
-        p, px = self.theme.palette, self.theme.px
-        self._labelled = [i for i, (box, _text, _looked_at) in enumerate(boxes) if box is not None]
+    # ------------------------------------------------------------------ over the ink
+
+    def _show(self, items: Iterable[int], visible: bool) -> None:
+        for item in items:
+            self.itemconfigure(item, state="normal" if visible else "hidden")
+
+    def show_boxes(self) -> None:
+        """Frame the digits found, if there are several: the selected one in the accent colour."""
+        document, answers = self.document, self.document.shown.answers
+        boxes = [document.ink_box(a) for a in answers] if len(answers) > 1 else []
+        self._labelled = [i for i, box in enumerate(boxes) if box is not None]
         while len(self._frames) < len(boxes):
-            self._frames.append(
-                (
-                    self.create_rectangle(0, 0, 0, 0),
-                    self.create_rectangle(0, 0, 0, 0, width=0),
-                    self.create_text(0, 0, font=self.theme.fonts["bold"]),
-                )
-            )
-        for index, (frame, tag, label) in enumerate(self._frames):
-            if index >= len(boxes) or boxes[index][0] is None:
-                for item in (frame, tag, label):
-                    self.itemconfigure(item, state="hidden")
-                continue
-            box, text, looked_at = boxes[index]
-            x0, y0, x1, y1 = (v + self._inset for v in self.fit.box_to_pixels(box))
-            colour = p.accent if looked_at else p.muted
-            self.coords(frame, x0, y0, x1, y1)
-            self.itemconfigure(
-                frame,
-                outline=colour,
-                width=px(2) if looked_at else px(1),
-                dash=() if looked_at else (px(4), px(3)),
-                state="normal",
-            )
-            wide, high = px(10) + px(8) * len(text), px(20)
-            y = y0 - high if y0 - high > 0 else y0
-            self.coords(tag, x0, y, x0 + wide, y + high)
-            self.itemconfigure(tag, fill=colour, state="normal")
-            self.coords(label, x0 + wide / 2, y + high / 2)
-            self.itemconfigure(
-                label, text=text, fill=p.accent_text if looked_at else p.card, state="normal"
-            )
+            frame = self.create_rectangle(0, 0, 0, 0)
+            tag = self.create_rectangle(0, 0, 0, 0, width=0)
+            label = self.create_text(0, 0, font=self.theme.fonts["bold"])
+            self._frames.append((frame, tag, label))
+        for index, items in enumerate(self._frames):
+            box = boxes[index] if index < len(boxes) else None
+            if box is not None:
+                self._place_frame(items, box, index == document.selected)
+                self.itemconfigure(items[2], text=answers[index].character)
+            self._show(items, box is not None)
+
+    def _place_frame(self, items: tuple[int, int, int], box: Box, selected: bool) -> None:
+        """Draw the frame of one digit, with a tag for its label at the upper left corner."""
+        p, px = self.theme.palette, self.theme.px
+        frame, tag, label = items
+        colour = p.accent if selected else p.muted
+        x0, y0, x1, y1 = (v + self._inset for v in self.fit.box_to_pixels(box))
+        wide, high = px(10) + px(8), px(20)
+        y = y0 - high if y0 - high > 0 else y0
+        self.coords(frame, x0, y0, x1, y1)
+        self.coords(tag, x0, y, x0 + wide, y + high)
+        self.coords(label, x0 + wide / 2, y + high / 2)
+        width, dash = (px(2), ()) if selected else (px(1), (px(4), px(3)))
+        self.itemconfigure(frame, outline=colour, width=width, dash=dash)
+        self.itemconfigure(tag, fill=colour)
+        self.itemconfigure(label, fill=p.accent_text if selected else p.card)
 
     def _label_at(self, x: int, y: int) -> int | None:
-        """Return the digit whose label lies under the pointer, or None."""
+        """Return the index of the answer whose label lies under the pointer, or None."""
         for index in self._labelled:
             left, top, right, bottom = self.coords(self._frames[index][1])
             if left <= x <= right and top <= y <= bottom:
@@ -345,35 +324,18 @@ class CanvasView(tk.Canvas):
         return None
 
     def show_cursor(self, visible: bool) -> None:
-        """Show or hide the crosshair of drawing by keys."""
+        """Show or hide the crosshair of drawing by keys, and the ring of the keyboard's focus."""
         x, y = (v + self._inset for v in self.fit.to_pixels(*self.document.cursor))
         arm = self.theme.px(9)
         ends = ((x - arm, y, x + arm, y), (x, y - arm, x, y + arm))
         for item, place in zip(self._cursor_items, ends, strict=True):
             self.coords(item, *place)
-            self.itemconfigure(item, state="normal" if visible else "hidden")
-        # The ring of the focus is for people at the keyboard; a pointer shows where it is.
+        self._show(self._cursor_items, visible)
         p = self.theme.palette
-        self.configure(highlightcolor=p.accent if visible else p.paper)
+        self.configure(highlightcolor=p.accent if visible else p.canvas)
 
     def _show_eraser(self, event: Any) -> None:
-        if not self._erasing:
-            return
-        radius = self.document.eraser_radius * self.fit.scale
-        self.coords(
-            self._eraser_item,
-            *(event.x - radius, event.y - radius, event.x + radius, event.y + radius),
-        )
-        self.itemconfigure(self._eraser_item, state="normal")
-
-    def _hide_hint(self) -> None:
-        self.itemconfigure(self._hint, state="hidden")
-        self.itemconfigure(self._hint_more, state="hidden")
-
-    def _place_hint(self) -> None:
-        width, height = self.surface.size
-        state = "normal" if self.document.drawing.empty else "hidden"
-        self.coords(self._hint, width / 2, height / 2 - self.theme.px(10))
-        self.coords(self._hint_more, width / 2, height / 2 + self.theme.px(18))
-        self.itemconfigure(self._hint, state=state)
-        self.itemconfigure(self._hint_more, state=state)
+        if self._erasing:
+            r = self.document.eraser_radius * self.fit.scale
+            self.coords(self._eraser_item, event.x - r, event.y - r, event.x + r, event.y + r)
+            self._show([self._eraser_item], True)

@@ -1,21 +1,31 @@
-"""Windows beside the main one: messages, questions, the keys, facts about the network."""
+"""Dialogs over the main window, one at a time: messages, questions, facts, the cheat sheet."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from tkinter import ttk
 
-from nn.console import keys, texts
+from nn.console.commands import DRAWING_BY_KEYS, SECTIONS, section
 from nn.console.views.theme import Theme
+from nn.console.views.widgets import note
+
+TOO_LARGE = "The picture needs more memory than there is. Make it smaller and try again."
+
+Action = tuple[str, Callable[[], None]]
+"""The label of a button, and what it does."""
+
+log = logging.getLogger("nn.console")
 
 
 class Dialog(tk.Toplevel):
     """A small window over the main one; Escape and Return close it.
 
     It never runs a loop of its own: answers come back through callbacks, so an error inside
-    it cannot leave the main window waiting. There is one at a time: the next takes the place of
-    a message nobody has closed, or of a question nobody has answered.
+    it cannot leave the main window waiting. It takes the place of a dialog that is still open.
     """
 
     def __init__(self, root: tk.Misc, theme: Theme, title: str) -> None:
@@ -27,6 +37,7 @@ class Dialog(tk.Toplevel):
         self.transient(root.winfo_toplevel())
         self.body = ttk.Frame(self, style="Card.TFrame", padding=theme.px(22))
         self.body.pack(fill="both", expand=True)
+        ttk.Label(self.body, text=title, style="Headline.TLabel").pack(anchor="w")
         self.bind("<Escape>", self._close)
         self.bind("<<ThemeChanged>>", self._recolour)
 
@@ -45,24 +56,29 @@ class Dialog(tk.Toplevel):
         self.lift()
         (focus or self).focus_set()
 
-    def buttons(self, *entries: tuple[str, str, Callable[[], None] | None]) -> ttk.Button:
-        """Add a row of buttons (label, style, command), right-aligned; returns the last one."""
+    def add_text(self, text: str, style: str, width: int, above: int) -> None:
+        """Add a paragraph; width and the space above it in design units."""
+        label = note(self.body, self.theme, width, text=text, style=style)
+        label.pack(anchor="w", pady=(self.theme.px(above), 0))
+
+    def add_buttons(self, close: str, action: Action | None = None) -> None:
+        """Add the button that only closes, which gets the focus, and one that does something."""
+        px, style = self.theme.px, "Card.Accent.TButton"
         row = ttk.Frame(self.body, style="Inner.TFrame")
-        row.pack(fill="x", pady=(self.theme.px(18), 0))
-        button = None
-        for label, style, command in reversed(entries):
+        row.pack(fill="x", pady=(px(18), 0))
+        if action is not None:
+            label, command = action
 
-            def pressed(command: Callable[[], None] | None = command) -> None:
+            def accept() -> None:
                 self.destroy()
-                if command is not None:
-                    command()
+                command()
 
-            widget = ttk.Button(row, text=label, style=style, command=pressed)
-            widget.pack(side="right", padx=(self.theme.px(8), 0))
-            button = button or widget
-        if button is None:
-            raise ValueError("Dialog.buttons: expected at least one entry, received none.")
-        return button
+            button = ttk.Button(row, text=label, style=style, command=accept)
+            button.pack(side="right", padx=(px(8), 0))
+            style = "Card.TButton"
+        button = ttk.Button(row, text=close, style=style, command=self.destroy)
+        button.pack(side="right", padx=(px(8), 0))
+        self.appear(button)
 
     def _close(self, _event: object = None) -> str:
         self.destroy()
@@ -73,87 +89,23 @@ class Dialog(tk.Toplevel):
             self.configure(background=self.theme.palette.window)
 
 
-def message(root: tk.Misc, theme: Theme, title: str, text: str) -> Dialog:
-    """Show one readable message."""
-    dialog = Dialog(root, theme, title)
-    ttk.Label(dialog.body, text=title, style="Headline.TLabel").pack(anchor="w")
-    ttk.Label(
-        dialog.body, text=text, style="Card.TLabel", wraplength=theme.px(420), justify="left"
-    ).pack(anchor="w", pady=(theme.px(10), 0))
-    button = dialog.buttons((texts.OK, "Card.Accent.TButton", None))
-    dialog.appear(button)
-    return dialog
-
-
-def question(
-    root: tk.Misc,
-    theme: Theme,
-    title: str,
-    text: str,
-    yes: str,
-    on_yes: Callable[[], None],
-    no: str = texts.CANCEL,
-) -> Dialog:
-    """Ask; the harmless answer has the focus."""
-    dialog = Dialog(root, theme, title)
-    ttk.Label(dialog.body, text=title, style="Headline.TLabel").pack(anchor="w")
-    ttk.Label(
-        dialog.body, text=text, style="Card.TLabel", wraplength=theme.px(420), justify="left"
-    ).pack(anchor="w", pady=(theme.px(10), 0))
-    button = dialog.buttons((no, "Card.TButton", None), (yes, "Card.Accent.TButton", on_yes))
-    dialog.appear(button)
-    return dialog
-
-
-def facts(
-    root: tk.Misc, theme: Theme, title: str, note: str, rows: Sequence[tuple[str, str]]
-) -> Dialog:
-    """Show a table of facts."""
-    dialog = Dialog(root, theme, title)
-    ttk.Label(dialog.body, text=title, style="Headline.TLabel").pack(anchor="w")
-    if note:
-        ttk.Label(
-            dialog.body,
-            text=note,
-            style="CardMuted.TLabel",
-            wraplength=theme.px(460),
-            justify="left",
-        ).pack(anchor="w", pady=(theme.px(4), 0))
-    table = ttk.Frame(dialog.body, style="Inner.TFrame")
-    table.pack(fill="x", pady=(theme.px(14), 0))
-    for row, (name, value) in enumerate(rows):
-        ttk.Label(table, text=name, style="CardMuted.TLabel").grid(
-            row=row, column=0, sticky="nw", pady=theme.px(3), padx=(0, theme.px(20))
-        )
-        ttk.Label(
-            table, text=value, style="Card.TLabel", wraplength=theme.px(340), justify="left"
-        ).grid(row=row, column=1, sticky="nw", pady=theme.px(3))
-    dialog.appear(dialog.buttons((texts.CLOSE, "Card.Accent.TButton", None)))
-    return dialog
-
-
 class CheatSheet(Dialog):
     """All keys on one page."""
 
     def __init__(self, root: tk.Misc, theme: Theme) -> None:
-        super().__init__(root, theme, texts.KEYS_TITLE)
+        super().__init__(root, theme, "Keys")
         px = theme.px
-        ttk.Label(self.body, text=texts.KEYS_TITLE, style="Headline.TLabel").pack(anchor="w")
         table = ttk.Frame(self.body, style="Inner.TFrame")
         table.pack(pady=(px(12), 0))
         columns = [ttk.Frame(table, style="Inner.TFrame") for _ in range(3)]
         for index, column in enumerate(columns):
             column.grid(row=0, column=index, sticky="n", padx=(0 if index == 0 else px(34), 0))
-        for index, (title, actions) in enumerate(texts.SECTIONS):
-            entries = [
-                (keys.shown(action), texts.ACTIONS[action].rstrip("…")) for action in actions
-            ]
-            self._section(columns[(0, 1, 1, 2, 2)[index]], title, entries)
-        drawing = [(key, what) for key, what in texts.KEYBOARD_DRAWING if what]
-        self._section(columns[0], texts.KEYBOARD_DRAWING_TITLE, drawing)
-        self.appear(self.buttons((texts.CLOSE, "Card.Accent.TButton", None)))
+        for title, index in zip(SECTIONS, (0, 1, 1, 2, 2), strict=True):
+            self._section(columns[index], title, section(title))
+        self._section(columns[0], "Draw by keys, erase by mouse", DRAWING_BY_KEYS)
+        self.add_buttons("Close")
 
-    def _section(self, column: ttk.Frame, title: str, entries: list[tuple[str, str]]) -> None:
+    def _section(self, column: ttk.Frame, title: str, entries: Sequence[tuple[str, str]]) -> None:
         # Two labels of many lines: one for every key would be eighty to make and to recolour.
         px = self.theme.px
         frame = ttk.Frame(column, style="Inner.TFrame")
@@ -169,45 +121,93 @@ class CheatSheet(Dialog):
         frame.columnconfigure(0, minsize=px(88))
 
 
-class Tip:
-    """A short text that appears when the pointer rests on a widget."""
+class Dialogs:
+    """Opens the dialogs of one window, and reports errors in them.
 
-    DELAY = 600
+    Parameters
+    ----------
+    root : tk.Tk
+    theme : Theme
+    log_file : Path or None
+        Named where an unexpected error is reported.
 
-    def __init__(self, widget: tk.Widget, theme: Theme, text: str) -> None:
-        self.widget, self.theme, self.text = widget, theme, text
-        self._timer: str | None = None
-        self._window: tk.Toplevel | None = None
-        widget.bind("<Enter>", self._enter, add="+")
-        for event in ("<Leave>", "<ButtonPress>", "<Destroy>"):
-            widget.bind(event, self._leave, add="+")
+    Attributes
+    ----------
+    current : Dialog or None
+        The one opened last.
+    problems : list of str
+        The errors shown so far.
+    """
 
-    def _enter(self, _event: object) -> None:
-        self._leave()
-        self._timer = self.widget.after(self.DELAY, self._show)
+    def __init__(self, root: tk.Tk, theme: Theme, log_file: Path | None) -> None:
+        self.root, self.theme, self.log_file = root, theme, log_file
+        self.current: Dialog | None = None
+        self.problems: list[str] = []
 
-    def _leave(self, _event: object = None) -> None:
-        if self._timer is not None:
-            self.widget.after_cancel(self._timer)
-            self._timer = None
-        if self._window is not None:
-            self._window.destroy()
-            self._window = None
+    def message(
+        self, title: str, text: str, close: str = "OK", action: Action | None = None
+    ) -> None:
+        """Show a message."""
+        self.current = Dialog(self.root, self.theme, title)
+        self.current.add_text(text, "Card.TLabel", 420, 10)
+        self.current.add_buttons(close, action)
 
-    def _show(self) -> None:
-        self._timer = None
-        p, px = self.theme.palette, self.theme.px
-        self._window = tk.Toplevel(self.widget, background=p.line)
-        self._window.wm_overrideredirect(True)
-        tk.Label(
-            self._window,
-            text=self.text,
-            font=self.theme.fonts["small"],
-            background=p.card,
-            foreground=p.text,
-            padx=px(8),
-            pady=px(4),
-        ).pack(padx=1, pady=1)
-        x = self.widget.winfo_rootx()
-        y = self.widget.winfo_rooty() + self.widget.winfo_height() + px(4)
-        self._window.wm_geometry(f"+{x}+{y}")
+    def question(self, text: str, yes: str, on_yes: Callable[[], None]) -> None:
+        """Ask whether to go on; cancelling has the focus."""
+        self.message("Are you sure?", text, "Cancel", (yes, on_yes))
+
+    def facts(self, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:
+        """Show a table of facts under a note."""
+        px = self.theme.px
+        self.current = dialog = Dialog(self.root, self.theme, title)
+        if text:
+            dialog.add_text(text, "CardMuted.TLabel", 460, 4)
+        table = ttk.Frame(dialog.body, style="Inner.TFrame")
+        table.pack(fill="x", pady=(px(14), 0))
+        for row, (name, value) in enumerate(rows):
+            ttk.Label(table, text=name, style="CardMuted.TLabel").grid(
+                row=row, column=0, sticky="nw", pady=px(3), padx=(0, px(20))
+            )
+            label = note(table, self.theme, 340, text=value, style="Card.TLabel")
+            label.grid(row=row, column=1, sticky="nw", pady=px(3))
+        dialog.add_buttons("Close")
+
+    def keys(self) -> None:
+        """Show all keys; a cheat sheet that is open already comes to the front."""
+        if isinstance(self.current, CheatSheet) and self.current.winfo_exists():
+            self.current.appear()
+        else:
+            self.current = CheatSheet(self.root, self.theme)
+
+    # ------------------------------------------------------------------ errors
+
+    def complain(self, text: str) -> None:
+        """Show one error."""
+        self.problems.append(text)
+        self.message("That did not work", text)
+
+    def fail(self, error: BaseException) -> None:
+        """Show an error: an expected one (file, value, memory) in one sentence."""
+        if isinstance(error, OSError) and error.strerror:
+            name = f"{Path(str(error.filename)).name}: " if error.filename else ""
+            self.complain(f"{name}{error.strerror}.")
+        elif isinstance(error, (OSError, ValueError, MemoryError)):
+            self.complain(str(error) or TOO_LARGE)
+        else:
+            self.report(error)
+
+    def report(self, error: BaseException) -> None:
+        """Show an unexpected error, and log it."""
+        log.error("an error in the window", exc_info=error)
+        self.complain(
+            f"{type(error).__name__}: {error}\n\nThe drawing is still here and the window goes on "
+            f"working. The details are in\n{self.log_file or ''}"
+        )
+
+    @contextlib.contextmanager
+    def failures(self) -> Iterator[None]:
+        """Show an expected failure of what is done inside."""
+        try:
+            yield
+        except (OSError, ValueError, MemoryError) as error:
+            self.fail(error)

@@ -8,63 +8,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Palette:
-    """One theme; every colour is "#rrggbb"."""
+    """One theme, by default the light one; every colour is "#rrggbb"."""
 
-    name: str
-    window: str
-    card: str
-    paper: str
-    line: str
-    text: str
-    muted: str
-    ink: str
-    accent: str
-    accent_text: str
-    accent_soft: str
-    hover: str
-    pressed: str
-    bar: str
-    bar_track: str
-    warn: str
-    refuse: str
-    good: str
-    negative: str
-    zero: str
-    positive: str
+    name: str = "light"
+    window: str = "#f4f5f8"
+    card: str = "#ffffff"
+    canvas: str = "#ffffff"
+    line: str = "#dfe3ea"
+    text: str = "#1a1f2b"
+    muted: str = "#5d6675"
+    ink: str = "#161a24"
+    accent: str = "#2f62d9"
+    accent_text: str = "#ffffff"
+    accent_soft: str = "#e5ecfc"
+    hover: str = "#eceff4"
+    pressed: str = "#e0e4ec"
+    bar: str = "#a9b6cc"
+    bar_track: str = "#eef1f6"
+    warn: str = "#95510a"
+    refuse: str = "#a8323a"
+    good: str = "#17704a"
+    negative: str = "#d9730d"
+    zero: str = "#ffffff"
+    positive: str = "#1f5fd0"
 
 
-LIGHT = Palette(
-    name="light",
-    window="#f4f5f8",
-    card="#ffffff",
-    paper="#ffffff",
-    line="#dfe3ea",
-    text="#1a1f2b",
-    muted="#5d6675",
-    ink="#161a24",
-    accent="#2f62d9",
-    accent_text="#ffffff",
-    accent_soft="#e5ecfc",
-    hover="#eceff4",
-    pressed="#e0e4ec",
-    bar="#a9b6cc",
-    bar_track="#eef1f6",
-    warn="#95510a",
-    refuse="#a8323a",
-    good="#17704a",
-    negative="#d9730d",
-    zero="#ffffff",
-    positive="#1f5fd0",
-)
-
+LIGHT = Palette()
 DARK = Palette(
     name="dark",
     window="#15171c",
     card="#1d2026",
-    paper="#191c21",
+    canvas="#191c21",
     line="#31363f",
     text="#e9ebef",
     muted="#a0a8b6",
@@ -87,15 +67,6 @@ DARK = Palette(
 THEMES = {"light": LIGHT, "dark": DARK}
 
 
-def contrast(first: str, second: str) -> float:
-    """Return the WCAG contrast ratio of two colours, 1 to 21."""
-
-    def luminance(colour: str) -> float:
-        parts = []
-        for i in (1, 3, 5):
-            value = int(colour[i : i + 2], 16) / 255
-            parts.append(value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4)
-        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-
-    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
+def rgb(colour: str) -> NDArray[np.float32]:
+    """Return red, green and blue of "#rrggbb", 0 to 255."""
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.float32)

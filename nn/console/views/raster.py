@@ -1,22 +1,26 @@
-"""Ink on the screen: round, smoothed, antialiased lines, drawn as the pen moves.
+"""Ink as pixels: round, smoothed, antialiased lines, drawn as the pen moves.
 
 Tk's own canvas lines have jagged edges on X11, and a canvas item a segment grows without end.
 The ink lives in one 8-bit coverage picture instead; each motion event draws its segment four
-times as large, shrinks it, and merges that small box. Nothing here knows Tk: the view asks
-for the coloured pixels of the boxes that changed.
+times as large, shrinks it, and merges that small box. The canvas view colours the boxes that
+changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from nn.console.document.drawing import Fit, Points, Stroke
+from nn.console.document.geometry import Fit
+from nn.console.document.strokes import Points, Stroke
+from nn.console.views.palette import rgb
 
 PixelBox = tuple[int, int, int, int]
+BLANK = np.zeros((28, 28), np.float32)
 OVERSAMPLING = 4
 BAND = 256
 """Rows drawn at a time in a full redraw: bounds the oversampled picture's memory."""
@@ -42,7 +46,7 @@ def smoothed(points: Points) -> Points:
 
 
 class InkSurface:
-    """The coverage of the canvas by ink, 0 to 255, and how strokes get there.
+    """The coverage of the canvas by ink, 0 to 255, one value a pixel.
 
     Parameters
     ----------
@@ -67,10 +71,6 @@ class InkSurface:
         self.image.paste(ImageChops.lighter(self.image.crop(box), patch), box)
         return box
 
-    def clear(self) -> None:
-        """Take all ink away."""
-        self.image.paste(0, (0, 0, *self.size))
-
     def redraw(
         self, strokes: Iterable[Stroke], fit: Fit, box: PixelBox | None = None
     ) -> PixelBox | None:
@@ -87,7 +87,7 @@ class InkSurface:
         lines = []
         low, high = bottom, top  # the rows with ink
         for stroke in strokes:
-            x0, y0, x1, y1 = fit.box_to_pixels(stroke.box())
+            x0, y0, x1, y1 = fit.box_to_pixels(stroke.box)
             if x1 >= left and x0 <= right and y1 >= top and y0 <= bottom:
                 pixels = smoothed(stroke.points) * fit.scale + (fit.dx, fit.dy)
                 lines.append((_thinned(pixels.astype(np.float32)), stroke.width * fit.scale))
@@ -155,9 +155,15 @@ def coloured(levels: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
     return levels.convert("RGB")
 
 
-def colour_table(paper: str, ink: str) -> NDArray[np.uint8]:
-    """Return the 256 colours from paper to ink, both "#rrggbb", as uint8 (256, 3)."""
-    low = np.array([int(paper[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
-    high = np.array([int(ink[i : i + 2], 16) for i in (1, 3, 5)], np.float32)
+def enlarged(image: NDArray[np.float32], table: NDArray[np.uint8], side: int) -> Image.Image:
+    """Return an image in [0, 1], 1 = ink, as an RGB picture of large pixels, side × side."""
+    levels = Image.fromarray((np.clip(image, 0, 1) * 255).astype(np.uint8))
+    return coloured(levels, table).resize((side, side), Image.Resampling.NEAREST)
+
+
+@lru_cache(maxsize=8)
+def colour_table(ground: str, ink: str) -> NDArray[np.uint8]:
+    """Return the 256 colours from ground to ink, both "#rrggbb", as uint8 (256, 3)."""
+    low, high = rgb(ground), rgb(ink)
     t = np.linspace(0.0, 1.0, 256, dtype=np.float32)[:, None]
     return np.round(low + t * (high - low)).astype(np.uint8)

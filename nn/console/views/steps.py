@@ -1,172 +1,157 @@
-"""The film of how a drawing becomes the 28 × 28 picture."""
+"""The animation of how a drawing becomes the 28 × 28 picture."""
 
 from __future__ import annotations
 
 import time
 import tkinter as tk
 from tkinter import ttk
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image, ImageDraw
 
-from nn.console import texts
-from nn.console.document.animation import Journey, journey
-from nn.console.document.drawing import Fit
-from nn.console.views.panels import WIDTH, Panel, Screen
-from nn.console.views.raster import InkSurface, colour_table
-
-if TYPE_CHECKING:
-    from nn.console.app import App
+from nn.console.document.animation import Animation, animation
+from nn.console.document.document import Document
+from nn.console.document.geometry import Fit
+from nn.console.views.panels import EMPTY, WIDTH, Panel
+from nn.console.views.raster import InkSurface, colour_table, enlarged
+from nn.console.views.theme import Theme
+from nn.console.views.widgets import Screen, note
+from nn.drawing import Steps
 
 VIEW = 364
+"""Side of the picture in design units."""
 FRAME = 25
+"""Milliseconds between two frames."""
+STEPS = (
+    ("As drawn", "A tight box is put around the ink."),
+    ("Scaled", "The box becomes 20 pixels long, its shape kept."),
+    ("Centred", "The centre of mass goes to the middle of 28 × 28."),
+)
 
 
 class StepsPanel(Panel):
-    """Plays the film once when it opens, and again when asked."""
+    """Plays the animation when it opens, and again at a press of the button."""
 
     name = "steps"
 
-    def __init__(self, master: tk.Misc, app: App) -> None:
-        super().__init__(master, app)
-        px = self.theme.px
+    def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
+        super().__init__(master, theme)
+        px = theme.px
+        self.document = document
         self._side = px(VIEW) // 28 * 28
-        self.screen = Screen(self, self.theme)
+        self.screen = Screen(self, theme)
         self.screen.pack(anchor="w")
         self._labels = []
-        for name, what in texts.STEPS_NAMES:
+        for name, what in STEPS:
             row = ttk.Frame(self, style="Inner.TFrame")
             row.pack(fill="x", pady=(px(10), 0))
             label = ttk.Label(row, text=name, style="CardBold.TLabel", width=9)
             label.pack(side="left", anchor="n")
-            ttk.Label(
-                row,
-                text=what,
-                style="CardMuted.TLabel",
-                wraplength=px(WIDTH - 110),
-                justify="left",
-            ).pack(side="left", anchor="n")
+            note(row, theme, WIDTH - 110, text=what).pack(side="left", anchor="n")
             self._labels.append(label)
-        self._numbers = ttk.Label(
-            self, style="CardMuted.TLabel", wraplength=px(WIDTH - 40), justify="left"
-        )
+        self._numbers = note(self, theme, WIDTH - 40)
         self._numbers.pack(anchor="w", pady=(px(14), 0))
-        self.play_button = ttk.Button(
-            self, text=texts.PLAY, style="Card.TButton", command=self.play
-        )
+        self.play_button = ttk.Button(self, text="Play", style="Card.TButton", command=self.play)
         self.play_button.pack(anchor="w", pady=(px(12), 0))
         self._timer: str | None = None
         self._start = 0.0
-        self._journey: Journey | None = None
-        self._steps: Any = None
+        self._film: tuple[Animation, Steps] | None = None
         self._first = True
 
     def refresh(self) -> None:
-        """Show the end of the film for the digit looked at; the film itself when new."""
-        self._stop()
-        steps = self.app.document.steps()
-        self._steps = steps
+        """Show the last frame for the selected digit; the whole animation the first time."""
+        self.leave()
+        steps = self.document.steps()
         if steps is None or steps.empty:
-            self._journey = None
-            p = self.theme.palette
-            self.screen.show(Image.new("RGB", (self._side, self._side), p.paper))
-            self._numbers.configure(text=texts.PANEL_EMPTY)
+            self._film = None
+            side = self._side
+            self.screen.show(Image.new("RGB", (side, side), self.theme.palette.canvas))
+            self._numbers.configure(text=EMPTY)
             self._mark(-1)
             return
-        self._journey = journey(steps, self.app.document.page)
-        left, top, right, bottom = self._journey.box
-        # How far the mass lies from the middle of the 20 × 20 box, in its pixels.
-        dx, dy = steps.mass[0] - 9.5, steps.mass[1] - 9.5
-        self._numbers.configure(
-            text=texts.steps_numbers(right - left, bottom - top, steps.scale, dx, dy)
-        )
+        film = animation(steps, self.document.page)
+        self._film = film, steps
+        self._numbers.configure(text=_numbers(film, steps))
         if self._first:
             self._first = False
             self.play()
         else:
-            self._show(self._journey.seconds)
+            self.show(film.seconds)
 
     def play(self) -> None:
-        """Start the film."""
-        self._stop()
-        if self._journey is not None:
+        """Start the animation."""
+        self.leave()
+        if self._film is not None:
             self._start = time.perf_counter()
-            self._frame()
+            self._next()
 
     def leave(self) -> None:
-        """Stop the film."""
-        self._stop()
-
-    def _stop(self) -> None:
+        """Stop the animation."""
         if self._timer is not None:
             self.after_cancel(self._timer)
             self._timer = None
 
-    def _frame(self) -> None:
+    def _next(self) -> None:
         self._timer = None
-        film = self._journey
-        if film is None or not self.winfo_exists():
-            return
-        now = time.perf_counter() - self._start
-        self._show(min(now, film.seconds))
-        if now < film.seconds:
-            self._timer = self.after(FRAME, self._frame)
+        if self._film is not None and self.winfo_exists():
+            now = time.perf_counter() - self._start
+            self.show(min(now, self._film[0].seconds))
+            if now < self._film[0].seconds:
+                self._timer = self.after(FRAME, self._next)
 
-    def _show(self, now: float) -> None:
-        film, steps = self._journey, self._steps
-        if film is None:
+    def show(self, now: float) -> None:
+        """Show the frame at a time in seconds."""
+        if self._film is None:
             return
+        film, steps = self._film
         p, side = self.theme.palette, self._side
-        camera = film.camera(now)
-        fit = Fit.of(camera, side, side)
-        surface = InkSurface(side, side)
-        picture = self.app.document.drawing.picture
-        table = colour_table(p.paper, p.ink)
-        if picture is not None:
-            surface.image = _seen(picture.ink, camera, side)
-        else:
-            surface.redraw(self.app.document.focus_strokes(), fit)
-        image = surface.colours((0, 0, side, side), table)
+        fit = Fit.of(film.camera(now), side, side)
+        table = colour_table(p.canvas, p.ink)
+        image = self._ink(fit).colours((0, 0, side, side), table)
         turned = film.pixels(now)
         if turned > 0:
-            levels = (np.clip(steps.image, 0, 1) * 255).astype(np.uint8)
-            pixels = Image.fromarray(table[levels]).resize((side, side), Image.Resampling.NEAREST)
-            image = Image.blend(image, pixels, turned)
+            image = Image.blend(image, enlarged(steps.image, table, side), turned)
         draw = ImageDraw.Draw(image)
         thick = self.theme.px(2)
         if turned < 1:
-            box = fit.box_to_pixels(film.box)
-            draw.rectangle(box, outline=p.accent, width=thick)
-        if film.stage(now) == 2:
-            x, y = fit.to_pixels(*film.mass)
-            _cross(draw, x, y, self.theme.px(12), p.warn, thick)
-            arm, dash = side / 2, self.theme.px(6)
+            draw.rectangle(fit.box_to_pixels(film.box), outline=p.accent, width=thick)
+        if film.step(now) == 2:
+            (x, y), arm = fit.to_pixels(*film.mass), self.theme.px(12)
+            draw.line((x - arm, y, x + arm, y), fill=p.warn, width=thick)
+            draw.line((x, y - arm, x, y + arm), fill=p.warn, width=thick)
+            middle, dash = side / 2, self.theme.px(6)
             for start in range(0, side, 2 * dash):
-                draw.line((arm, start, arm, start + dash), fill=p.bar, width=1)
-                draw.line((start, arm, start + dash, arm), fill=p.bar, width=1)
+                draw.line((middle, start, middle, start + dash), fill=p.bar, width=1)
+                draw.line((start, middle, start + dash, middle), fill=p.bar, width=1)
         self.screen.show(image)
-        self._mark(film.stage(now))
+        self._mark(film.step(now))
 
-    def _mark(self, stage: int) -> None:
+    def _ink(self, fit: Fit) -> InkSurface:
+        """Return the ink as the camera shows it."""
+        side = self._side
+        surface, picture = InkSurface(side, side), self.document.drawing.picture
+        if picture is None:
+            surface.redraw(self.document.strokes_of(self.document.answer), fit)
+        else:
+            camera = (*fit.to_canvas(0, 0), *fit.to_canvas(side, side))
+            surface.image = Image.fromarray(picture.levels).transform(
+                (side, side), Image.Transform.EXTENT, camera, Image.Resampling.BILINEAR, fillcolor=0
+            )
+        return surface
+
+    def _mark(self, step: int) -> None:
         for index, label in enumerate(self._labels):
-            colour = self.theme.palette.accent if index == stage else self.theme.palette.text
+            colour = self.theme.palette.accent if index == step else self.theme.palette.text
             label.configure(foreground=colour)
 
 
-def _seen(ink: Any, camera: Any, side: int) -> Image.Image:
-    levels = Image.fromarray((np.clip(ink, 0, 1) * 255).astype(np.uint8))
-    return levels.transform(
-        (side, side),
-        Image.Transform.EXTENT,
-        tuple(camera),
-        resample=Image.Resampling.BILINEAR,
-        fillcolor=0,
+def _numbers(film: Animation, steps: Steps) -> str:
+    """Return the numbers behind the three steps."""
+    left, top, right, bottom = film.box
+    # How far the mass lies from the middle of the 20 × 20 box, in its pixels.
+    dx, dy = steps.mass[0] - 9.5, steps.mass[1] - 9.5
+    across = f"{abs(dx):.1f} px {'right' if dx >= 0 else 'left'}"
+    down = f"{abs(dy):.1f} px {'below' if dy >= 0 else 'above'}"
+    return (
+        f"Box {right - left:.0f} × {bottom - top:.0f}, scaled by {steps.scale:.3f}. The centre of "
+        f"mass lies {across} and {down} the middle of the box."
     )
-
-
-def _cross(
-    draw: ImageDraw.ImageDraw, x: float, y: float, arm: float, colour: str, width: int
-) -> None:
-    draw.line((x - arm, y, x + arm, y), fill=colour, width=width)
-    draw.line((x, y - arm, x, y + arm), fill=colour, width=width)

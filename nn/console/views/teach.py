@@ -1,25 +1,43 @@
-"""The panel for corrections: say what it should have been, watch the lesson, take it back."""
+"""The panel for corrections: say what it should have been, watch the lesson, undo it."""
 
 from __future__ import annotations
 
 import math
 import tkinter as tk
+from collections.abc import Callable
 from functools import partial
 from tkinter import filedialog, ttk
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nn.console import texts
-from nn.console.jobs import CancelledError
-from nn.console.views import dialogs
+from nn.console.document.document import Document
+from nn.console.document.facts import count, taught
+from nn.console.jobs import CancelledError, Job
+from nn.console.session import NetworkSession
+from nn.console.views.dialogs import Dialogs
+from nn.console.views.files import ALL
 from nn.console.views.panels import WIDTH, Panel
-from nn.recognise.answers import Part
+from nn.console.views.theme import Theme
+from nn.console.views.widgets import note
+from nn.recognise.answers import Answer
 from nn.teach.personal_network import PersonalNetwork, label_warning
 
 if TYPE_CHECKING:
-    from nn.console.app import App
     from nn.teach import Lesson
+
+NOTE = (
+    "The drawing joins your personal set, and the network practises it among digits it knows. "
+    "The weights that came with the program stay as they are."
+)
+EMPTY = "Draw a digit first. Then say what it is, and the network learns it."
+FORGET = "Forget all lessons"
+FORGET_QUESTION = (
+    "The network goes back to how it was before all lessons. Your corrections are kept, and you "
+    "can teach them again."
+)
+TEACH_ANYWAY = "Teach it"
+SETS = ("Personal sets", "*.h5")
 
 
 class TeachPanel(Panel):
@@ -27,149 +45,134 @@ class TeachPanel(Panel):
 
     name = "teach"
 
-    def __init__(self, master: tk.Misc, app: App) -> None:
-        super().__init__(master, app)
-        px = self.theme.px
-        ttk.Label(self, text=texts.TEACH_QUESTION, style="Headline.TLabel").pack(anchor="w")
-        ttk.Label(
-            self,
-            text=texts.TEACH_NOTE,
-            style="CardMuted.TLabel",
-            wraplength=px(WIDTH),
-            justify="left",
-        ).pack(anchor="w", pady=(px(6), px(14)))
-        grid = ttk.Frame(self, style="Inner.TFrame")
-        grid.pack(fill="x")
-        self.buttons = []
-        for digit in range(10):
-            button = ttk.Button(
-                grid, text=str(digit), style="Digit.TButton", command=partial(self.teach, digit)
-            )
-            button.grid(
-                row=digit // 5, column=digit % 5, sticky="ew", padx=(0, px(6)), pady=(0, px(6))
-            )
-            grid.columnconfigure(digit % 5, weight=1, uniform="digit")
-            self.buttons.append(button)
-        self._bar_row = ttk.Frame(self, style="Inner.TFrame")
-        self._bar_row.pack(fill="x", pady=(px(12), 0))
-        self._bar = ttk.Progressbar(self._bar_row, maximum=1.0)
-        self._cancel = ttk.Button(
-            self._bar_row, text=texts.CANCEL, style="Card.TButton", command=self.cancel
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        document: Document,
+        session: NetworkSession,
+        dialogs: Dialogs,
+    ) -> None:
+        super().__init__(master, theme)
+        self.document, self.session, self.dialogs = document, session, dialogs
+        px = theme.px
+        ttk.Label(self, text="What should it have been?", style="Headline.TLabel").pack(anchor="w")
+        note(self, theme, WIDTH, text=NOTE).pack(anchor="w", pady=(px(6), px(14)))
+        digits = ttk.Frame(self, style="Inner.TFrame")
+        digits.pack(fill="x")
+        self.buttons = [
+            self._button(digits, d, 5, str(d), partial(self.teach, d), "Digit.TButton")
+            for d in range(10)
+        ]
+        row = ttk.Frame(self, style="Inner.TFrame")
+        row.pack(fill="x", pady=(px(12), 0))
+        self._bar = ttk.Progressbar(row, maximum=1.0)
+        self.cancel_button = ttk.Button(
+            row, text="Cancel", style="Card.TButton", command=self.cancel
         )
-        self._line = ttk.Label(self, style="CardBold.TLabel", wraplength=px(WIDTH), justify="left")
-        self._line.pack(anchor="w", pady=(px(4), px(8)))
-        self._table = ttk.Frame(self, style="Inner.TFrame")
-        self._table.pack(anchor="w")
-        self._rows = []
-        for row in range(2):
-            name = ttk.Label(self._table, style="CardMuted.TLabel")
-            value = ttk.Label(self._table, style="Card.TLabel")
-            name.grid(row=row, column=0, sticky="w", padx=(0, px(20)), pady=px(2))
-            value.grid(row=row, column=1, sticky="w")
-            self._rows.append((name, value))
+        self.line = note(self, theme, WIDTH, style="CardBold.TLabel")
+        self.line.pack(anchor="w", pady=(px(4), px(8)))
+        table = ttk.Frame(self, style="Inner.TFrame")
+        table.pack(anchor="w")
+        self._scores = []
+        for index in range(2):
+            name = ttk.Label(table, style="CardMuted.TLabel")
+            value = ttk.Label(table, style="Card.TLabel")
+            name.grid(row=index, column=0, sticky="w", padx=(0, px(20)), pady=px(2))
+            value.grid(row=index, column=1, sticky="w")
+            self._scores.append((name, value))
         ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
         self._count = ttk.Label(self, style="CardMuted.TLabel")
         self._count.pack(anchor="w", pady=(0, px(10)))
         below = ttk.Frame(self, style="Inner.TFrame")
         below.pack(fill="x")
-        self._undo = self._button(below, 0, texts.TEACH_UNDO, self.undo)
-        self._reset = self._button(below, 1, texts.TEACH_RESET, self.ask_reset)
-        self._export = self._button(below, 2, texts.TEACH_EXPORT, self.export)
-        self._import = self._button(below, 3, texts.TEACH_IMPORT, self.import_set)
-        self._prepare()
+        self.undo_button = self._button(below, 0, 2, "Undo lesson", self.undo)
+        self.forget_button = self._button(below, 1, 2, FORGET, self.ask_forget)
+        self._export = self._button(below, 2, 2, "Export set…", self.export)
+        self._import = self._button(below, 3, 2, "Import set…", self.import_set)
+        personal = session.personal
+        if personal is not None and not personal.ready:
+            # Kernels and digits for the first lesson are loaded while the user still reads.
+            job = Job("prepare", lambda _result: None, self._failed)
+            session.jobs.start(job, lambda _report: personal.prepare())
 
-    def _prepare(self) -> None:
-        """Get kernels and digits for the first lesson while the user still reads."""
-        teacher = self.teacher
-        if teacher is not None and not teacher.ready:
-            self.app.start("prepare", lambda _report: teacher.prepare(), _nothing, self._failed)
-
-    def _button(self, master: ttk.Frame, place: int, text: str, command: Any) -> ttk.Button:
-        px = self.theme.px
-        button = ttk.Button(master, text=text, style="Card.TButton", command=command)
-        button.grid(row=place // 2, column=place % 2, sticky="ew", padx=(0, px(6)), pady=(0, px(6)))
-        master.columnconfigure(place % 2, weight=1, uniform="half")
+    def _button(
+        self,
+        master: ttk.Frame,
+        place: int,
+        columns: int,
+        text: str,
+        command: Callable[[], None],
+        style: str = "Card.TButton",
+    ) -> ttk.Button:
+        """Return a button at a place of a grid of equally wide columns."""
+        px, (row, column) = self.theme.px, divmod(place, columns)
+        button = ttk.Button(master, text=text, style=style, command=command)
+        button.grid(row=row, column=column, sticky="ew", padx=(0, px(6)), pady=(0, px(6)))
+        master.columnconfigure(column, weight=1, uniform="column")
         return button
-
-    @property
-    def teacher(self) -> PersonalNetwork | None:
-        """The teacher, once there is a network that can be taught."""
-        return self.app.teacher
 
     def refresh(self) -> None:
         """Enable what can be done now."""
-        teacher, busy = self.teacher, self.app.lesson is not None
-        able = teacher is not None and self.app.document.focus is not None and not busy
+        personal, busy = self.session.personal, self.session.lesson is not None
+        drawn = self.document.answer is not None
+        able = personal is not None and drawn and not busy
         for button in self.buttons:
             button.state(["!disabled" if able else "disabled"])
-        if teacher is None:
-            for button in (self._undo, self._reset, self._export, self._import):
-                button.state(["disabled"])
-            reader = self.app.document.reader
-            self.say(reader.teach_note if reader is not None else "")
-            return
         for button, allowed in (
-            (self._undo, teacher.can_undo),
-            (self._reset, teacher.lessons > 0),
-            (self._export, len(teacher.personal) > 0),
-            (self._import, True),
+            (self.undo_button, personal is not None and personal.can_undo),
+            (self.forget_button, personal is not None and personal.lessons > 0),
+            (self._export, personal is not None and len(personal.personal) > 0),
+            (self._import, personal is not None),
         ):
             button.state(["!disabled" if allowed and not busy else "disabled"])
-        self._count.configure(text=texts.personal_line(teacher.lessons, len(teacher.personal)))
-        if self.app.document.focus is None and not busy and not self._line.cget("text"):
-            self._line.configure(text=texts.TEACH_EMPTY)
-        elif able and self._line.cget("text") == texts.TEACH_EMPTY:
-            self._line.configure(text="")
+        if personal is None:
+            reader = self.document.reader
+            self.say("" if reader is None else reader.teach_note)
+            return
+        self._count.configure(text=taught(personal.lessons, len(personal.personal)))
+        if not drawn and not busy and not self.line.cget("text"):
+            self.line.configure(text=EMPTY)
+        elif able and self.line.cget("text") == EMPTY:
+            self.line.configure(text="")
 
     def recolour(self) -> None:
-        """Take the colours of the theme."""
-        self._line.configure(foreground=self.theme.palette.text)
+        self.line.configure(foreground=self.theme.palette.text)
 
     def say(self, text: str, colour: str | None = None) -> None:
         """Show one line about the last thing done."""
-        self._line.configure(text=text, foreground=colour or self.theme.palette.text)
+        self.line.configure(text=text, foreground=colour or self.theme.palette.text)
 
     # ------------------------------------------------------------------ lessons
 
     def teach(self, digit: int) -> None:
-        """Teach the digit looked at, after a question where the label looks wrong."""
-        teacher, focus = self.teacher, self.app.document.focus
-        if self.app.lesson is not None:
-            self.say(texts.TEACH_BUSY)
-            return
-        if teacher is None:
+        """Teach the selected digit, after a question where the label looks wrong."""
+        personal, answer = self.session.personal, self.document.answer
+        if self.session.lesson is not None:
+            self.say("One lesson at a time: wait, or cancel the one that runs.")
+        elif personal is None:
             self.refresh()
-            return
-        if focus is None or not focus.image.any():
-            self.say(texts.TEACH_EMPTY)
-            return
-        question = label_warning(focus.answer, digit, teacher.personal, focus.image)
-        if question:
-            self.app.dialog = dialogs.question(
-                self.app.root,
-                self.theme,
-                texts.TEACH_ASK,
-                question,
-                texts.TEACH_ANYWAY,
-                partial(self._start, teacher, focus, digit),
-            )
-            return
-        self._start(teacher, focus, digit)
+        elif answer is None or not answer.image.any():
+            self.say(EMPTY)
+        else:
+            start = partial(self._start, personal, answer, digit)
+            warning = label_warning(answer, digit, personal.personal, answer.image)
+            if warning:
+                self.dialogs.question(warning, TEACH_ANYWAY, start)
+            else:
+                start()
 
-    def _start(self, teacher: PersonalNetwork, focus: Part, digit: int) -> None:
-        self.say(texts.TEACH_LEARNING)
+    def _start(self, personal: PersonalNetwork, answer: Answer, digit: int) -> None:
+        self.say("Learning…")
         self._bar["value"] = 0
-        self._cancel.pack(side="right", padx=(self.theme.px(10), 0))
+        self.cancel_button.pack(side="right", padx=(self.theme.px(10), 0))
         self._bar.pack(side="left", fill="x", expand=True)
-        strokes = [s.points for s in self.app.document.focus_strokes()]
-        image = np.asarray(focus.image, np.float32)
-        said = int(np.argmax(focus.answer.probabilities))
-        self.app.lesson = self.app.start(
-            "lesson",
-            partial(teacher.teach, image, digit, said, strokes),
-            partial(self._done, teacher, digit, focus),
-            self._failed,
-            self._progress,
+        strokes = [stroke.points for stroke in self.document.strokes_of(self.document.answer)]
+        said = int(np.argmax(answer.probabilities))
+        done = partial(self._done, personal, digit, answer)
+        self.session.lesson = self.session.jobs.start(
+            Job("lesson", done, self._failed, self._progress),
+            partial(personal.teach, answer.image, digit, said, strokes),
         )
         self.refresh()
 
@@ -177,107 +180,92 @@ class TeachPanel(Panel):
         if self.winfo_exists():
             self._bar["value"] = share
 
-    def _done(self, teacher: PersonalNetwork, digit: int, focus: Part, lesson: Lesson) -> None:
-        self.app.lesson = None
-        if teacher is not self.teacher:  # another network was chosen meanwhile
-            if self.winfo_exists():
-                self._hide_bar()
-                self.refresh()
-            return
+    def _done(self, personal: PersonalNetwork, digit: int, answer: Answer, lesson: Lesson) -> None:
         from nn.recognise import Recogniser
 
-        # As odd as the network finds it now: a lesson moves what the judge looks at too.
-        seen = Recogniser(lesson.model).answers(np.asarray(focus.image)[None])[0]
-        before = float(getattr(focus.answer, "oddness", 0.0))
-        teacher.accept(lesson, max(seen.oddness, before))
-        self.app.use_personal()
+        self.session.lesson = None
+        replaced = personal is not self.session.personal  # another network was chosen meanwhile
+        if not replaced:
+            # By its oddness now: a lesson changes the features that the judge looks at too.
+            (seen,) = Recogniser(lesson.model).answers(answer.image[None])
+            personal.accept(lesson, max(seen.oddness, answer.oddness))
+            self.session.update()
         if not self.winfo_exists():
             return
         self._hide_bar()
-        p = self.theme.palette
-        self.say(
-            texts.lesson_done(digit, lesson.learned, lesson.seconds),
-            p.good if lesson.learned else p.warn,
-        )
-        scores = (
-            (texts.SCORES_KNOWN, lesson.before.held_out, lesson.after.held_out),
-            (texts.SCORES_PERSONAL, lesson.before.personal, lesson.after.personal),
-        )
-        for (name, value), (what, before, after) in zip(self._rows, scores, strict=True):
-            if math.isnan(before):
-                continue
-            title, line = texts.lesson_scores(what, before, after)
-            name.configure(text=title)
-            value.configure(text=line)
+        if not replaced:
+            self._show_scores(digit, lesson)
         self.refresh()
 
+    def _show_scores(self, digit: int, lesson: Lesson) -> None:
+        p, text = self.theme.palette, f"Learned: this is {digit}."
+        if not lesson.learned:
+            text = f"Not learned yet: teach {digit} once more."
+        self.say(f"{text} ({lesson.seconds:.1f} s)", p.good if lesson.learned else p.warn)
+        for (name, value), title, before, after in zip(
+            self._scores,
+            ("Known digits", "Your corrections"),
+            (lesson.before.held_out, lesson.before.personal),
+            (lesson.after.held_out, lesson.after.personal),
+            strict=True,
+        ):
+            if not math.isnan(before):
+                name.configure(text=title)
+                value.configure(text=f"{100 * before:.1f} %  →  {100 * after:.1f} %")
+
     def _failed(self, error: BaseException) -> None:
-        self.app.lesson = None
+        self.session.lesson = None
+        cancelled = isinstance(error, CancelledError)
         if self.winfo_exists():
             self._hide_bar()
-            self.say(texts.TEACH_CANCELLED if isinstance(error, CancelledError) else "")
+            self.say("Cancelled. The correction is kept in your set." if cancelled else "")
             self.refresh()
-        if not isinstance(error, CancelledError):
-            self.app.report(type(error), error, error.__traceback__)
+        if not cancelled:
+            self.dialogs.report(error)
 
     def _hide_bar(self) -> None:
         self._bar.pack_forget()
-        self._cancel.pack_forget()
+        self.cancel_button.pack_forget()
 
     def cancel(self) -> None:
         """End the lesson under way; the network stays as it was."""
-        if self.app.lesson is not None:
-            self.app.lesson.cancel()
+        if self.session.lesson is not None:
+            self.session.lesson.cancel()
 
-    def leave(self) -> None:
-        """Let a lesson go on: its result counts though the panel is closed."""
+    # ------------------------------------------------------------------ the personal set
 
     def undo(self) -> None:
-        """Take the last lesson back."""
-        if self.teacher is not None and self.teacher.undo():
-            self.app.use_personal()
-            self.say(texts.TEACH_UNDONE)
+        """Undo the last lesson."""
+        if self.session.personal is not None and self.session.personal.undo():
+            self.session.update()
+            self.say("The last lesson is undone.")
             self.refresh()
 
-    def ask_reset(self) -> None:
+    def ask_forget(self) -> None:
         """Ask before all lessons are forgotten."""
-        self.app.dialog = dialogs.question(
-            self.app.root,
-            self.theme,
-            texts.TEACH_ASK,
-            texts.TEACH_RESET_QUESTION,
-            texts.TEACH_RESET,
-            self.reset,
-        )
+        self.dialogs.question(FORGET_QUESTION, FORGET, self.forget)
 
-    def reset(self) -> None:
+    def forget(self) -> None:
         """Forget all lessons."""
-        if self.teacher is not None:
-            self.teacher.reset()
-            self.app.use_personal()
-            self.say(texts.TEACH_RESET_DONE)
+        if self.session.personal is not None:
+            self.session.personal.reset()
+            self.session.update()
+            self.say("All lessons are forgotten. Your corrections are kept.")
             self.refresh()
 
-    def export(self, path: str | None = None) -> None:
+    def export(self) -> None:
         """Write the personal set to a file."""
-        name = path or filedialog.asksaveasfilename(
-            parent=self, defaultextension=".h5", filetypes=[(texts.FILE_SETS, "*.h5")]
-        )
-        if name and self.teacher is not None:
-            with self.app.complaints():
-                self.teacher.personal.export(name)
-                self.say(texts.SAVED.format(name=name))
+        name = filedialog.asksaveasfilename(parent=self, defaultextension=".h5", filetypes=[SETS])
+        if name and self.session.personal is not None:
+            with self.dialogs.failures():
+                self.session.personal.personal.export(name)
+                self.say(f"Saved {name}.")
 
-    def import_set(self, path: str | None = None) -> None:
+    def import_set(self) -> None:
         """Add the corrections of another set."""
-        name = path or filedialog.askopenfilename(
-            parent=self, filetypes=[(texts.FILE_SETS, "*.h5"), (texts.FILE_ALL, "*")]
-        )
-        if name and self.teacher is not None:
-            with self.app.complaints():
-                self.say(texts.imported(self.teacher.personal.import_from(name)))
+        name = filedialog.askopenfilename(parent=self, filetypes=[SETS, ALL])
+        if name and self.session.personal is not None:
+            with self.dialogs.failures():
+                number = self.session.personal.personal.import_from(name)
+                self.say(f"{count(number, 'correction')} imported.")
                 self.refresh()
-
-
-def _nothing(_result: object) -> None:
-    """Do nothing: the lesson itself uses what was prepared."""

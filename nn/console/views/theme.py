@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import sys
 import tkinter as tk
-from functools import partial
 from tkinter import font as tkfont
 from tkinter import ttk
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
 
+from nn.console.views import icons
 from nn.console.views.palette import THEMES, Palette
 
 FAMILIES = {
@@ -28,7 +28,7 @@ FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "Deja
 OVERSAMPLING = 4
 RADIUS = 7
 """Radius of a control's corners in design units."""
-
+Look = tuple[tuple[str, ...], str | None, str | None, float]
 
 _NUMBERS = itertools.count(1)
 
@@ -73,6 +73,7 @@ class Theme:
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)
         self._images: list[ImageTk.PhotoImage] = []
+        self._icons: dict[tuple[icons.Lines, str, float], ImageTk.PhotoImage] = {}
         self._built: dict[str, str] = {}
         self.palette = THEMES[name]
         self.use(name)
@@ -82,7 +83,7 @@ class Theme:
         return max(round(units * self.scale), 1) if units > 0 else 0
 
     def use(self, name: str) -> None:
-        """Switch to "light" or "dark"; every widget hears `<<ThemeChanged>>`."""
+        """Switch to "light" or "dark"; every widget receives `<<ThemeChanged>>`."""
         self.palette = THEMES[name]
         if name not in self._built:
             # Elements cannot be redefined, so every window has themes of its own.
@@ -90,11 +91,11 @@ class Theme:
             self.style.theme_create(own, parent="clam")
             self._built[name] = own
             self.style.theme_use(own)
-            self._elements(self.palette)
+            self._faces(self.palette)
             self._configure(self.palette)
         # The window's own colours first: <<ThemeChanged>> arrives when Tk is idle.
         self.root.configure(background=self.palette.window)
-        self._options(self.palette)
+        self.root.option_add("*Toplevel.background", self.palette.window)
         self.style.theme_use(self._built[name])
 
     def _family(self) -> str:
@@ -104,105 +105,114 @@ class Theme:
                 return family
         return tkfont.nametofont("TkDefaultFont", self.root).actual("family")
 
-    # ------------------------------------------------------------------ pictures of controls
+    # ------------------------------------------------------------------ pictures
 
-    def rounded(
-        self,
-        fill: str | None,
-        outline: str | None = None,
-        *,
-        radius: float = RADIUS,
-        thick: float = 1,
-        middle: int = 64,
-        behind: str,
+    def icon(self, name: str, colour: str) -> ImageTk.PhotoImage:
+        """Return the icon of a command in a colour."""
+        return self._drawn(icons.ICONS[name], 17, colour, 1.9)
+
+    def dot(self, diameter: float) -> ImageTk.PhotoImage:
+        """Return a disc of a diameter in design units, in the colour of the text."""
+        return self._drawn(icons.DOT, 26, self.palette.text, diameter * icons.GRID / 26)
+
+    def _drawn(
+        self, lines: icons.Lines, size: int, colour: str, width: float
     ) -> ImageTk.PhotoImage:
-        """Return a rounded rectangle whose middle of so many units ttk repeats.
+        key = (lines, colour, width)
+        if key not in self._icons:
+            image = icons.drawn(lines, self.px(size), colour, width)
+            self._icons[key] = ImageTk.PhotoImage(image, master=self.root)
+        return self._icons[key]
 
-        Tk repeats the middle piece by piece, and asks the screen for what lies behind each
-        piece of a picture that is partly transparent. A middle of two pixels made a large
-        card cost 70,000 questions, a second in all: so the middle is wide, and all faces know
-        the one colour they lie on (`behind`) and are opaque.
+    def _face(
+        self, name: str, behind: str, *looks: Look, radius: float = RADIUS, middle: int = 64
+    ) -> None:
+        """Make the face of a control: a rounded rectangle for each of its states.
+
+        ttk repeats the middle of a picture, piece by piece, and reads back what lies behind each
+        piece that is partly transparent. A middle of two pixels made a large card cost 70,000
+        such pieces, a second in all: so the middle is wide, and all faces are opaque.
+
+        Parameters
+        ----------
+        name : str
+        behind : str
+            The one colour the control lies on.
+        looks : (states, fill, outline, width of the outline in design units)
+            The first one is that without any state.
+        radius, middle : float
+            Of the corners, and width and height of the middle, in design units.
         """
         corner = self.px(radius) + 1
         side = 2 * corner + 1
-        large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
-        draw = ImageDraw.Draw(large)
-        edge = side * OVERSAMPLING - 1
-        draw.rounded_rectangle(
-            (0, 0, edge, edge),
-            radius=self.px(radius) * OVERSAMPLING,
-            fill=fill,
-            outline=outline,
-            width=self.px(thick) * OVERSAMPLING if outline else 0,
-        )
-        small = np.asarray(large.reduce(OVERSAMPLING))
         repeats = np.ones(side, np.intp)
         repeats[corner] = self.px(middle)
-        wide = small.repeat(repeats, axis=0).repeat(repeats, axis=1)
-        image = ImageTk.PhotoImage(Image.fromarray(wide), master=self.root)
-        self._images.append(image)  # Tk keeps only the name
-        return image
-
-    def _element(
-        self,
-        name: str,
-        default: ImageTk.PhotoImage,
-        *states: Any,
-        radius: float = RADIUS,
-    ) -> None:
-        corner = self.px(radius) + 1
-        size = 2 * corner + 1
+        images = []
+        for _states, fill, outline, width in looks:
+            large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
+            ImageDraw.Draw(large).rounded_rectangle(
+                (0, 0, *(side * OVERSAMPLING - 1,) * 2),
+                radius=self.px(radius) * OVERSAMPLING,
+                fill=fill,
+                outline=outline,
+                width=self.px(width) * OVERSAMPLING if outline else 0,
+            )
+            wide = np.asarray(large.reduce(OVERSAMPLING)).repeat(repeats, 0).repeat(repeats, 1)
+            images.append(ImageTk.PhotoImage(Image.fromarray(wide), master=self.root))
+        self._images += images  # Tk keeps only the names
+        states: list[Any] = [
+            (*look[0], image) for look, image in zip(looks[1:], images[1:], strict=True)
+        ]
         self.style.element_create(
-            name,
+            f"{self.palette.name}.{name}.face",
             "image",
-            default,
+            images[0],
             *states,
             border=corner,
             padding=0,
             sticky="nsew",
-            width=size,
-            height=size,
+            width=side,
+            height=side,
         )
 
-    def _elements(self, p: Palette) -> None:
+    def _faces(self, p: Palette) -> None:
         """Make the faces of the controls, for each ground they lie on."""
-        n = p.name
         for ground, behind in (("window", p.window), ("card", p.card)):
-            rounded = partial(self.rounded, behind=behind)
-            self._element(
-                f"{n}.{ground}.Button.face",
-                rounded(p.card, p.line),
-                (("disabled",), rounded(p.window, p.line)),
-                (("pressed",), rounded(p.pressed, p.line)),
-                (("focus", "active"), rounded(p.hover, p.accent, thick=2)),
-                (("focus",), rounded(p.card, p.accent, thick=2)),
-                (("active",), rounded(p.hover, p.line)),
+            self._face(
+                f"{ground}.Button",
+                behind,
+                ((), p.card, p.line, 1),
+                (("disabled",), p.window, p.line, 1),
+                (("pressed",), p.pressed, p.line, 1),
+                (("focus", "active"), p.hover, p.accent, 2),
+                (("focus",), p.card, p.accent, 2),
+                (("active",), p.hover, p.line, 1),
             )
-            edged = rounded(p.accent, p.text, thick=2)
-            self._element(
-                f"{n}.{ground}.Accent.face",
-                rounded(p.accent),
-                (("disabled",), rounded(p.bar_track)),
-                (("pressed",), edged),
-                (("focus",), edged),
-                (("active",), rounded(p.accent, p.accent_soft, thick=1)),
+            self._face(
+                f"{ground}.Accent",
+                behind,
+                ((), p.accent, None, 0),
+                (("disabled",), p.bar_track, None, 0),
+                (("pressed",), p.accent, p.text, 2),
+                (("focus",), p.accent, p.text, 2),
+                (("active",), p.accent, p.accent_soft, 1),
             )
-            self._element(
-                f"{n}.{ground}.Tool.face",
-                rounded(None),
-                (("selected", "focus"), rounded(p.accent_soft, p.accent, thick=2)),
-                (("selected",), rounded(p.accent_soft)),
-                (("pressed",), rounded(p.pressed)),
-                (("focus",), rounded(None, p.accent, thick=2)),
-                (("active", "!disabled"), rounded(p.hover)),
+            self._face(
+                f"{ground}.Tool",
+                behind,
+                ((), None, None, 0),
+                (("selected", "focus"), p.accent_soft, p.accent, 2),
+                (("selected",), p.accent_soft, None, 0),
+                (("pressed",), p.pressed, None, 0),
+                (("focus",), None, p.accent, 2),
+                (("active", "!disabled"), p.hover, None, 0),
             )
-        card = self.rounded(p.card, p.line, radius=10, middle=256, behind=p.window)
-        self._element(f"{n}.Card.face", card, radius=10)
-        paper = self.rounded(p.paper, p.line, radius=10, middle=256, behind=p.window)
-        self._element(f"{n}.Paper.face", paper, radius=10)
+        for name, fill in (("Card", p.card), ("Canvas", p.canvas)):
+            self._face(name, p.window, ((), fill, p.line, 1), radius=10, middle=256)
 
     def _configure(self, p: Palette) -> None:
-        s, n, px = self.style, p.name, self.px
+        """Set the styles: buttons, then everything else."""
+        s, px = self.style, self.px
         s.configure(
             ".",
             background=p.window,
@@ -220,62 +230,13 @@ class Theme:
             relief="flat",
         )
         s.map(".", foreground=[("disabled", p.muted)], background=[])
-
-        def button(style: str, face: str, padding: tuple[int, int], **options: Any) -> None:
-            s.layout(
-                style,
-                [
-                    (
-                        face,
-                        {
-                            "sticky": "nsew",
-                            "children": [
-                                (
-                                    "Button.padding",
-                                    {
-                                        "sticky": "nsew",
-                                        "children": [("Button.label", {"sticky": "nsew"})],
-                                    },
-                                )
-                            ],
-                        },
-                    )
-                ],
-            )
-            s.configure(style, padding=padding, anchor="center", **options)
-
-        pad = (px(12), px(6))
-        button("TButton", f"{n}.window.Button.face", pad, background=p.window, width=0)
-        button("Card.TButton", f"{n}.card.Button.face", pad, background=p.card, width=0)
-        small = (px(2), px(6))
-        button("Digit.TButton", f"{n}.card.Button.face", small, background=p.card, width=3)
-        for style, ground in (("Accent.TButton", "window"), ("Card.Accent.TButton", "card")):
-            button(
-                style,
-                f"{n}.{ground}.Accent.face",
-                (px(16), px(7)),
-                background=p.window if ground == "window" else p.card,
-                foreground=p.accent_text,
-                font=self.fonts["bold"],
-                width=0,
-            )
-        s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
-        tool = (px(9), px(6))
-        button("Tool.TButton", f"{n}.window.Tool.face", tool, background=p.window, width=0)
-        button("Quiet.TButton", f"{n}.card.Tool.face", (px(8), px(4)), background=p.card, width=0)
-        s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
-        s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
-        for style, ground, background in (
-            ("Tool.Toolbutton", "window", p.window),
-            ("Card.Toolbutton", "card", p.card),
-        ):
-            button(style, f"{n}.{ground}.Tool.face", tool, background=background, width=0)
-            s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])
-        for sheet in ("Card", "Paper"):
-            s.layout(f"{sheet}.TFrame", [(f"{n}.{sheet}.face", {"sticky": "nsew"})])
-            s.configure(f"{sheet}.TFrame", background=p.window, padding=px(16))
+        self._buttons(p)
+        for face in ("Card", "Canvas"):
+            s.layout(f"{face}.TFrame", [(f"{p.name}.{face}.face", {"sticky": "nsew"})])
+            s.configure(f"{face}.TFrame", background=p.window, padding=px(16))
         s.configure("Inner.TFrame", background=p.card)
-        for style, background, colour, face in (
+        s.configure("Line.TFrame", background=p.line)
+        for style, background, colour, font in (
             ("TLabel", p.window, p.text, "text"),
             ("Muted.TLabel", p.window, p.muted, "small"),
             ("Card.TLabel", p.card, p.text, "text"),
@@ -283,11 +244,8 @@ class Theme:
             ("CardMuted.TLabel", p.card, p.muted, "small"),
             ("Heading.TLabel", p.card, p.muted, "heading"),
             ("Headline.TLabel", p.card, p.text, "headline"),
-            ("Title.TLabel", p.window, p.text, "headline"),
-            ("Good.TLabel", p.card, p.good, "bold"),
-            ("Warn.TLabel", p.card, p.warn, "bold"),
         ):
-            s.configure(style, background=background, foreground=colour, font=self.fonts[face])
+            s.configure(style, background=background, foreground=colour, font=self.fonts[font])
         s.configure(
             "Horizontal.TProgressbar",
             troughcolor=p.bar_track,
@@ -297,76 +255,64 @@ class Theme:
             darkcolor=p.accent,
             thickness=px(6),
         )
-        for way in ("Vertical", "Horizontal"):
-            s.configure(
-                f"{way}.TScrollbar",
-                troughcolor=p.card,
-                background=p.bar_track,
-                bordercolor=p.card,
-                lightcolor=p.bar_track,
-                darkcolor=p.bar_track,
-                arrowcolor=p.muted,
-                arrowsize=px(11),
-                gripcount=0,
-            )
-            s.map(f"{way}.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
-        s.configure("Line.TFrame", background=p.line)
-        for style, background in (("TCheckbutton", p.window), ("Card.TCheckbutton", p.card)):
-            s.configure(
-                style,
-                background=background,
-                indicatorbackground=p.card,
-                indicatorforeground=p.accent_text,
-                upperbordercolor=p.muted,
-                lowerbordercolor=p.muted,
-                indicatorsize=px(13),
-                indicatormargin=(0, 0, px(6), 0),
-                padding=px(3),
-            )
-            s.map(
-                style,
-                background=[("active", background)],
-                indicatorbackground=[("selected", p.accent), ("!selected", p.card)],
-                foreground=[("focus", p.accent), ("!focus", p.text)],
-            )
         s.configure(
-            "TCombobox",
-            padding=(px(8), px(5)),
-            arrowsize=px(13),
+            "Vertical.TScrollbar",
+            troughcolor=p.card,
+            background=p.bar_track,
+            bordercolor=p.card,
+            lightcolor=p.bar_track,
+            darkcolor=p.bar_track,
             arrowcolor=p.muted,
+            arrowsize=px(11),
+            gripcount=0,
+        )
+        s.map("Vertical.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
+        s.configure(
+            "Card.TCheckbutton",
             background=p.card,
-            foreground=p.text,
-            bordercolor=p.line,
-            lightcolor=p.card,
-            darkcolor=p.card,
+            indicatorbackground=p.card,
+            indicatorforeground=p.accent_text,
+            upperbordercolor=p.muted,
+            lowerbordercolor=p.muted,
+            indicatorsize=px(13),
+            indicatormargin=(0, 0, px(6), 0),
+            padding=px(3),
         )
         s.map(
-            "TCombobox",
-            fieldbackground=[("readonly", p.card)],
-            foreground=[("readonly", p.text)],
-            background=[("active", p.hover)],
-            bordercolor=[("focus", p.accent)],
-            selectbackground=[("readonly", p.card)],
-            selectforeground=[("readonly", p.text)],
+            "Card.TCheckbutton",
+            background=[("active", p.card)],
+            indicatorbackground=[("selected", p.accent), ("!selected", p.card)],
+            foreground=[("focus", p.accent), ("!focus", p.text)],
         )
 
-    def _options(self, p: Palette) -> None:
-        """Colour the classic widgets ttk does not cover: menus, pop-up lists, windows."""
-        option = self.root.option_add
-        for pattern, value in (
-            ("*Menu.background", p.card),
-            ("*Menu.foreground", p.text),
-            ("*Menu.activeBackground", p.accent_soft),
-            ("*Menu.activeForeground", p.text),
-            ("*Menu.disabledForeground", p.muted),
-            ("*Menu.selectColor", p.accent),
-            ("*Menu.relief", "flat"),
-            ("*Menu.borderWidth", 0),
-            ("*Menu.activeBorderWidth", self.px(3)),
-            ("*TCombobox*Listbox.background", p.card),
-            ("*TCombobox*Listbox.foreground", p.text),
-            ("*TCombobox*Listbox.selectBackground", p.accent_soft),
-            ("*TCombobox*Listbox.selectForeground", p.text),
-            ("*Toplevel.background", p.window),
+    def _buttons(self, p: Palette) -> None:
+        s, px = self.style, self.px
+        for style, face, padding, width in (
+            ("TButton", "window.Button", (12, 6), 0),
+            ("Card.TButton", "card.Button", (12, 6), 0),
+            ("Digit.TButton", "card.Button", (2, 6), 3),
+            ("Accent.TButton", "window.Accent", (16, 7), 0),
+            ("Card.Accent.TButton", "card.Accent", (16, 7), 0),
+            ("Tool.TButton", "window.Tool", (9, 6), 0),
+            ("Quiet.TButton", "card.Tool", (8, 4), 0),
+            ("Tool.Toolbutton", "window.Tool", (9, 6), 0),
+            ("Card.Toolbutton", "card.Tool", (9, 6), 0),
         ):
-            option(pattern, value)
+            layout: Any = [("Button.label", {"sticky": "nsew"})]
+            for part in ("Button.padding", f"{p.name}.{face}.face"):
+                layout = [(part, {"sticky": "nsew", "children": layout})]
+            s.layout(style, layout)
+            s.configure(
+                style,
+                padding=(px(padding[0]), px(padding[1])),
+                anchor="center",
+                background=p.window if face.startswith("window") else p.card,
+                width=width,
+            )
+        for style in ("Accent.TButton", "Card.Accent.TButton"):
+            s.configure(style, foreground=p.accent_text, font=self.fonts["bold"])
+        s.map("Accent.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent_text)])
+        s.configure("Quiet.TButton", foreground=p.accent, font=self.fonts["small"])
+        s.map("Quiet.TButton", foreground=[("disabled", p.muted), ("!disabled", p.accent)])
+        for style in ("Tool.Toolbutton", "Card.Toolbutton"):
+            s.map(style, foreground=[("selected", p.accent), ("!selected", p.text)])

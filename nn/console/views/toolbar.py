@@ -1,197 +1,91 @@
-"""The rows of buttons above the sheet, and the menus."""
+"""The row of buttons above the canvas, and the tabs of the panels."""
 
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
-from PIL import ImageTk
-
-from nn.console import keys, texts
-from nn.console.document.document import TOOLS
-from nn.console.views import dialogs
-from nn.console.views.icons import dot, icon
-from nn.console.views.inside import InsidePanel
-from nn.console.views.panels import Panel
-from nn.console.views.steps import StepsPanel
-from nn.console.views.teach import TeachPanel
-from nn.console.views.why import WhyPanel
-
-PANELS: tuple[type[Panel], ...] = (StepsPanel, InsidePanel, WhyPanel, TeachPanel)
+from nn.console.commands import COMMANDS, PANELS, TOOLS
+from nn.console.document.document import Document
+from nn.console.views.menu import Marks
+from nn.console.views.theme import Theme
+from nn.console.views.widgets import Run, command_button
 
 
-class ToolbarActions:
-    """Mixed into the window."""
+class Toolbar(ttk.Frame):
+    """Tools, the width of the pen, undo and redo, and the button that recognises."""
 
-    def image(self: Any, name: str, colour: str) -> ImageTk.PhotoImage:
-        """Return an icon in a colour, made once."""
-        key = (name, colour)
-        if key not in self._icons:
-            self._icons[key] = ImageTk.PhotoImage(
-                icon(name, self.theme.px(17), colour), master=self.root
-            )
-        made: ImageTk.PhotoImage = self._icons[key]
-        return made
-
-    def _toolbar(self: Any, master: tk.Misc) -> ttk.Frame:
-        px = self.theme.px
-        bar = ttk.Frame(master)
-        self._tool_buttons: list[tuple[ttk.Radiobutton, str]] = []
+    def __init__(
+        self, master: tk.Misc, theme: Theme, document: Document, marks: Marks, run: Run
+    ) -> None:
+        super().__init__(master)
+        self.theme, self.document, self._run = theme, document, run
+        self._tools: dict[str, ttk.Radiobutton] = {}
+        self.buttons: dict[str, ttk.Button] = {}
         for tool in TOOLS:
-            button = ttk.Radiobutton(
-                bar,
-                text=texts.SHORT[tool],
-                style="Tool.Toolbutton",
-                variable=self.tool,
-                value=tool,
-                compound="left",
-                command=self.act(tool),
+            options = {"variable": marks[tool], "value": True, "compound": "left"}
+            button = command_button(
+                ttk.Radiobutton, self, theme, tool, run, style="Tool.Toolbutton", **options
             )
-            button.pack(side="left", padx=(0, px(2)))
-            self._tool_buttons.append((button, tool))
-            dialogs.Tip(button, self.theme, texts.tip(texts.ACTIONS[tool], keys.shown(tool)))
-        self._icon_buttons: list[tuple[ttk.Button, str]] = []
-        self._gap(bar)
-        self._icon_button(bar, "thinner")
-        self.width_view = ttk.Label(bar)
+            button.pack(side="left", padx=(0, theme.px(2)))
+            self._tools[tool] = button
+        self._gap()
+        self._button("thinner")
+        self.width_view = ttk.Label(self)
         self.width_view.pack(side="left")
-        self._icon_button(bar, "thicker")
-        self._gap(bar)
-        for action in ("undo", "redo"):
-            self._icon_button(bar, action)
-        self._icon_button(bar, "clear", label=True)
-        self.recognise_button = ttk.Button(
-            bar,
-            text=texts.SHORT["recognise"],
-            style="Accent.TButton",
-            command=self.act("recognise"),
+        self._button("thicker")
+        self._gap()
+        self._button("undo")
+        self._button("redo")
+        self._button("clear", text=COMMANDS["clear"].label, compound="left")
+        self.recognise = command_button(
+            ttk.Button, self, theme, "recognise", run, style="Accent.TButton"
         )
-        self.recognise_button.pack(side="right")
-        dialogs.Tip(
-            self.recognise_button,
-            self.theme,
-            texts.tip(texts.ACTIONS["recognise"], keys.shown("recognise")),
-        )
-        self._paint_toolbar()
-        return bar
+        self.recognise.pack(side="right")
+        self.refresh()
 
-    def name_tools(self: Any, named: bool) -> None:
+    def _gap(self) -> None:
+        ttk.Frame(self, width=self.theme.px(10)).pack(side="left")
+
+    def _button(self, name: str, **options: Any) -> None:
+        options = {"text": "", "compound": "image", "style": "Tool.TButton", **options}
+        button = command_button(ttk.Button, self, self.theme, name, self._run, **options)
+        button.pack(side="left", padx=(0, self.theme.px(2)))
+        self.buttons[name] = button
+
+    def show_names(self, named: bool) -> None:
         """Show the tools' names, or where there is no room beside a panel only their icons."""
-        buttons = [button for button, _tool in self._tool_buttons]
-        buttons += [button for button, action in self._icon_buttons if action == "clear"]
-        for button in buttons:
+        buttons: list[ttk.Radiobutton | ttk.Button] = [*self._tools.values()]
+        for button in (*buttons, self.buttons["clear"]):
             button.configure(compound="left" if named else "image")
 
-    def _tabs(self: Any, master: tk.Misc) -> ttk.Frame:
-        """Build the buttons that fold the panels in and out."""
-        bar = ttk.Frame(master)
-        self._tab_state = {kind.name: tk.BooleanVar(self.root, False) for kind in PANELS}
-        for kind in PANELS:
-            button = ttk.Checkbutton(
-                bar,
-                text=texts.SHORT[kind.name],
-                style="Tool.Toolbutton",
-                variable=self._tab_state[kind.name],
-                command=self.act(kind.name),
-            )
-            button.pack(side="left", padx=(0, self.theme.px(2)))
-            dialogs.Tip(
-                button,
-                self.theme,
-                texts.tip(texts.ACTIONS[kind.name], keys.shown(kind.name)),
-            )
-        return bar
+    def refresh(self) -> None:
+        """Show the chosen tool, the pen's width and what can be undone."""
+        p, document = self.theme.palette, self.document
+        for tool, choice in self._tools.items():
+            colour = p.accent if document.tool == tool else p.text
+            choice.configure(image=self.theme.icon(tool, colour))
+        for name, button in self.buttons.items():
+            colour = p.text if COMMANDS[name].enabled(document) else p.bar
+            button.configure(image=self.theme.icon(name, colour))
+        self.width_view.configure(image=self.theme.dot(document.drawing.width / 2))
 
-    def paint_tabs(self: Any) -> None:
+
+class PanelTabs(ttk.Frame):
+    """The buttons that open and close the panels."""
+
+    def __init__(self, master: tk.Misc, theme: Theme, run: Run) -> None:
+        super().__init__(master)
+        self._open = {name: tk.BooleanVar(self, False) for name in PANELS}
+        for name, variable in self._open.items():
+            button = command_button(
+                ttk.Checkbutton, self, theme, name, run, style="Tool.Toolbutton", variable=variable
+            )
+            button.pack(side="left", padx=(0, theme.px(2)))
+
+    def refresh(self, is_open: Callable[[str], bool]) -> None:
         """Show which panels are open."""
-        for name, state in self._tab_state.items():
-            state.set(self.panel(name) is not None)
-
-    def _gap(self: Any, bar: ttk.Frame) -> None:
-        ttk.Frame(bar, width=self.theme.px(10)).pack(side="left")
-
-    def _icon_button(self: Any, bar: ttk.Frame, action: str, *, label: bool = False) -> None:
-        button = ttk.Button(
-            bar,
-            text=texts.SHORT[action] if label else "",
-            style="Tool.TButton",
-            compound="left" if label else "image",
-            command=self.act(action),
-        )
-        button.pack(side="left", padx=(0, self.theme.px(2)))
-        self._icon_buttons.append((button, action))
-        dialogs.Tip(button, self.theme, texts.tip(texts.ACTIONS[action], keys.shown(action)))
-
-    def _paint_toolbar(self: Any) -> None:
-        p = self.theme.palette
-        for button, tool in self._tool_buttons:
-            colour = p.accent if self.tool.get() == tool else p.text
-            button.configure(image=self.image(tool, colour))
-        for plain, action in self._icon_buttons:
-            able = {"undo": self.document.drawing.can_undo, "redo": self.document.drawing.can_redo}
-            plain.configure(image=self.image(action, p.text if able.get(action, True) else p.bar))
-        self.width_view.configure(image=self._dot())
-
-    def _dot(self: Any) -> ImageTk.PhotoImage:
-        """Return a picture of the pen's width, half as large as it is."""
-        key = ("dot", f"{self.document.drawing.width}{self.theme.palette.text}")
-        if key not in self._icons:
-            side = self.theme.px(26)
-            self._icons[key] = ImageTk.PhotoImage(
-                dot(
-                    side,
-                    self.document.drawing.width * self.theme.scale / 2,
-                    self.theme.palette.text,
-                ),
-                master=self.root,
-            )
-        made: ImageTk.PhotoImage = self._icons[key]
-        return made
-
-    def _menus(self: Any) -> None:
-        bar = tk.Menu(self.root, tearoff=False)
-        variables = {"live": self.live, "sort": self.sorted, "theme": self.dark}
-        self.menus: dict[str, tk.Menu] = {}
-        for name, actions in keys.MENU.items():
-            menu = tk.Menu(bar, tearoff=False)
-            for action in actions:
-                if action == "-":
-                    menu.add_separator()
-                    continue
-                common: dict[str, Any] = {
-                    "label": texts.ACTIONS[action],
-                    "accelerator": keys.shown(action),
-                }
-                if action in TOOLS:
-                    menu.add_radiobutton(
-                        variable=self.tool, value=action, command=self.act(action), **common
-                    )
-                elif action in variables:
-                    menu.add_checkbutton(
-                        variable=variables[action],
-                        command=lambda a=action: self._switched(a),  # type: ignore[misc]
-                        **common,
-                    )
-                else:
-                    menu.add_command(command=self.act(action), **common)
-            bar.add_cascade(label=texts.MENUS[name], menu=menu, underline=0)
-            self.menus[name] = menu
-        self.root.configure(menu=bar)
-        self._menu_bar = bar
-        self._paint_menus()
-
-    def _paint_menus(self: Any) -> None:
-        p = self.theme.palette
-        for menu in (self._menu_bar, *self.menus.values()):
-            menu.configure(
-                background=p.window if menu is self._menu_bar else p.card,
-                foreground=p.text,
-                activebackground=p.accent_soft,
-                activeforeground=p.text,
-                disabledforeground=p.muted,
-                selectcolor=p.accent,
-                relief="flat",
-                borderwidth=0,
-                activeborderwidth=self.theme.px(3),
-            )
+        for name, variable in self._open.items():
+            variable.set(is_open(name))

@@ -179,7 +179,7 @@ class BoundConvPool(BoundFusedStage):
         )  # fmt: skip
 
     def prepare(self, training: bool) -> list[Call]:
-        kernel, F = self.weights.kernel, self.F
+        kernel, F = self.kernel, self.F
         if self.winograd:
             calls: list[Call] = self.blocks.kernels(kernel, self.packed_kernel)
         else:
@@ -200,7 +200,7 @@ class BoundConvPool(BoundFusedStage):
 
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
-        source, target, bias = self.x.plane, self.target, self.weights.bias
+        source, target, bias = self.x.plane, self.target, self.bias
         out = (y, target.first, target.image, target.row, winner)
         calls: list[Call]
         if self.winograd:
@@ -256,7 +256,7 @@ class BoundConvPool(BoundFusedStage):
         if first == last:
             return []
         parts = self.dkernels.reshape(-1)
-        rows, size, dkernel = (first, last), self.dkernels.shape[1], self.weights.dkernel
+        rows, size, dkernel = (first, last), self.dkernels.shape[1], self.dkernel
         if self.lookup:
             sums: Call = add_taps, (parts, size, SHARDS, self.padded, self.F, *rows, dkernel)
         else:
@@ -266,5 +266,5 @@ class BoundConvPool(BoundFusedStage):
         if last == self.KH * self.KWC:
             dbiases = self.dbiases.reshape(-1)
             width = self.dbiases.shape[1]
-            calls.append((column_sums, (dbiases, SHARDS, self.F, width, self.weights.dbias)))
+            calls.append((column_sums, (dbiases, SHARDS, self.F, width, self.dbias)))
         return calls

@@ -19,7 +19,6 @@ from nn.fast.engine.buffers import SLACK
 from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, StageBuffers, eights
 from nn.fast.jit.pool import SHARDS
 from nn.fast.memory import aligned_zeros
-from nn.fast.simd import LANES
 from nn.layers import Dense
 
 
@@ -48,8 +47,8 @@ class BoundDense(BoundFusedStage):
     Attributes
     ----------
     D, F : int
-    right : float32 array (D * width + slack,)
-        W in rows of ``width`` numbers, a multiple of eight.
+    right : float32 array (D * padded + slack,)
+        W in rows of ``padded`` numbers, a multiple of eight.
     """
 
     scope = "group"
@@ -58,12 +57,11 @@ class BoundDense(BoundFusedStage):
     def __init__(self, stage: DenseStage, buffers: StageBuffers) -> None:
         super().__init__(stage, buffers)
         self.stage = stage
-        self.D, self.F = self.weights.rows, self.weights.width
-        self.right, self.width = self.weights.kernel, self.F
-        self.packed = self.F % LANES != 0  # the product reads whole vectors
+        self.D, self.F = stage.layer.params["kernel"].shape
+        self.right, self.padded = self.kernel, eights(self.F)
+        self.packed = self.F != self.padded  # the product reads whole vectors
         if self.packed:
-            self.width = eights(self.F)
-            self.right = aligned_zeros(self.D * self.width + SLACK)
+            self.right = aligned_zeros(self.D * self.padded + SLACK)
         # What the backward kernels need; where a layer is too small for them, W transposed.
         turned = self.dx is not None and not stage.sparse
         self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
@@ -74,9 +72,9 @@ class BoundDense(BoundFusedStage):
 
     def prepare(self, training: bool) -> list[Call]:
         calls: list[Call] = []
-        kernel, D, F = self.weights.kernel, self.D, self.F
+        kernel, D, F = self.kernel, self.D, self.F
         if self.packed:
-            calls.append((pad_rows, (kernel, D, F, self.right, self.width)))
+            calls.append((pad_rows, (kernel, D, F, self.right, self.padded)))
         if training and self.transposed.size:
             calls.append((transpose, (kernel, D, F, self.transposed)))
         return calls
@@ -88,11 +86,11 @@ class BoundDense(BoundFusedStage):
         calls: list[Call] = []
         if wide:
             form = dense_form(n, wide)
-            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F, form)))
+            calls.append((dense_forward, (x, n, D, self.right, self.padded, y, F, form)))
         if wide < F:
-            rest = self.right[wide:], self.width, y[wide:], F
+            rest = self.right[wide:], self.padded, y[wide:], F
             calls.append((matmul, (x, D, 1, *rest, n, D, F - wide)))
-        calls.append((bias_activation, (y, n, F, self.weights.bias, self.floor)))
+        calls.append((bias_activation, (y, n, F, self.bias, self.floor)))
         if training and self.dropout:
             calls.append(self.dropout.call(y, self.y.plane, lo, n))
         return calls
@@ -106,7 +104,7 @@ class BoundDense(BoundFusedStage):
         if self.dx is not None:
             dx = self.dx.part(shard, lo)
             if self.stage.sparse:
-                arguments = (dy, n, F, self.weights.kernel, D, dx, self.room[shard])
+                arguments = (dy, n, F, self.kernel, D, dx, self.room[shard])
                 calls.append((dense_input_gradient, arguments))
             else:
                 calls.append((matmul, (dy, F, 1, self.transposed, D, dx, D, n, F, D)))
@@ -114,7 +112,7 @@ class BoundDense(BoundFusedStage):
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
         D, F = self.D, self.F
-        x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
+        x, dy, dkernel = self.x.data, self.dy.data, self.dkernel
         calls: list[Call] = []
         if self.stage.sparse and first < last:
             arguments = (x, D, first, last, dy, F, N, dkernel, self.room[part])
@@ -123,5 +121,5 @@ class BoundDense(BoundFusedStage):
             rows = dkernel[first * F :], F, last - first, N, F
             calls.append((matmul, (x[first:], 1, D, dy, F, *rows)))
         if last == D:
-            calls.append((column_sums, (dy, N, F, F, self.weights.dbias)))
+            calls.append((column_sums, (dy, N, F, F, self.dbias)))
         return calls

@@ -19,10 +19,9 @@ import numpy as np
 from nn.fast.conv.stage import ConvPoolStage
 from nn.fast.conv.winograd.unpooled import WinogradConv, winograd_pays
 from nn.fast.dense.stage import DenseStage
-from nn.fast.engine.buffers import NO_BORDER
-from nn.fast.engine.stages import FusedStage, PlainStage, Stage
+from nn.fast.engine.stages import FusedStage, PlainStage, Runner, Stage, pools_by_two
 from nn.fast.norm.stage import NormRelu, norm_relu_length
-from nn.layers import Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D, Reshape
+from nn.layers import Conv2D, Dense, Dropout, Flatten, Layer, Reshape
 from nn.layers.activation import ActivationLayer
 from nn.losses import CategoricalCrossentropy, SparseCategoricalCrossentropy
 
@@ -103,15 +102,6 @@ def _is_activation(layer: Layer | None, name: str) -> bool:
     return isinstance(layer, ActivationLayer) and layer.activation == name
 
 
-def _pools_by_two(layer: Layer | None) -> bool:
-    return (
-        type(layer) is MaxPooling2D
-        and layer.pool_size == (2, 2)
-        and layer.strides == (2, 2)
-        and layer.pads == NO_BORDER
-    )
-
-
 def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | None:
     """Return the stage that begins with the first of ``layers``; None if none does."""
     layer = layers[0]
@@ -126,7 +116,7 @@ def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | No
     if not relu and _is_activation(following[0], "relu"):
         relu, count = True, 2
     if isinstance(layer, Conv2D):
-        if not _pools_by_two(following[count - 1]):
+        if not pools_by_two(following[count - 1]):
             return None
         count += 1
     last = following[count - 1]
@@ -139,11 +129,11 @@ def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | No
 
 def _plain_stage(layers: Sequence[Layer]) -> PlainStage:
     """Return a stage of plain layers, run by faster kernels where there are some."""
-    runners: list[Any] = []
+    runners: list[Runner] = []
     names: dict[str, None] = {}
     index = 0
     while index < len(layers):
-        length = norm_relu_length(layers, index)
+        length = norm_relu_length(layers[index:])
         if length:
             runners.append(NormRelu(layers[index : index + length]))
             names["norm + relu + pool" if length == 3 else "norm + relu"] = None

@@ -21,7 +21,7 @@ from nn.fast.dense.stage import BoundDense
 from nn.fast.elementwise import unchanged
 from nn.fast.engine.buffers import Buffer
 from nn.fast.engine.plan import Plan
-from nn.fast.engine.stages import BoundFusedStage, Call, bind_stages, layout, position, run
+from nn.fast.engine.stages import BoundFusedStage, Call, bind_stages, layout, run
 from nn.fast.jit import pool
 from nn.fast.jit.cache import direct
 from nn.fast.jit.workers import compile_together
@@ -92,9 +92,9 @@ class PredictionBuffers:
     """
 
     def __init__(self, model: Sequential, plan: Plan) -> None:
-        self.plan, self.parameters = plan, model.parameters
-        fused = itertools.takewhile(lambda stage: isinstance(stage, ConvPoolStage), plan.stages)
-        self.pieced = len(list(fused))
+        self.plan = plan
+        first = itertools.takewhile(lambda stage: isinstance(stage, ConvPoolStage), plan.stages)
+        self.pieced = len(list(first))
         planes = layout(plan.stages)
         images = [plane.image for plane, *_ in planes[: self.pieced + 1]]
         largest = max(map(sum, itertools.pairwise(images)), default=1)
@@ -105,30 +105,26 @@ class PredictionBuffers:
         self.stages = bind_stages(plan.stages, model, self.y, 0)
         self._schedules: dict[int, list[Piece]] = {}
         self._preparation = [call for stage in self.stages for call in stage.prepare(False)]
-        places = [
-            position(stage.weights.kernel, self.parameters)
-            for stage in self.stages
-            if isinstance(stage, BoundFusedStage) and stage.packed
-        ]
-        self._ranges = np.array([(at.start, at.stop) for at in places], np.int64).reshape(-1, 2)
+        fused = [stage for stage in self.stages if isinstance(stage, BoundFusedStage)]
+        self._packed = tuple(stage.kernel for stage in fused if stage.packed)
         # Equal to nothing: lay the weights out at the first prediction.
-        self._snapshot = np.full(np.diff(self._ranges).sum(), np.nan, np.float32)
+        self._snapshot = np.full(sum(kernel.size for kernel in self._packed), np.nan, np.float32)
         self._outputs = self.y[-1].read(BLOCK).reshape(BLOCK, -1)
         plane = self.y[0].plane
         H, W, C = plane.extents
         self._size = H * W * C
         self._place = H, W * C, self.y[0].data, plane.first, plane.image, plane.row
-        look = unchanged, (self.parameters, self._ranges, self._snapshot)
-        copy = copy_planes, (self.parameters, 0, 1, *self._place)
-        (self._unchanged, _), (self._copy, _) = direct([look, copy])
+        [(self._copy, _)] = direct([(copy_planes, (self.y[0].data, 0, 1, *self._place))])
+        self._unchanged = unchanged
+        if self._packed:  # there is no code for an empty tuple
+            [(self._unchanged, _)] = direct([(unchanged, (self._packed, self._snapshot))])
 
     def run(self, flat: Array, lo: int, n: int) -> Array:
         """Return the outputs (n, K) for n examples from number ``lo`` on: a view, soon reused."""
         schedule = self._schedules.get(n) or self._schedule(n)
-        if not self._unchanged(self.parameters, self._ranges, self._snapshot):
+        if self._packed and not self._unchanged(self._packed, self._snapshot):
             run(self._preparation)
-            parts = [self.parameters[first:last] for first, last in self._ranges]
-            np.concatenate(parts, out=self._snapshot)
+            np.concatenate(self._packed, out=self._snapshot)
         for count, calls in schedule:
             self._copy(flat, lo * self._size, count, *self._place)
             lo += count
@@ -167,10 +163,10 @@ class PredictionBuffers:
 
 def _chain_call(stages: list[BoundDense], n: int, softmax: bool) -> Call:
     """Return the call of neighbouring dense layers for n examples."""
-    rows = [(stage.D, stage.F, stage.width, stage.floor == 0) for stage in stages]
+    rows = [(stage.D, stage.F, stage.padded, stage.floor == 0) for stage in stages]
     arrays = stages[0].x.data, *(stage.y.data for stage in stages)
     kernels = tuple(stage.right for stage in stages)
-    biases = tuple(stage.weights.bias for stage in stages)
+    biases = tuple(stage.bias for stage in stages)
     active = np.zeros(1 + max(stage.D for stage in stages), np.int64)
     table = np.array(rows, np.int64)
     return dense_chain, (table, arrays, kernels, biases, n, int(softmax), active)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from nn.fast.engine.buffers import NO_BORDER, Buffer, Plane
 from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
-from nn.layers import Dropout, Layer
+from nn.layers import Dropout, Layer, MaxPooling2D
 from nn.reference import Array, Pads, Shape
 
 if TYPE_CHECKING:
@@ -41,12 +41,6 @@ def run(calls: Iterable[Call]) -> None:
         function(*arguments)
 
 
-def position(weights: Array, parameters: Array) -> slice:
-    """Return where ``weights``, a view of the flat vector ``parameters``, lies in it."""
-    start = (weights.ctypes.data - parameters.ctypes.data) // weights.itemsize
-    return slice(start, start + weights.size)
-
-
 @dataclass(frozen=True)
 class StageBuffers:
     """What a stage reads and writes.
@@ -59,47 +53,17 @@ class StageBuffers:
         For the gradient of the inputs; None where it is not needed.
     dy : Buffer
         The gradient of the outputs; of capacity 0 for prediction.
-    parameters, gradients : float32 arrays (P,)
-        The flat vectors of the model.
     """
 
     x: Buffer
     y: Buffer
     dx: Buffer | None
     dy: Buffer
-    parameters: Array
-    gradients: Array
 
     @property
     def training(self) -> bool:
         """Whether there is room for gradients."""
         return self.dy.capacity > 0
-
-
-class Weights:
-    """Kernel and bias of a layer and their gradients, flat, as views of the flat vectors.
-
-    Attributes
-    ----------
-    kernel, dkernel : float32 arrays (rows * width,)
-    bias, dbias : float32 arrays (width,)
-        Zeros of their own for a layer without bias.
-    rows, width : int
-        A row of the kernel has one number an output.
-    """
-
-    def __init__(self, layer: Layer, buffers: StageBuffers) -> None:
-        kernel, bias = layer.params["kernel"], layer.params.get("bias")
-        parameters, gradients = buffers.parameters, buffers.gradients
-        self.width = kernel.shape[-1]
-        self.rows = kernel.size // self.width
-        place = position(kernel, parameters)
-        self.kernel, self.dkernel = parameters[place], gradients[place]
-        if bias is None:
-            self.bias, self.dbias = aligned_zeros(self.width), aligned_zeros(self.width)
-        else:
-            place = position(bias, parameters)
-            self.bias, self.dbias = parameters[place], gradients[place]
 
 
 class BoundDropout:
@@ -213,6 +177,10 @@ class BoundFusedStage(BoundStage):
 
     Attributes
     ----------
+    kernel, dkernel : float32 arrays, flat
+        Views of the layer's kernel and its gradient, in rows of one number an output.
+    bias, dbias : float32 arrays (width,)
+        The same of the bias; zeros of their own for a layer without.
     packed : bool
         Whether ``prepare`` copies the weights into another layout for prediction.
     grain : int
@@ -229,15 +197,21 @@ class BoundFusedStage(BoundStage):
     def __init__(self, stage: FusedStage[Any], buffers: StageBuffers) -> None:
         super().__init__(buffers)
         self.x, self.y, self.dx, self.dy = buffers.x, buffers.y, buffers.dx, buffers.dy
-        self.weights = Weights(stage.layer, buffers)
+        params, grads = stage.layer.params, stage.layer.grads if buffers.training else {}
+        self.width = params["kernel"].shape[-1]
+        unused = aligned_zeros(self.width)
+        self.kernel, self.bias = params["kernel"].reshape(-1), params.get("bias", unused)
+        self.dkernel = grads.get("kernel", unused).reshape(-1)
+        self.dbias = grads.get("bias", aligned_zeros(self.width))
         self.floor = np.float32(0.0 if stage.relu else -np.inf)
         self.dropout = None if stage.dropout is None else BoundDropout(stage.dropout)
         self.scale = self.dropout.scale if self.dropout else np.float32(1.0)
 
     def cut(self, part: int) -> tuple[int, int]:
         """Return the first row of part ``part`` of the kernel and the one behind its last."""
-        first, last = shard_bounds(max(1, self.weights.rows // self.grain))[part]
-        return first * self.grain, last * self.grain if part < SHARDS - 1 else self.weights.rows
+        rows = self.kernel.size // self.width
+        first, last = shard_bounds(max(1, rows // self.grain))[part]
+        return first * self.grain, last * self.grain if part < SHARDS - 1 else rows
 
     @abstractmethod
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
@@ -248,16 +222,30 @@ class BoundFusedStage(BoundStage):
         """
 
 
+def pools_by_two(layer: Layer | None) -> bool:
+    """Whether ``layer`` takes the maximum of windows of 2 x 2 pixels side by side."""
+    return (
+        type(layer) is MaxPooling2D
+        and layer.pool_size == layer.strides == (2, 2)
+        and layer.pads == NO_BORDER
+    )
+
+
+class Runner(Protocol):
+    """A layer, or what does the same as one or several with faster kernels (like ``NormRelu``)."""
+
+    def forward(self, x: Array, training: bool = False) -> Array: ...
+    def backward(self, dy: Array) -> Array: ...
+    def backward_parameters(self, dy: Array) -> None: ...
+
+
 @dataclass(frozen=True)
 class PlainStage(Stage):
-    """Layers that run as they are, on the whole batch.
-
-    ``runners`` are the layers or what does the same with faster kernels (like ``NormRelu``).
-    """
+    """Layers that run as they are, on the whole batch."""
 
     kind = "plain"
 
-    runners: tuple[Any, ...]
+    runners: tuple[Runner, ...]
     names: tuple[str, ...]  # of the faster kernels
 
     @property
@@ -317,11 +305,12 @@ def bind_stages(
 
     ``capacity`` is the number of examples in the latter: 0 for prediction.
     """
+    if capacity:
+        model.flat.share_gradients(model.layers)
     bound: list[BoundStage] = []
     dx: Buffer | None = None
     for index, (stage, (plane, _, gap)) in enumerate(zip(stages, layout(stages)[1:], strict=True)):
         dy = Buffer(plane, capacity, gap=gap)
-        vectors = model.parameters, model.gradients
-        bound.append(stage.bind(StageBuffers(y[index], y[index + 1], dx, dy, *vectors)))
+        bound.append(stage.bind(StageBuffers(y[index], y[index + 1], dx, dy)))
         dx = dy if capacity else None
     return bound

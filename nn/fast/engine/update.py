@@ -52,7 +52,7 @@ class Updates:
 
 
 def _update(optimizer: Optimizer) -> Update | None:
-    """Return the kernel of an optimiser of ours and the constants of its next step."""
+    """Return the kernel and the constants of the next step; None for a user's own optimiser."""
     if type(optimizer) not in OPTIMIZERS.values():
         return None  # a user's subclass may step in another way
     lr = optimizer.learning_rate

@@ -1,0 +1,126 @@
+"""Opening, saving and pasting: the dialogs of the system and the clipboard."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import tkinter as tk
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tkinter import filedialog
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nn.console.document.document import Document
+from nn.console.document.drawing import Content, OpenedPicture
+from nn.console.document.files import NOTHING_TO_SAVE, load_content, picture_ink, save
+from nn.console.jobs import Job, JobRunner
+from nn.console.views.dialogs import Dialogs
+
+READABLE = "*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.webp *.gif *.json"
+ALL = ("All files", "*")
+
+
+class Files:
+    """Opens, saves and pastes what is on the canvas.
+
+    Parameters
+    ----------
+    root, document, dialogs
+    jobs : JobRunner
+        Reads pictures.
+    say : callable
+        Puts a line into the status bar.
+    """
+
+    def __init__(
+        self,
+        root: tk.Tk,
+        document: Document,
+        jobs: JobRunner,
+        dialogs: Dialogs,
+        say: Callable[[str], None],
+    ) -> None:
+        self.root, self.document, self.jobs = root, document, jobs
+        self.dialogs, self._say = dialogs, say
+
+    def ask_open(self) -> None:
+        """Let the user choose a picture or strokes, and open them."""
+        types = [("Pictures and strokes", READABLE), ALL]
+        name = filedialog.askopenfilename(parent=self.root, filetypes=types)
+        if name:
+            self.open(Path(name))
+
+    def open(self, path: Path) -> None:
+        """Open saved strokes, or a picture, which is read in a worker."""
+        if path.suffix.lower() == ".json":
+            with self.dialogs.failures():
+                self.document.open(*load_content(path))
+                self._say(f"Opened {path.name}.")
+            return
+        self._say(f"Opening {path.name}…")
+        self._start("open", path, path.name)
+
+    def paste(self) -> None:
+        """Open the picture on the clipboard, where the system allows."""
+        image = clipboard_picture(self.root)
+        if image is None:
+            self._say("The clipboard holds no picture.")
+        else:
+            self._start("paste", image, "…")
+
+    def _start(self, job: str, source: Any, name: str) -> None:
+        done = Job(job, partial(self._opened, name), self.dialogs.fail)
+        self.jobs.start(done, lambda _report: picture_ink(source))
+
+    def _opened(self, name: str, ink: NDArray[np.float32]) -> None:
+        if not ink.any():
+            self.dialogs.complain(f"{name} holds no ink that could be read.")
+            return
+        height, width = ink.shape
+        self.document.open(Content((), OpenedPicture(ink)), (float(width), float(height)))
+        self._say(f"Opened {name}.")
+
+    def ask_save(self, ending: str) -> None:
+        """Let the user choose a name that ends in .png, .svg or .json, and save under it."""
+        if self.document.drawing.empty:
+            self._say(NOTHING_TO_SAVE)
+            return
+        number = re.sub(r"\D", "", self.document.shown.number) or "digit"
+        name = filedialog.asksaveasfilename(
+            parent=self.root,
+            defaultextension=ending,
+            initialfile=f"{number}{ending}",
+            filetypes=[("Strokes" if ending == ".json" else "Pictures", f"*{ending}")],
+        )
+        if name:
+            self.save(Path(name))
+
+    def save(self, path: Path) -> None:
+        """Save what is on the canvas in the format that the name ends in."""
+        with self.dialogs.failures():
+            save(path, self.document)
+            self._say(f"Saved {path.name}.")
+
+
+def clipboard_picture(root: tk.Misc) -> Image.Image | None:
+    """Return the picture on the clipboard, or None."""
+    from PIL import ImageGrab
+
+    with contextlib.suppress(NotImplementedError, OSError, ValueError):
+        grabbed = ImageGrab.grabclipboard()
+        if isinstance(grabbed, Image.Image):
+            return grabbed
+        if isinstance(grabbed, list) and grabbed:
+            return Image.open(str(grabbed[0]))
+    with contextlib.suppress(tk.TclError, OSError, ValueError):
+        # X11 without a helper program: Tk gives the bytes as a row of hexadecimal numbers.
+        text = root.tk.call("selection", "get", "-selection", "CLIPBOARD", "-type", "image/png")
+        data = bytes(int(part, 16) for part in str(text).split())
+        return Image.open(io.BytesIO(data))
+    return None
