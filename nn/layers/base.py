@@ -93,8 +93,8 @@ class Layer(Weights):
         self.input_shape: Shape = ()
         self.output_shape: Shape = ()
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
-        self._kept: tuple[Any, ...] = ()
-        self._batch: int | None = None  # examples of the last forward(training=True)
+        # Of the last forward(training=True): "batch", the number of examples, and "kept".
+        self._memory: dict[str, Any] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.fixed and self.built:
@@ -147,7 +147,7 @@ class Layer(Weights):
         self.output_shape = self.compute_output_shape(self.input_shape)
         self.dtype = np.dtype(dtype)
         self.params, self.grads, self.state = {}, {}, {}
-        self._kept, self._batch = (), None
+        self._memory = {}
         self.create_weights(rng)
         self.built = True
         return self.output_shape
@@ -166,7 +166,7 @@ class Layer(Weights):
             raise RuntimeError(f"{self.name}: forward before build. Call build(input_shape, rng).")
         arguments.check_input(self.name, x, self.input_shape)
         if training:
-            self._batch = len(x)
+            self._memory["batch"] = len(x)
         return self._forward(x, training)
 
     def backward(self, dy: Array) -> Array:
@@ -188,11 +188,11 @@ class Layer(Weights):
         self._backward_parameters(dy)
 
     def _check_gradient(self, dy: Array) -> None:
-        if self._batch is None:
+        if "batch" not in self._memory:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
             )
-        expected = (self._batch, *self.output_shape)
+        expected = (self._memory["batch"], *self.output_shape)
         if dy.shape != expected:
             raise ValueError(
                 f"{self.name}: expected dy of shape {expected}, that of y, received {dy.shape}."
@@ -200,12 +200,13 @@ class Layer(Weights):
 
     def keep(self, *values: Any) -> None:
         """Keep ``values`` for ``backward``; ``forward(training=True)`` calls it."""
-        self._kept = values
+        self._memory["kept"] = values
 
     @property
     def kept(self) -> Any:
         """What ``keep`` was given last: the value, or the tuple of several."""
-        return self._kept[0] if len(self._kept) == 1 else self._kept
+        values = self._memory.get("kept", ())
+        return values[0] if len(values) == 1 else values
 
     @property
     def weights(self) -> list[Array]:
