@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.drawing import render_batch
-from nn.synthetic.scribbles import scribbles
 
 from .recogniser import Model, look, softmax
 from .rejection import Floats, fit_rejection
@@ -144,6 +143,8 @@ def calibrate(
             "labels: expected at least 20 images of each digit 0 to 9, received "
             f"{counts.tolist()}. Give more validation images."
         )
+    from nn.synthetic.scribbles import scribbles
+
     logits, features = look(model, x)
     temperature = fit_temperature(logits, y)
     probabilities = softmax(logits, temperature)
