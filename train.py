@@ -43,9 +43,6 @@ torchvision; if it is nowhere, it is downloaded.
 """
 
 
-# --- the command line ----------------------------------------------------------------------------
-
-
 def whole(lowest: int) -> Callable[[str], int]:
     """Return an argparse type for whole numbers from ``lowest``."""
 
@@ -138,9 +135,6 @@ def parser() -> argparse.ArgumentParser:
     return make
 
 
-# --- the training --------------------------------------------------------------------------------
-
-
 def train(args: argparse.Namespace) -> int:
     """Do what the command line says; return the exit status."""
     from nn import runtime
@@ -157,18 +151,17 @@ def train(args: argparse.Namespace) -> int:
     if args.threads:
         runtime.set_num_threads(args.threads)
     checkpoint = None if args.resume is None else open_checkpoint(args)
-    settings = (
-        config.resumed(args, checkpoint.state["settings"]) if checkpoint else config.resolve(args)
-    )
+    recorded = checkpoint and checkpoint.state["settings"]
+    settings = config.resumed(args, recorded) if recorded else config.resolve(args)
     teachers = config.load_teachers(args, settings)
     data = config.load_data(args, settings, say)
     output = None if args.dry_run or args.ensemble else args.output
 
-    runs, interrupted = [], False
+    runs: list[Run] = []
     for number, own in enumerate(config.members(args, settings), 1):
         run = Run(own, data, output, teachers, args.quiet)
         if number == 1:
-            say(introduction(run))
+            say(run.describe())
         if args.dry_run:
             return dry_run(run)
         if checkpoint is not None:
@@ -179,46 +172,38 @@ def train(args: argparse.Namespace) -> int:
         try:
             run.train(args.patience)
         except KeyboardInterrupt:
-            interrupted = True
-        if not interrupted or (run.history.epochs_done and not args.ensemble):
-            runs.append(run)
-        if interrupted:
-            break
+            return interrupted(args, runs, run)
+        runs.append(run)
+    finish(runs, args.output, args.force, args.argv, quiet=args.quiet)
+    return 0
+
+
+def interrupted(args: argparse.Namespace, runs: list[Run], last: Run) -> int:
+    """Save what is finished: whole networks of an ensemble, else epochs; return the exit status."""
+    from nn.train.artifacts import finish
+
+    done = last.history.epochs_done
+    if done and not args.ensemble:
+        runs = [last]
     if not runs:
         print("Interrupted before there was anything to save.")
         return 130
-    if interrupted:
-        print(f"\nInterrupted in epoch {run.history.epochs_done + 1}: its part is left out.")
-    finish(runs, args.output, args.force, args.argv, interrupted, args.quiet)
-    if interrupted and not args.ensemble:
+    print(f"\nInterrupted in epoch {done + 1}: its part is left out.")
+    finish(runs, args.output, args.force, args.argv, interrupted=True, quiet=args.quiet)
+    if not args.ensemble:
         place = [] if args.output == DEFAULT_OUTPUT else ["--output", str(args.output)]
         print(f"Resume    {shlex.join(['python', 'train.py', '--resume', *place])}")
-    return 130 if interrupted else 0
+    return 130
 
 
 def open_checkpoint(args: argparse.Namespace) -> Checkpoint:
     """Return the checkpoint to resume: the one that was named, or the one beside the output."""
-    from nn.train import checkpoint
+    from nn.train.checkpoint import CHECKPOINT, beside, read_checkpoint
     from nn.train.config import ConfigError
 
     if args.ensemble:
         raise ConfigError("--resume: expected one network, received --ensemble. Leave one out.")
-    beside = checkpoint.beside(args.output, checkpoint.CHECKPOINT)
-    return checkpoint.read_checkpoint(args.resume if args.resume.name else beside)
-
-
-def introduction(run: Run) -> str:
-    """Return a sentence on data, network and settings."""
-    from nn import runtime
-
-    data, settings = run.data, run.settings
-    return (
-        f"{data.source['name']}: {len(data.train[1]):,} images to train on, "
-        f"{len(data.validation[1]):,} to choose the epoch by. {run.model.count_params():,} "
-        f"parameters, {settings.optimizer} at {settings.learning_rate:g}, batches of "
-        f"{settings.batch_size}, seed {settings.seed}, {runtime.backend()} backend, "
-        f"{runtime.num_threads()} threads."
-    )
+    return read_checkpoint(args.resume if args.resume.name else beside(args.output, CHECKPOINT))
 
 
 def dry_run(run: Run) -> int:

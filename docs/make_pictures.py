@@ -1,6 +1,6 @@
 """Draw the pictures of the guided tour: ``python docs/make_pictures.py`` (needs the extra plots).
 
-No data set is needed: the digit is written by the stroke generator and read by the shipped weights.
+No data set is needed: the stroke generator makes the digit, the shipped weights recognise it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PICTURES = ROOT / "docs" / "pictures"
 
 
 def figure(width: float, height: float) -> Figure:
-    """Return an empty figure of so many inches."""
+    """Return an empty figure; width and height in inches."""
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
@@ -39,7 +39,7 @@ def written_digit(digit: int = 4) -> list[np.ndarray]:
 
 
 def flow() -> None:
-    """Draw a digit, some feature maps after each stage, and the ten answers."""
+    """Draw a digit, some feature maps after each layer, and the ten probabilities."""
     model = nn.load_model(ROOT / "weights" / "mnist.h5")
     x = drawing.strokes_to_mnist(written_digit())[None, ..., None]
     stages = [("input\n28×28", x)]
@@ -90,7 +90,7 @@ def _grid(axes, values, title, colour=None, cells=()):
 
 
 def convolution() -> None:
-    """Draw the example worked by hand in the tour: forward, and the gradient handed back."""
+    """Draw the example worked by hand in the tour: forward and backward."""
     pads = ((0, 0), (0, 0))
     x = np.arange(1.0, 10).reshape(1, 3, 3, 1)
     kernel = np.array([[1.0, 2], [3, 4]]).reshape(2, 2, 1, 1)

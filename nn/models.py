@@ -187,9 +187,9 @@ class Sequential(Weights):
     @property
     def flat(self) -> FlatWeights:
         """The trained weights and their gradients as vectors; the layers' arrays are views."""
-        from nn.fast.flat import FlatWeights
-
         if self._flat is None or not self._flat.holds():
+            from nn.fast.flat import FlatWeights
+
             self.build()
             self._flat = FlatWeights(self.layers, self.dtype)
         return self._flat

@@ -40,7 +40,7 @@ _backend: str = _choice("NN_BACKEND", os.environ.get("NN_BACKEND") or "numba", B
 _engine: str = _choice("NN_ENGINE", os.environ.get("NN_ENGINE") or "auto", ENGINES)
 _backend_listeners: list[Callable[[str], None]] = []
 _threads: int | None = None
-_elsewhere = False
+_compile_worker = False
 
 
 def backend() -> str:
@@ -137,18 +137,18 @@ def set_num_threads(threads: int) -> None:
     _threads = threads
 
 
-def compiles_elsewhere() -> bool:
-    """Return whether kernels that are missing are compiled by another process."""
-    return _elsewhere
+def compile_worker() -> bool:
+    """Return whether missing kernels are compiled by another process."""
+    return _compile_worker
 
 
-def compile_elsewhere(wanted: bool) -> None:
+def set_compile_worker(wanted: bool) -> None:
     """Compile missing kernels in another process, or in this one again.
 
-    Compiling holds Python for most of its time: a window whose process does it stands still.
+    Compiling holds Python for most of its time: a window whose process compiles stands still.
     """
-    global _elsewhere
-    _elsewhere = wanted
+    global _compile_worker
+    _compile_worker = wanted
 
 
 @contextmanager

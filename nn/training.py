@@ -110,7 +110,7 @@ def apply_gradients(model: Sequential) -> None:
 def engine_for(model: Sequential) -> EngineLike:
     """Return the engine that ``nn.runtime`` asks for: the fast stage, if it takes the model."""
     if runtime.backend() == "numba" and runtime.engine() == "auto":
-        from nn.fast.engine.engine import prepare
+        from nn.fast.engine.training import prepare
 
         return prepare(model) or PlainEngine(model)
     return PlainEngine(model)

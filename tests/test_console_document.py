@@ -496,13 +496,13 @@ def test_an_open_window_has_a_core_and_python_first_and_gives_them_back():
         foreground.begin()
         assert sys.getswitchinterval() == pytest.approx(process.SWITCH)
         assert not gc.isenabled()
-        assert runtime.compiles_elsewhere()
+        assert runtime.compile_worker()
         foreground.freeze()
         assert runtime.num_threads() == 3
         assert gc.get_freeze_count() > before[3]
         foreground.end()
         assert runtime.num_threads() == 4
-        assert not runtime.compiles_elsewhere()
+        assert not runtime.compile_worker()
     finally:
         foreground.end()
         runtime.set_num_threads(before[1])

@@ -15,8 +15,7 @@ import pytest
 import nn
 from nn import runtime
 from nn.fast.conv.stage import Form
-from nn.fast.engine import engine as engines
-from nn.fast.engine import workspace
+from nn.fast.engine import schedule, training
 from nn.fast.engine.buffers import SLACK, Plane
 from nn.fast.engine.plan import make_plan
 from nn.fast.jit.pool import SHARDS, shard_bounds
@@ -252,7 +251,7 @@ def relative(a, b):
 def test_gradients_and_predictions_are_those_of_the_plain_layers(name):
     layers, N = NETS[name]
     quick, slow = make(layers()), make(layers())
-    assert isinstance(quick.engine, engines.Engine)
+    assert isinstance(quick.engine, training.Engine)
     for size in (N, 1, 3, N):  # a change of shape and back
         x, y = data(quick, size)
         expected = plain("loss_and_gradients", slow, x, y)
@@ -344,9 +343,9 @@ def test_the_weights_after_50_steps_do_not_depend_on_the_number_of_threads(
         np.testing.assert_array_equal(trained(threads), expected)
 
 
-def test_every_shard_is_in_one_team():
+def test_every_shard_is_in_one_group():
     for threads in range(1, 9):
-        groups = workspace.teams(threads)
+        groups = schedule.thread_groups(threads)
         assert [shard for group in groups for shard in group] == list(range(4))
         assert len(groups) == (threads if threads in (1, 2, 4) else 4)
 
@@ -409,16 +408,16 @@ def test_an_error_inside_a_shard_leaves_weights_and_pool_as_they_were(monkeypatc
     x, y = data(model, 12)
     model.engine.train_step(x, y)
     before, slots = model.get_weights(), copy.deepcopy(model.optimizer.slots)
-    original, calls = engines._run_team, []
+    original, calls = training.run, []
 
     def fails(*arguments):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == 3:  # the first lays the weights out, the others take a shard each
             raise error
         original(*arguments)
 
     monkeypatch.setattr(runtime, "num_threads", lambda: 4)
-    monkeypatch.setattr(engines, "_run_team", fails)
+    monkeypatch.setattr(training, "run", fails)
     with pytest.raises(type(error)):
         model.engine.train_step(x, y)
     monkeypatch.undo()
@@ -436,15 +435,15 @@ def test_ctrl_c_during_the_update_finishes_it_first(monkeypatch):
     model, twin = make(digits_net()), make(digits_net())
     x, y = data(model, 12)
     twin.engine.train_step(x, y)
-    original, calls = engines._run_one, []
+    original, calls = training._step_part, []
 
-    def interrupted(call):
-        original(call)
+    def interrupted(update):
+        original(update)
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines, "_run_one", interrupted)
+    monkeypatch.setattr(training, "_step_part", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.engine.train_step(x, y)
     np.testing.assert_array_equal(model.parameters, twin.parameters)
@@ -493,7 +492,8 @@ def test_buffers_are_never_written_behind_their_end():
         model.engine.loss_and_gradients(x, y)
         space = model.engine._training
         canary = np.float32(-7.25)
-        ends = [b.data[-SLACK // 2 :] for b in (*space.y, *space.dy) if b is not None]
+        gradients = [stage.buffers.dy for stage in space.stages]
+        ends = [b.data[-SLACK // 2 :] for b in (*space.y, *gradients)]
         for end in ends:
             end[:] = canary
         gradients = model.gradients.copy()
@@ -512,16 +512,16 @@ def test_scratch_space_is_never_written_behind_its_end(name):
     x, y = data(model, N)
     twin.engine.loss_and_gradients(x, y)
     engine = model.engine
-    space = engines.Workspace(model, engine.plan, N)
+    space = schedule.TrainingBuffers(model, engine.plan, N)
     fences = []
-    for bench in space.benches:
-        for kind in ("entries", "table", "v", "m", "turn", "columns", "panels"):
-            held = getattr(bench, kind, None)
+    for stage in space.stages:
+        for kind in ("entries", "table", "v", "m", "columns"):
+            held = getattr(stage, kind, None)
             if held is not None:
                 whole = np.full((*held.shape[:-1], held.shape[-1] + 16), 7, held.dtype)
                 whole[..., :-16] = held
                 fences.append((kind, whole))
-                setattr(bench, kind, whole[..., :-16])
+                setattr(stage, kind, whole[..., :-16])
     engine._training = space
     engine.loss_and_gradients(x, y)
     for kind, whole in fences:

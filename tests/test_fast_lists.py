@@ -197,14 +197,14 @@ def test_the_dense_gradients_agree_with_numpy_and_stay_inside(rng, n, D, F, dens
     x, w, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F), (n, F)))
     dy = np.where(rng.random(dy.shape) < density, dy, np.float32(0))
     dx, dw = fenced(n * D), fenced(D * F, np.full(D * F, 3, np.float32))
-    entries, numbers = gradient_kernels.lists_size(F), gradient_kernels.scratch_size(F)
+    entries, count, numbers = gradient_kernels.Scratch.sizes(F)
     lists, scratch = np.full(entries + 32, -1, np.int64), fenced(numbers)
-    ends = np.full(max(F, gradient_kernels.EXAMPLES) + 8, -1, np.int64)
-    room = lists, ends, scratch
+    ends = np.full(count + 8, -1, np.int64)
+    room = gradient_kernels.Scratch(lists, ends, scratch)
     given = fenced(n * F, dy)
-    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, *room)
+    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, room)
     np.testing.assert_allclose(dx[: n * D].reshape(n, D), dy @ w.T, rtol=1e-4, atol=1e-4)
-    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, *room)
+    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, room)
     np.testing.assert_allclose(dw[: D * F].reshape(D, F), x.T @ dy, rtol=1e-4, atol=2e-4)
     for fence, end in ((dx, n * D), (dw, D * F), (scratch, numbers)):
         assert (fence[end:] == CANARY).all()
@@ -216,10 +216,9 @@ def test_a_part_of_the_rows_of_a_dense_gradient(rng):
     N, D, F = 20, 200, 24
     x, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((N, D), (N, F)))
     dw = fenced(D * F, np.full(D * F, 3, np.float32))
-    lists = np.zeros(gradient_kernels.lists_size(F), np.int64)
-    room = lists, np.zeros(128, np.int64), fenced(gradient_kernels.scratch_size(F))
+    room = gradient_kernels.Scratch.allocate(F)
     gradient_kernels.dense_kernel_gradient(
-        fenced(N * D, x), D, 60, 160, fenced(N * F, dy), F, N, dw, *room
+        fenced(N * D, x), D, 60, 160, fenced(N * F, dy), F, N, dw, room
     )
     received = dw[: D * F].reshape(D, F)
     np.testing.assert_allclose(received[60:160], (x.T @ dy)[60:160], rtol=1e-4, atol=1e-4)
@@ -233,10 +232,9 @@ def test_what_is_no_number_in_a_dense_gradient_is_not_lost(value):
     x, w, dy = np.ones((n, D)), np.ones((D, F)), np.zeros((n, F))
     dy[1, 2] = value
     dx, dw = fenced(n * D), fenced(D * F)
-    lists = np.zeros(gradient_kernels.lists_size(F), np.int64)
-    room = lists, np.zeros(128, np.int64), fenced(gradient_kernels.scratch_size(F))
+    room = gradient_kernels.Scratch.allocate(F)
     given = fenced(n * F, dy)
-    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, *room)
-    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, *room)
+    gradient_kernels.dense_input_gradient(given, n, F, fenced(D * F, w), D, dx, room)
+    gradient_kernels.dense_kernel_gradient(fenced(n * D, x), D, 0, D, given, F, n, dw, room)
     np.testing.assert_array_equal(dx[: n * D].reshape(n, D)[:, 0], [0, value, 0])
     np.testing.assert_array_equal(dw[: D * F].reshape(D, F)[0], [0, 0, value, 0, 0, 0, 0, 0])

@@ -5,8 +5,9 @@ import pytest
 
 import nn
 from nn import runtime
+from nn.fast.dense.stage import BoundDense
 from nn.fast.engine.buffers import SLACK
-from nn.fast.engine.predictor import BLOCK, FEW
+from nn.fast.engine.prediction import BLOCK, FEW
 from nn.layers import (
     Activation,
     BatchNormalization,
@@ -86,9 +87,10 @@ def test_a_prediction_writes_only_inside_its_buffers(name):
     model = make(name)
     x = np.ones((BLOCK, *model.input_shape), np.float32)
     model(x)
-    (desk,) = model.engine._predictor._free
-    ends = [buffer.data[-SLACK // 2 :] for buffer in desk.y]
-    ends += [array[-4:] for array in (desk.chain.packed, desk.chain.y)]
+    (buffers,) = model.engine._predictor._free
+    ends = [buffer.data[-SLACK // 2 :] for buffer in buffers.y]
+    dense = [stage for stage in buffers.stages if isinstance(stage, BoundDense)]
+    ends += [stage.right[-4:] for stage in dense if stage.packed]
     for end in ends:
         end[:] = -7.25
     for count in (1, FEW, 3, BLOCK):

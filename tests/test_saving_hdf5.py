@@ -155,3 +155,33 @@ def test_text_that_points_to_itself_does_not_grow(tmp_path):
         data[first + 16 * i : first + 16 * (i + 1)] = data[first : first + 16]
     with pytest.raises(FormatError, match="bytes of names"):
         H5File(bytes(data), "bomb").root.attribute("many")
+
+
+def changed(path, old, new):
+    """Return a file's bytes with the one place of `old` changed."""
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
+def test_text_of_no_bytes_is_refused(tmp_path):
+    """A type of 0 bytes would make 2**40 words out of nothing."""
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["names"] = np.array([b"abcdefghijk"] * 3)
+    kind, extents = struct.pack("<BBBBI", 0x13, 1, 0, 0, 11), struct.pack("<QQ", 3, 3)
+    data = changed(path, kind, struct.pack("<BBBBI", 0x13, 1, 0, 0, 0))
+    path.write_bytes(data)
+    data = changed(path, extents, struct.pack("<QQ", 1 << 40, 1 << 40))
+    with pytest.raises(FormatError, match="at least 1 byte"):
+        H5File(data, "text").root.attribute("names")
+
+
+def test_floats_that_are_not_of_ieee_are_refused(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file["values"] = np.arange(3, dtype="<f4")
+    usual = struct.pack("<HHBBBBI", 0, 32, 23, 8, 0, 23, 127)
+    data = changed(path, usual, struct.pack("<HHBBBBI", 0, 32, 23, 8, 0, 23, 255))
+    with pytest.raises(FormatError, match="IEEE floats"):
+        H5File(data, "floats").root.dataset("values")

@@ -10,20 +10,13 @@ import math
 import numpy as np
 
 from nn.fast.jit.cache import jit
-
-
-@jit
-def _mix(z):  # type: ignore[no-untyped-def]
-    """Return the output function of splitmix64 at the uint64 `z`."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+from nn.fast.splitmix import GOLDEN, mix
 
 
 @jit
 def _uniform(state, k):  # type: ignore[no-untyped-def]
     """Return draw number `k` (uint64) of an image with hash `state` (uint64), in [-1, 1)."""
-    z = _mix(state + (k + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    z = mix(state + (k + np.uint64(1)) * GOLDEN)
     return 2.0 * (float(z >> np.uint64(11)) * 2.0**-53) - 1.0
 
 
@@ -138,7 +131,7 @@ def distort(images, rows, indices, key, gain, field, out):  # type: ignore[no-un
         for i in range(H):
             for j in range(W):
                 source[i + 2, j + 2] = image[i, j] * gain
-        state = _mix(key + np.uint64(indices[n]) * np.uint64(0xD1342543DE82EF95))
+        state = mix(key + np.uint64(indices[n]) * np.uint64(0xD1342543DE82EF95))
         for k in range(7):
             draws[k] = _uniform(state, np.uint64(k))
         k = 7

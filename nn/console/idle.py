@@ -13,10 +13,6 @@ class IdleQueue:
 
     Tk draws with the thread that also receives the pointer events. What need not be on the screen
     at once is queued here: between two pieces the window handles events.
-
-    Parameters
-    ----------
-    after : callable
     """
 
     def __init__(self, after: After) -> None:

@@ -55,8 +55,8 @@ class Foreground:
         sys.setswitchinterval(SWITCH)
         self._restore.callback(gc.enable)
         gc.disable()
-        self._restore.callback(runtime.compile_elsewhere, runtime.compiles_elsewhere())
-        runtime.compile_elsewhere(True)
+        self._restore.callback(runtime.set_compile_worker, runtime.compile_worker())
+        runtime.set_compile_worker(True)
 
     def freeze(self) -> None:
         """Exclude what has been loaded from later collections, and use one thread less.

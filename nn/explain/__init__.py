@@ -1,1 +1,1 @@
-"""Looking inside a network: its layers' values, and why it answers as it does."""
+"""Looking inside a network: its layers' outputs, and the pixels that an answer depends on."""

@@ -1,7 +1,7 @@
-"""The operations of `nn.reference`, compiled by Numba: the same names, signatures and numbers.
+"""The operations of ``nn.reference``, compiled by Numba: the same names, signatures and numbers.
 
-`nn.ops` calls what stands in `__all__`; an operation that is missing here is as fast in NumPy.
-Float32 convolutions and dense layers run on register tiles, everything else is plain loops.
+``nn.ops`` calls what is in ``__all__``; an operation that is missing here is as fast in NumPy.
+Convolutions and dense layers run on register tiles, most of the rest in plain loops.
 """
 
 from nn.fast.conv.gather import (
@@ -17,7 +17,6 @@ from nn.fast.elementwise import (
     dropout_mask,
     relu_backward,
     relu_forward,
-    softmax_crossentropy_forward,
 )
 from nn.fast.norm.batchnorm import batchnorm_backward, batchnorm_forward
 from nn.fast.optimizers import adadelta_step, adam_step, sgd_step
@@ -27,6 +26,7 @@ from nn.fast.pooling import (
     maxpool2d_backward,
     maxpool2d_forward,
 )
+from nn.fast.softmax import softmax_crossentropy_forward
 
 __all__ = [
     "adadelta_step",

@@ -12,7 +12,7 @@ from nn.layers.base import Layer
 from nn.reference import Array
 
 
-class _Activated(Layer):
+class ActivationLayer(Layer):
     """A layer that is an activation and nothing else; subclasses set ``_activation``."""
 
     _activation: activations.Activation
@@ -35,7 +35,7 @@ class _Activated(Layer):
         return self._activation.backward(dy, self.kept)
 
 
-class Activation(_Activated):
+class Activation(ActivationLayer):
     """An activation as a layer of its own: ``Activation("relu")``.
 
     Parameters
@@ -49,7 +49,7 @@ class Activation(_Activated):
         self._activation = activations.get(activation)
 
 
-class ReLU(_Activated):
+class ReLU(ActivationLayer):
     """``max(x, 0)`` as a layer, or a variant of it.
 
     Parameters
@@ -104,7 +104,7 @@ class ReLU(_Activated):
         return dx
 
 
-class Softmax(_Activated):
+class Softmax(ActivationLayer):
     """Softmax over the last axis as a layer.
 
     Parameters

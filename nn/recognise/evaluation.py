@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.drawing import read_ink
-from nn.recognise.headless import IMAGE_SUFFIXES
 from nn.recognise.recogniser import Recogniser
 
 LARGEST_SHEET = 200
@@ -30,6 +29,8 @@ BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 
 Item = tuple[int, str, Callable[[], Any]]
 """Label, name, and what reads it."""
+
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:

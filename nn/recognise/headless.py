@@ -15,11 +15,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from nn.recognise import wording
+from nn.recognise import evaluation, wording
 from nn.recognise.answers import Reading
+from nn.recognise.evaluation import IMAGE_SUFFIXES
 from nn.recognise.reader import NetworkReader, load
 
-IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
 STDIN_LIMIT = 64 << 20  # bytes
 
@@ -39,8 +39,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
-            from nn.recognise import evaluation
-
             return evaluation.run(
                 reader.recogniser, args.evaluate, as_json=args.json, sheet=args.sheet
             )
@@ -110,12 +108,14 @@ def row_of(name: str, reading: Reading) -> Row:
     answers, text = reading.answers, reading.number
     states = {answer.state for answer in answers}
     state = answers[0].state if len(states) == 1 else "mixed" if states else "empty"
-    sentence = wording.sentence(answers[0]) if text else wording.EMPTY
+    sentence = text
+    if len(answers) < 2:
+        sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
         "state": state,
         "text": text,
-        "sentence": sentence if len(answers) < 2 else text,
+        "sentence": sentence,
         "confidence": min((answer.confidence for answer in answers), default=0.0),
         "digits": [
             {

@@ -1,13 +1,12 @@
 """Model files: our own, and those of every Keras.
 
-`load_model` opens whole models (`.h5` since Keras 1, `.keras`), `save_model` writes files that
-Keras 2, Keras 3 and Netron open. A model file is a stranger's file: reading it runs no code,
+`save_model` writes files that Keras 2, Keras 3 and Netron open; `load_model` opens whole models
+(`.h5` since Keras 1, `.keras`). A model file may come from anywhere: reading it runs no code,
 follows no links, and whatever is wrong with it ends in a `FormatError`.
 
-Reading order: `hdf5` (bytes to groups and arrays), `architecture` (JSON to a chain of layers),
-`weights` (which array is whose), `translate` with `shapes`, `elementwise` and `convolutions`
-(Keras's layers to ours), `load`; `save` is the way back. `digits` is about what goes *into* a
-stranger's model.
+Reading order: `save` (the layout of our own files), `training` (the optimiser's part of them),
+`ensemble`, `load`; `hdf5` (bytes to groups and arrays) and `foreign` (the files of other programs,
+whose checks our own files pass as well).
 """
 
 from nn.saving.ensemble import Ensemble

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import mmap
 import struct
 import zipfile
-import zlib
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
 from nn.initializers import INITIALIZERS
 from nn.optimizers import OPTIMIZERS
 from nn.optimizers.schedules import SCHEDULES
-from nn.saving.errors import MAX_JSON_BYTES, FormatError
+from nn.saving.errors import MAX_JSON_BYTES, FormatError, require
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_LIMITS = {CONFIG: MAX_JSON_BYTES, METADATA: MAX_JSON_BYTES, WEIGHTS: 512 << 20}  # bytes
 _MAX_ENTRIES = 256
-_MAX_WEIGHTS = 512 << 20
 _MAX_RATIO = 200
-_DAMAGED = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
-    KeyError, OSError, OverflowError, IndexError, struct.error,
-)  # fmt: skip
 _MODULES = {
     "Sequential": "keras",
     "CategoricalCrossentropy": "keras.losses",
@@ -33,22 +29,23 @@ _MODULES = {
 }
 
 
-def write_archive(parts: dict[str, bytes]) -> bytes:
-    """Make the zip of some entries, uncompressed as Keras writes it."""
+def write_archive(metadata: Any, config: Any, weights: bytes) -> bytes:
+    """Make an archive, uncompressed as Keras does; Keras 3's module names go into `config`."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as bundle:
-        for name, content in parts.items():
-            bundle.writestr(name, content)
+        bundle.writestr(METADATA, json.dumps(metadata))
+        bundle.writestr(CONFIG, json.dumps(_with_modules(config)))
+        bundle.writestr(WEIGHTS, weights)
     return buffer.getvalue()
 
 
-def with_modules(value: Any) -> Any:
-    """Name the Keras module of every serialised object, as Keras 3 does and Keras 2 must not."""
+def _with_modules(value: Any) -> Any:
+    """Name the Keras module of every serialised object."""
     if isinstance(value, list):
-        return [with_modules(item) for item in value]
+        return [_with_modules(item) for item in value]
     if not isinstance(value, dict):
         return value
-    value = {key: with_modules(item) for key, item in value.items()}
+    value = {key: _with_modules(item) for key, item in value.items()}
     if "class_name" not in value:
         return value
     kind, config = value.pop("class_name"), value.pop("config")
@@ -69,55 +66,48 @@ def read_archive(data: bytes | mmap.mmap, name: str) -> dict[str, bytes]:
     FormatError
         When the zip is damaged, too large, unsafe or lacks a part.
     """
-    _check_directory(data, name)
-    wanted = {CONFIG: MAX_JSON_BYTES, METADATA: MAX_JSON_BYTES, WEIGHTS: _MAX_WEIGHTS}
-    found: dict[str, bytes] = {}
+    # The number of entries is checked before the zip module builds a list of them.
+    at = data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557))
+    complete = 0 <= at <= len(data) - 22
+    require(complete, name, "a complete zip", "no end record", "It was cut short: copy it again.")
+    count, size = struct.unpack("<HI", data[at + 10 : at + 16])
+    few = count <= _MAX_ENTRIES and size <= _MAX_ENTRIES * 1024
+    require(few, name, f"at most {_MAX_ENTRIES} entries", f"{count} in {size} bytes")
     try:
         stream = cast(IO[bytes], io.BytesIO(data) if isinstance(data, bytes) else data)
-        with zipfile.ZipFile(stream) as archive:
-            for entry in archive.infolist():
-                _check_entry(entry, name)
-                limit = wanted.get(entry.filename)
-                if limit is None:
-                    continue
-                if entry.filename in found or entry.file_size > limit:
-                    raise FormatError(
-                        f"{name}: {entry.filename}", f"one entry of at most {limit} bytes",
-                        f"{entry.file_size} bytes" if entry.filename not in found else "two",
-                    )  # fmt: skip
-                with archive.open(entry) as part:
-                    found[entry.filename] = part.read(limit + 1)
+        with zipfile.ZipFile(stream) as bundle:
+            return _read_parts(bundle, name)
     except FormatError:
         raise
-    except _DAMAGED as error:
+    except Exception as error:  # zipfile's kinds of failure are many, and no list of them is given
         raise FormatError(name, "an undamaged zip", f"{type(error).__name__}: {error}") from None
-    for part_name in (CONFIG, WEIGHTS):
-        if part_name not in found:
-            raise FormatError(name, f"an entry {part_name}", list(found))
+
+
+def _read_parts(bundle: zipfile.ZipFile, name: str) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for entry in bundle.infolist():
+        _check_entry(entry, name)
+    for entry in bundle.infolist():
+        limit = _LIMITS.get(entry.filename)
+        if limit is not None:
+            part, size = f"{name}: {entry.filename}", entry.file_size
+            require(entry.filename not in found, part, "one entry", "two")
+            require(size <= limit, part, f"at most {limit} bytes", f"{size} bytes")
+            with bundle.open(entry) as stream:
+                found[entry.filename] = stream.read(limit + 1)
+    for part in (CONFIG, WEIGHTS):
+        require(part in found, name, f"an entry {part}", list(found))
     return found
 
 
-def _check_directory(data: bytes | mmap.mmap, name: str) -> None:
-    """Check the number of entries before the zip module builds a list of them."""
-    at = data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557))
-    if at < 0 or at + 22 > len(data):
-        raise FormatError(name, "a complete zip", "no end record", "It was cut short: copy it.")
-    entries, size = struct.unpack("<HI", data[at + 10 : at + 16])
-    if entries > _MAX_ENTRIES or size > _MAX_ENTRIES * 1024:
-        raise FormatError(name, f"at most {_MAX_ENTRIES} entries", f"{entries} in {size} bytes")
-
-
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
-    part = f"{name}: {entry.filename[:100]!r}"
-    path = PurePosixPath(entry.filename)
-    if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or ":" in entry.filename:
-        raise FormatError(part, "a path inside the archive", "one that leads outside")
-    if entry.flag_bits & 1:
-        raise FormatError(part, "no encryption", "an encrypted entry")
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise FormatError(part, "stored or deflated data", f"method {entry.compress_type}")
-    if entry.file_size > _MAX_RATIO * entry.compress_size + 4096:
-        raise FormatError(
-            part, f"at most {_MAX_RATIO}-fold compression",
-            f"{entry.compress_size} bytes for {entry.file_size}",
-        )  # fmt: skip
+    part, path = f"{name}: {entry.filename[:100]!r}", PurePosixPath(entry.filename)
+    inside = not path.is_absolute() and ".." not in path.parts and not {*"\\:"} & {*entry.filename}
+    require(inside, part, "a path inside the archive", "one that leads outside")
+    require(not entry.flag_bits & 1, part, "no encryption", "an encrypted entry")
+    plain = entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    require(plain, part, "stored or deflated data", f"method {entry.compress_type}")
+    there, unpacked = entry.compress_size, entry.file_size
+    expected = f"at most {_MAX_RATIO}-fold compression"
+    small = unpacked <= _MAX_RATIO * there + 4096
+    require(small, part, expected, f"{there} bytes for {unpacked}")

@@ -106,24 +106,18 @@ def member_layers(ensemble: Ensemble) -> dict[str, list[Layer]]:
     return {f"member_{i}": member.layers for i, member in enumerate(ensemble.members, 1)}
 
 
-def ensemble_config(
-    ensemble: Ensemble, members: Sequence[dict[str, Any]], input_layer: dict[str, Any]
-) -> dict[str, Any]:
+def ensemble_config(ensemble: Ensemble, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Describe networks side by side under one input, and Keras's `Average` of their outputs.
 
-    Parameters
-    ----------
-    ensemble
-    members, input_layer
-        Configurations as `nn.saving.save` makes them. The members are written without an
-        `InputLayer` of their own: with one Keras 2 counts a nested model's calls from 1, Keras 3
-        from 0.
+    `members` are their configurations as `nn.saving.save` makes them. They are written without an
+    `InputLayer` of their own: with one Keras 2 counts a nested model's calls from 1, Keras 3 from
+    0.
     """
-    layers = [{**input_layer, "name": INPUT, "inbound_nodes": []}]
-    for name, member in zip(member_layers(ensemble), members, strict=True):
+    layers = [{**members[0]["config"]["layers"][0], "name": INPUT, "inbound_nodes": []}]
+    names = list(member_layers(ensemble))
+    for name, member in zip(names, members, strict=True):
         config = {"name": name, "layers": member["config"]["layers"][1:]}
         layers.append(_node("Sequential", config, [INPUT]))
-    names = [layer["name"] for layer in layers[1:]]
     layers.append(_node("Average", {"name": OUTPUT, "trainable": True, "dtype": "float32"}, names))
     config = {
         "name": ensemble.name,

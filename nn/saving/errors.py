@@ -14,7 +14,7 @@ MAX_JSON_DEPTH = 64
 
 
 class FormatError(ValueError):
-    """A model file that is damaged, hostile, or says something `nn` cannot represent.
+    """A model file that is damaged, made to do harm, or says something `nn` cannot represent.
 
     Parameters
     ----------
@@ -34,8 +34,14 @@ class FormatError(ValueError):
         super().__init__(f"{text} {remedy}".rstrip())
 
 
+def require(ok: object, part: str, expected: str, received: object, remedy: str = "") -> None:
+    """Raise a `FormatError` unless `ok`; the other parameters are its own."""
+    if not ok:
+        raise FormatError(part, expected, received, remedy)
+
+
 def _brief(value: object, limit: int = 160) -> str:
-    """Print a stranger's value on one short line without control characters."""
+    """Print a value from a file on one short line without control characters."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except (RecursionError, ValueError):

@@ -1,27 +1,46 @@
-"""Opening model files: `load_model` and `load_weights`."""
+"""Opening model files: `load_model` and `load_weights`.
+
+Our own files are Keras files and open as such: every layer's settings and weights are checked on
+the way (`nn.saving.foreign`), so that a file of this program is trusted no more than any other.
+What only this program writes is ``nn_metadata`` and the group of the optimiser's state.
+"""
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nn import initializers
-from nn.layers import LAYERS, Conv2D, Dense, InputLayer
+from nn.layers import LAYERS
 from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError
-from nn.saving.foreign import convolutions, elementwise, shapes  # noqa: F401 - register translations
-from nn.saving.foreign.architecture import Architecture, read_architecture
+from nn.saving.foreign import convolutions, elementwise  # noqa: F401 - register handlers
+from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json
-from nn.saving.foreign.translate import Chain, Dialect, Stored, check_known, translate
-from nn.saving.foreign.weights import bind_legacy, bind_tree, is_legacy, legacy_dialect
+from nn.saving.foreign.translate import Chain, check_known, translate
+from nn.saving.foreign.weights import bind
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
-from nn.saving.save import METADATA_ATTRIBUTE
+from nn.saving.save import METADATA_ATTRIBUTE, legacy_config
+
+
+@dataclass
+class _Content:
+    """What a model file holds, in legacy HDF5 or in an archive; JSON as text or parsed."""
+
+    kind: str
+    root: Group
+    config: Any
+    training: Any
+    metadata: Any
+    version: str
+    backend: str = ""
 
 
 def load_model(
@@ -56,7 +75,7 @@ def load_model(
         ``model.metadata`` is what `nn` saved with the model; for other writers
         ``metadata["source"]`` says what was found and what had to be translated.
         ``metadata["input"]`` holds the four input conventions, where they are known. A file that
-        holds an ensemble gives an `nn.saving.Ensemble`, which is asked in the same way.
+        holds an ensemble gives an `nn.saving.Ensemble`, which is used in the same way.
 
     Raises
     ------
@@ -66,16 +85,22 @@ def load_model(
         When it is damaged, or needs something `nn` does not have: the text names the layer, what
         was expected and what was received.
     """
-    data = _content(path)
-    name = Path(path).name
-    if data[:4] == b"PK\x03\x04":
-        model = _from_archive(data, name, compile)
-    else:
-        model = _from_hdf5(H5File(data, name).root, name, compile)
-    if probabilities and isinstance(model, Sequential):
-        add_softmax(model)
-    remember_input(model, input_scale, input_offset, transpose, invert)
-    return cast("Sequential", model)  # an Ensemble is asked, described and saved in the same way
+    content = _open(path)
+    if content.config is None:
+        hint = "The file holds weights only: make the model and call model.load_weights(path)."
+        raise FormatError(Path(path).name, "an attribute model_config", "none", hint)
+    chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
+    model = _network([chain.model for chain in chains])
+    _describe(model, chains, content)
+    if isinstance(model, Sequential):
+        settings = _parsed(content.training, "training_config") if compile else None
+        if isinstance(settings, dict):
+            training.restore(model, settings, content.root, chains[0].reordered)
+        if probabilities:
+            add_softmax(model)
+    said = {"transpose": transpose, "invert": invert}
+    remember_input(model, scale=input_scale, offset=input_offset, **said)
+    return cast("Sequential", model)  # an Ensemble predicts, describes and saves itself alike
 
 
 def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
@@ -93,33 +118,16 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     OSError, FormatError
         As for `load_model`.
     """
-    data = _content(path)
-    if data[:4] == b"PK\x03\x04":
-        data = archive.read_archive(data, Path(path).name)[archive.WEIGHTS]
-    root = H5File(data, Path(path).name).root
+    root = _open(path).root
     model.build()
-    config = {
-        "name": model.name,
-        "layers": [
-            {"class_name": "InputLayer", "config": {"batch_shape": [None, *model.input_shape]}},
-            *(
-                {"class_name": type(layer).__name__, "config": _listed(layer.get_config())}
-                for layer in model.layers
-            ),
-        ],
-    }
-    architecture = read_architecture({"class_name": "Sequential", "config": config})
-    (chain,) = _translate(architecture, root)
-    by_name = {step.name: step for step in chain.steps if step.weights}
-    found = []
-    for layer in model.layers:
-        step = by_name.get(layer.name)
-        if layer.weights:
-            received = [w.shape for w in step.weights] if step else []
-            expected = [w.shape for w in layer.weights]
-            if step is None or received != expected:
-                raise FormatError(f"layer {layer.name!r}", f"weights {expected}", received)
-            found.append((layer, step.weights))
+    config = json.loads(json.dumps(legacy_config(model)))
+    (chain,) = _translate(config, root)
+    by_name = {layer.name: layer.weights for layer in chain.model.layers}
+    found = [(layer, by_name.get(layer.name, [])) for layer in model.layers if layer.weights]
+    for layer, weights in found:
+        received, expected = [w.shape for w in weights], [w.shape for w in layer.weights]
+        if received != expected:
+            raise FormatError(f"layer {layer.name!r}", f"weights {expected}", received)
     for layer, weights in found:
         layer.set_weights(weights)
 
@@ -133,7 +141,8 @@ def add_softmax(model: Sequential) -> None:
             model.loss.from_logits = False
 
 
-def _content(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
+def _open(path: str | os.PathLike[str]) -> _Content:
+    """Read a file of either format; which one its first bytes decide."""
     path = Path(path)
     if path.is_dir():
         raise FormatError(
@@ -141,124 +150,73 @@ def _content(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
             "A TensorFlow SavedModel is a program: open it with Keras and save it as .h5.",
         )  # fmt: skip
     data = read_bytes(path)
-    if data[:4] != b"PK\x03\x04" and data[:8] != SIGNATURE:
+    if data[:4] == b"PK\x03\x04":
+        return _from_archive(data, path.name)
+    if data[:8] != SIGNATURE:
         raise FormatError(
             path.name, "a Keras file (.h5 or .keras)", f"first bytes {bytes(data[:8])!r}",
             "A text file here is often a download page: fetch the file itself.",
         )  # fmt: skip
-    return data
+    root = H5File(data, path.name).root
+    names = ("model_config", "training_config", METADATA_ATTRIBUTE)
+    texts = (root.attribute(name) for name in names)
+    config, settings, metadata = (text if isinstance(text, str) else None for text in texts)
+    version, backend = (str(root.attribute(name) or "") for name in ("keras_version", "backend"))
+    return _Content("Keras HDF5", root, config, settings, metadata, version or "1", backend)
 
 
-def _translate(architecture: Architecture, root: Group, version: str = "3") -> list[Chain]:
-    """Bind the weights under `root` to an architecture and translate it, each member by itself."""
+def _from_archive(data: bytes | mmap.mmap, name: str) -> _Content:
+    parts = archive.read_archive(data, name)
+    document = parse_json(parts[archive.CONFIG], archive.CONFIG)
+    about = parse_json(parts.get(archive.METADATA, b"{}"), archive.METADATA)
+    about = about if isinstance(about, dict) else {}
+    return _Content(
+        "Keras archive",
+        H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root,
+        document,
+        document.get("compile_config") if isinstance(document, dict) else None,
+        about.get(METADATA_ATTRIBUTE),
+        str(about.get("keras_version", "3")),
+    )
+
+
+def _parsed(value: Any, part: str) -> Any:
+    return parse_json(value, part) if isinstance(value, str) else value
+
+
+def _translate(config: Any, root: Group, version: str = "3") -> list[Chain]:
+    """Bind the weights under `root` to a model and translate it, each member by itself."""
+    architecture = read_architecture(config)
     check_known(architecture)
-    table: dict[int, Sequence[Stored]]
-    if is_legacy(root):
-        dialect = legacy_dialect(root)
-        table = bind_legacy(architecture, root)
-    else:
-        dialect = Dialect(old_hard_sigmoid=version.startswith("2."))
-        table = bind_tree(architecture, root)
+    dialect = bind(architecture, root, version)
     chains: list[Chain] = []
-    for part in architecture.members or [architecture]:
-        taken = chains[-1].parameters if chains else 0
-        chains.append(translate(part, table, dialect, taken))
+    for member in architecture.members:
+        chains.append(translate(member, dialect, chains[-1].parameters if chains else 0))
     return chains
 
 
-def _from_hdf5(root: Group, name: str, compile: bool) -> Network:
-    text = root.attribute("model_config")
-    if not isinstance(text, str):
-        hint = "The file holds weights only: make the model and call model.load_weights(path)."
-        raise FormatError(name, "an attribute model_config", "none", hint)
-    chains = _translate(read_architecture(parse_json(text, "model_config")), root)
-    model = _make(chains)
-    stored = root.attribute(METADATA_ATTRIBUTE)
-    version = str(root.attribute("keras_version") or "1")
-    _describe(model, chains, stored, "Keras HDF5", version, str(root.attribute("backend") or ""))
-    text = root.attribute("training_config")
-    if compile and isinstance(text, str) and isinstance(model, Sequential):
-        settings = parse_json(text, "training_config")
-        arrays = training.stored_legacy(root)
-        training.restore(model, settings, arrays, chains[0].reordered)
-    return model
-
-
-def _from_archive(data: bytes | mmap.mmap, name: str, compile: bool) -> Network:
-    parts = archive.read_archive(data, name)
-    document = parse_json(parts[archive.CONFIG], archive.CONFIG)
-    root = H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root
-    about = parse_json(parts.get(archive.METADATA, b"{}"), archive.METADATA)
-    about = about if isinstance(about, dict) else {}
-    version = str(about.get("keras_version", "3"))
-    chains = _translate(read_architecture(document), root, version)
-    model = _make(chains)
-    _describe(model, chains, about.get(METADATA_ATTRIBUTE), "Keras archive", version, "")
-    settings = document.get("compile_config")
-    if compile and isinstance(settings, dict) and isinstance(model, Sequential):
-        arrays = training.stored_in_tree(root)
-        training.restore(model, settings, arrays, chains[0].reordered)
-    return model
-
-
-def _describe(
-    model: Network, chains: Sequence[Chain], stored: Any, kind: str, version: str, backend: str
-) -> None:
-    if isinstance(stored, str):
-        stored = parse_json(stored, METADATA_ATTRIBUTE)
-    if isinstance(stored, dict):
-        model.metadata = stored
-        return
-    source: dict[str, Any] = {
-        "format": kind, "keras_version": version[:40], "input_shape": list(chains[0].input_shape),
-    }  # fmt: skip
-    if backend:
-        source["backend"] = backend[:40]
-    notes = [note for chain in chains for note in chain.notes]
-    if notes:
-        source["notes"] = notes[:50]
-    model.metadata = {"source": source}
-
-
-def _make(chains: Sequence[Chain]) -> Network:
-    """Make our model, or the ensemble of several."""
-    models = [_make_one(chain) for chain in chains]
-    if len(models) == 1:
-        return models[0]
+def _network(models: list[Sequential]) -> Network:
+    """Give the model, or the ensemble of several."""
     try:
-        return Ensemble(models)
+        return models[0] if len(models) == 1 else Ensemble(models)
     except ValueError as error:
         raise FormatError("Average", "models of one input and output shape", str(error)) from None
 
 
-def _make_one(chain: Chain) -> Sequential:
-    """Make our model out of the translated steps."""
-    model = Sequential(name=chain.name, seed=0)
-    try:
-        model.add(InputLayer(chain.start))
-        for step in chain.steps:
-            arguments = dict(step.arguments)
-            # No random weights are drawn for what is overwritten at once.
-            kept = arguments.pop("kernel_initializer", None)
-            if kept is not None:
-                arguments["kernel_initializer"] = "zeros"
-            layer = LAYERS[step.kind](name=step.name, **arguments)
-            model.add(layer)
-            if step.weights:
-                layer.set_weights(step.weights)
-            if kept is not None and isinstance(layer, Conv2D | Dense):
-                layer.kernel_initializer = initializers.get(kept)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"layer {step.name!r}", f"a valid {step.kind}", str(error)) from None
-    return model
-
-
-def _listed(value: Any) -> Any:
-    """Give a configuration as it looks after a trip through JSON."""
-    if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_listed(item) for item in value]
-    return value
+def _describe(model: Network, chains: Sequence[Chain], content: _Content) -> None:
+    """Give a model the metadata saved with it, or say what was found and what was changed."""
+    stored = _parsed(content.metadata, METADATA_ATTRIBUTE)
+    if isinstance(stored, dict):
+        model.metadata = stored
+        return
+    source: dict[str, Any] = {
+        "format": content.kind,
+        "keras_version": content.version[:40],
+        "input_shape": list(chains[0].input_shape),
+    }
+    if content.backend:
+        source["backend"] = content.backend[:40]
+    notes = [note for chain in chains for note in chain.notes]
+    if notes:
+        source["notes"] = notes[:50]
+    model.metadata = {"source": source}

@@ -30,9 +30,9 @@ from nn.layers import Layer
 from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, ensemble_config, member_layers
-from nn.saving.foreign.architecture import snake_case
+from nn.saving.foreign.architecture import folder
 
-# The Keras whose dialect the files speak; readers choose their rules by it.
+# The Keras whose format the files keep to; readers choose their rules by it.
 KERAS_VERSION = "3.3.0"
 METADATA_ATTRIBUTE = "nn_metadata"
 _ATTRIBUTE_BYTES = 64_512
@@ -114,9 +114,7 @@ def _hdf5(fill: Callable[[Any], None]) -> bytes:
 
 def _write_legacy(file: Any, model: Network, metadata: str, keras: int) -> None:
     if isinstance(model, Ensemble):
-        members = model.members
-        described = [legacy_config(member) for member in members]
-        config = ensemble_config(model, described, _input_layer(members[0]))
+        config = ensemble_config(model, [legacy_config(member) for member in model.members])
     else:
         config = legacy_config(model)
     file.attrs["keras_version"] = KERAS_VERSION
@@ -173,23 +171,13 @@ def _write_names(group: Any, name: str, values: Sequence[str]) -> None:
 
 def legacy_config(model: Sequential) -> dict[str, Any]:
     """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
+    shape = [None, *model.input_shape]
+    first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
     layers = [
-        {"class_name": type(layer).__name__, "config": _layer_config(layer)}
-        for layer in model.layers
+        {"class_name": "InputLayer", "config": first},
+        *({"class_name": type(y).__name__, "config": _layer_config(y)} for y in model.layers),
     ]
-    config = {"name": model.name, "layers": [_input_layer(model), *layers]}
-    return {"class_name": "Sequential", "config": config}
-
-
-def _input_layer(model: Sequential) -> dict[str, Any]:
-    """Describe the input; batch_input_shape is Keras 2's name, which Keras 3 takes as well."""
-    config = {
-        "batch_input_shape": [None, *model.input_shape],
-        "dtype": "float32",
-        "sparse": False,
-        "name": "input_1",
-    }
-    return {"class_name": "InputLayer", "config": config}
+    return {"class_name": "Sequential", "config": {"name": model.name, "layers": layers}}
 
 
 def _layer_config(layer: Layer) -> dict[str, Any]:
@@ -209,12 +197,10 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
 
 def _write_tree(file: Any, model: Sequential) -> None:
     """Write the weights as Keras 3 does: class names for folders, numbers for arrays."""
-    used: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for layer in model.layers:
-        name = snake_case(type(layer).__name__)
-        number = used[name] = used.get(name, -1) + 1
-        # Keras 2.15 wants the folder of layers without weights, too.
-        group = file.create_group(f"layers/{name}" + (f"_{number}" if number else "") + "/vars")
+        # Keras 2.15 needs the folder of layers without weights, too.
+        group = file.create_group(f"layers/{folder(type(layer).__name__, numbers)}/vars")
         group.attrs["name"] = layer.name
         for i, values in enumerate(layer.weights):
             group.create_dataset(str(i), data=np.asarray(values, np.float32))
@@ -246,10 +232,4 @@ def _archive(model: Sequential, metadata: str) -> bytes:
                 group.create_dataset(str(i), data=values)
 
     about = {"keras_version": KERAS_VERSION, METADATA_ATTRIBUTE: metadata}
-    return archive.write_archive(
-        {
-            archive.METADATA: json.dumps(about).encode(),
-            archive.CONFIG: json.dumps(archive.with_modules(document)).encode(),
-            archive.WEIGHTS: _hdf5(fill),
-        }
-    )
+    return archive.write_archive(about, document, _hdf5(fill))

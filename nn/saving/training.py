@@ -8,6 +8,7 @@ predicts.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn.losses import CategoricalCrossentropy, Loss, SparseCategoricalCrossentropy
+from nn import losses
 from nn.models import Sequential
 from nn.optimizers import OPTIMIZERS, Optimizer
 from nn.optimizers.schedules import SCHEDULES
@@ -26,18 +27,6 @@ Arrays = Sequence[tuple[str, NDArray[Any]]]
 
 STATE_GROUP = "nn_optimizer_weights"
 _KERAS_SCHEDULES = ("CosineDecay", "PiecewiseConstantDecay", "ExponentialDecay")
-_ARGUMENTS = {
-    "SGD": ("momentum", "nesterov"),
-    "Adadelta": ("rho", "epsilon"),
-    "Adam": ("beta_1", "beta_2", "epsilon"),
-    "AdamW": ("beta_1", "beta_2", "epsilon", "weight_decay"),
-}
-_LOSSES: dict[str, type[Loss]] = {
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "CategoricalCrossentropy": CategoricalCrossentropy,
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "SparseCategoricalCrossentropy": SparseCategoricalCrossentropy,
-}
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -49,9 +38,7 @@ def legacy_config(model: Sequential) -> dict[str, Any]:
         "optimizer_config": _optimizer_config(model.optimizer),
         "loss": _loss_config(model.loss),
         "metrics": [model.metric] if model.metric else [],
-        "weighted_metrics": None,
-        "sample_weight_mode": None,
-        "loss_weights": None,
+        **dict.fromkeys(("weighted_metrics", "sample_weight_mode", "loss_weights")),
     }
 
 
@@ -78,7 +65,7 @@ def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
     return {"class_name": type(optimizer).__name__, "config": config}
 
 
-def _loss_config(loss: Loss) -> Any:
+def _loss_config(loss: losses.Loss) -> Any:
     """Give the loss by name, or with its options where it has any."""
     config = loss.get_config()
     if not config.get("from_logits") and not config.get("label_smoothing"):
@@ -118,23 +105,7 @@ def legacy_state(model: Sequential) -> Arrays:
 # -- reading -------------------------------------------------------------------------------------
 
 
-def stored_legacy(root: Group) -> list[Dataset]:
-    """List the optimiser's arrays in a legacy file, by the list of their names."""
-    for place in (STATE_GROUP, "optimizer_weights"):
-        if place in root:
-            group = root.group(place)
-            return [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
-    return []
-
-
-def stored_in_tree(root: Group) -> list[Dataset]:
-    """List the optimiser's arrays in Keras 3's tree, by number."""
-    if "optimizer" in root and "vars" in (group := root.group("optimizer")):
-        return group.group("vars").numbered()
-    return []
-
-
-def restore(model: Sequential, settings: Any, arrays: Sequence[Dataset], translated: bool) -> None:
+def restore(model: Sequential, settings: dict[str, Any], root: Group, translated: bool) -> None:
     """Compile a model as the file says and take up the optimiser's state.
 
     Parameters
@@ -143,13 +114,11 @@ def restore(model: Sequential, settings: Any, arrays: Sequence[Dataset], transla
         Built.
     settings
         A legacy file's `training_config` or an archive's `compile_config`.
-    arrays
-        The optimiser's.
+    root
+        Of the HDF5 file with the weights.
     translated
-        Whether the model's weights differ in order or value from the file's, to which the state
-        belongs.
+        Whether the model's weights differ from the file's, to which the state belongs.
     """
-    settings = settings if isinstance(settings, dict) else {}
     metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
         optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
@@ -158,10 +127,22 @@ def restore(model: Sequential, settings: Any, arrays: Sequence[Dataset], transla
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
         return
+    arrays = _stored(root)
     if arrays and translated:
         _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
     elif arrays and not take_state(model, optimizer, arrays):
         _note(model, "the optimiser starts anew: its state does not fit the weights")
+
+
+def _stored(root: Group) -> list[Dataset]:
+    """List the optimiser's arrays: by their names in a legacy file, by number in Keras 3's tree."""
+    for place in (STATE_GROUP, "optimizer_weights"):
+        if place in root:
+            group = root.group(place)
+            return [group.dataset(name) for name in group.attribute_list("weight_names") or ()]
+    if "optimizer" in root and "vars" in (group := root.group("optimizer")):
+        return group.group("vars").numbered()
+    return []
 
 
 def _note(model: Sequential, text: str) -> None:
@@ -171,64 +152,50 @@ def _note(model: Sequential, text: str) -> None:
 
 
 def make_optimizer(config: Any) -> Optimizer:
-    """Make the optimiser of a file.
-
-    Raises
-    ------
-    ValueError
-        When `nn` does not have it.
-    """
-    if isinstance(config, str):
-        kind = {name.lower(): name for name in OPTIMIZERS}.get(config, config)
-        config = {"class_name": kind, "config": {}}
-    if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
-        raise ValueError(f"optimizer: expected a class_name, received {str(config)[:80]}.")
-    kind = config["class_name"].rsplit(">", 1)[-1]
-    values = config.get("config")
-    if kind not in OPTIMIZERS or not isinstance(values, dict):
-        raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, received {kind}.")
+    """Make the optimiser of a file; TypeError or ValueError when `nn` does not have it."""
+    name, values = _serialised(config)
+    kind = {known.lower(): known for known in OPTIMIZERS}.get(name.lower())
+    if kind is None:
+        raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, received {name}.")
     rate = values.get("learning_rate", values.get("lr", 0.001))
     if isinstance(rate, dict):
-        schedule = SCHEDULES.get(str(rate.get("class_name")))
-        if schedule is None or not isinstance(rate.get("config"), dict):
-            raise ValueError(f"learning_rate: {str(rate.get('class_name'))[:80]} is not known.")
-        rate = schedule(**rate["config"])
-    if values.get("amsgrad"):
-        raise ValueError("Adam: amsgrad is not supported.")
-    arguments = {n: values[n] for n in _ARGUMENTS.get(kind, ()) if values.get(n) is not None}
+        schedule, settings = _serialised(rate)
+        if schedule not in SCHEDULES:
+            raise ValueError(f"learning_rate: expected a known schedule, received {schedule}.")
+        rate = SCHEDULES[schedule](**settings)
+    known = {*inspect.signature(OPTIMIZERS[kind]).parameters, "amsgrad"} - {"learning_rate", "name"}
+    arguments = {n: v for n, v in values.items() if n in known and v is not None}
     if any(isinstance(v, dict | list | str) for v in arguments.values()):
         raise ValueError(f"{kind}: expected numbers, received {arguments}.")
     return OPTIMIZERS[kind](rate, **arguments)
 
 
-def make_loss(config: Any) -> Loss:
-    """Make the loss of a file: a name, a serialised object, or a list or dictionary of one.
+def make_loss(config: Any) -> losses.Loss:
+    """Make the loss of a file; ValueError when `nn` does not have it.
 
-    Raises
-    ------
-    ValueError
-        When `nn` does not have it.
+    It stands there by name or serialised, perhaps in a list or dictionary of one.
     """
+    if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
+        config = list(config.values())
     if isinstance(config, list) and len(config) == 1:
         config = config[0]
-    if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
-        config = next(iter(config.values()))
-    values: dict[str, Any] = {}
-    if isinstance(config, dict):
-        inner = config.get("config")
-        if isinstance(inner, dict):
-            values, config = inner, config.get("class_name")
-        else:
-            config = inner  # a function: {"class_name": "function", "config": "its name"}
-    name = str(config).rsplit(">", 1)[-1]
-    if name not in _LOSSES:
-        raise ValueError(f"loss: expected categorical cross-entropy, received {name[:80]}.")
-    options: dict[str, Any] = {}
-    if values.get("from_logits"):
-        options["from_logits"] = True
-    if values.get("label_smoothing") and _LOSSES[name] is CategoricalCrossentropy:
+    name, values = _serialised(config)
+    kind = type(losses.get(name))
+    options: dict[str, Any] = {"from_logits": bool(values.get("from_logits"))}
+    if values.get("label_smoothing") and not kind.sparse:
         options["label_smoothing"] = float(values["label_smoothing"])
-    return _LOSSES[name](**options)
+    return kind(**options)
+
+
+def _serialised(value: Any) -> tuple[str, dict[str, Any]]:
+    """Give the name of a class or function and its settings, in any of Keras's spellings."""
+    settings: dict[str, Any] = {}
+    if isinstance(value, dict):
+        if isinstance(value.get("config"), dict):
+            value, settings = value.get("class_name"), value["config"]
+        else:
+            value = value.get("config")  # {"class_name": "function", "config": "its name"}
+    return str(value).rsplit(">", 1)[-1][:80], settings
 
 
 def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset]) -> bool:

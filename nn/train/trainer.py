@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nn import runtime
 from nn.augment import MixedBatches
 from nn.callbacks import (
     Callback,
@@ -103,6 +104,17 @@ class Run:
         self.averaging = WeightAveraging(recipe.averaging) if recipe.averaging else None
         self._best_weights: list[Array] = []  # of a resumed run
 
+    def describe(self) -> str:
+        """Return a sentence on data, network and settings."""
+        data, settings = self.data, self.settings
+        return (
+            f"{data.source['name']}: {len(data.train[1]):,} images to train on, "
+            f"{len(data.validation[1]):,} to choose the epoch by. {self.model.count_params():,} "
+            f"parameters, {settings.optimizer} at {settings.learning_rate:g}, batches of "
+            f"{settings.batch_size}, seed {settings.seed}, {runtime.backend()} backend, "
+            f"{runtime.num_threads()} threads."
+        )
+
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go back to the state in which a checkpoint was written.
 
@@ -152,6 +164,7 @@ class Run:
             If a checkpoint cannot be written; the one before is still there.
         """
         images, labels = self.data.validation
+        validation = recipes.to_network(images), to_categorical(labels, recipes.CLASSES)
         epochs = self.settings.epochs
         self.best.patience = patience or epochs
         try:
@@ -159,10 +172,7 @@ class Run:
                 self.batches,
                 epochs=epochs,
                 initial_epoch=self.history.epochs_done,
-                validation_data=(
-                    recipes.to_network(images),
-                    to_categorical(labels, recipes.CLASSES),
-                ),
+                validation_data=validation,
                 callbacks=self._callbacks(),
                 verbose=0,
             )

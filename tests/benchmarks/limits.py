@@ -28,7 +28,7 @@ def kernels():
     engine = model.engine
     for _ in range(3):
         engine.train_step(x, y)
-    calls = engine._training.program(BATCH, SHARDS).forward[0][0][1]
+    calls = engine._training.schedule(BATCH, SHARDS).phases[0][0]
     rng = np.random.default_rng(0)
 
     def array(*shape):

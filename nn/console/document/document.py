@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from nn.console.document.geometry import Fit, page_around
 from nn.console.document.history import Entry, History
 from nn.console.document.request import Request
 from nn.console.document.strokes import PEN_WIDTHS, Stroke
+from nn.drawing import Steps, image_to_mnist_steps, normalise_width, strokes_to_mnist_steps
 from nn.recognise.answers import Answer, Box, Reading
 from nn.recognise.reader import NetworkReader
 
@@ -363,10 +364,8 @@ class Document:
             return strokes
         return tuple(strokes[i] for i in answer.strokes if i < len(strokes))
 
-    def steps(self) -> Any:
-        """Return how the selected digit became 28 × 28 (`nn.drawing.Steps`), or None."""
-        from nn.drawing import image_to_mnist_steps, normalise_width, strokes_to_mnist_steps
-
+    def steps(self) -> Steps | None:
+        """Return how the selected digit became 28 × 28, or None."""
         answer, picture = self.answer, self.drawing.picture
         if answer is None or self.reader is None or self.drawing.empty:
             return None

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nn.atomic import write_atomically
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content
 from nn.console.document.strokes import strokes_from_arrays
+from nn.drawing import load_strokes, read_ink, render_ink, save_strokes, strokes_to_svg
 
 LONGEST_SIDE = 1600
 """Most pixels along a side of an opened picture's ink: more does not help the reading."""
@@ -31,9 +33,6 @@ def save(path: Path, document: Document) -> None:
     OSError
         If the file cannot be written; what was there before is untouched.
     """
-    from nn.atomic import write_atomically
-    from nn.drawing import save_strokes, strokes_to_svg
-
     drawing, kind = document.drawing, path.suffix.lower()
     if drawing.empty:
         raise ValueError(NOTHING_TO_SAVE)
@@ -63,8 +62,6 @@ def save(path: Path, document: Document) -> None:
 
 def _ink(document: Document) -> NDArray[np.float32]:
     """Return the ink of the whole page (H, W), one canvas unit a pixel."""
-    from nn.drawing import render_ink
-
     if document.drawing.picture is not None:
         return document.drawing.picture.ink
     left, top, right, bottom = document.whole_page
@@ -85,8 +82,6 @@ def load_content(path: Path) -> tuple[Content, tuple[float, float]]:
     OSError, ValueError
         If the file cannot be read or holds no strokes.
     """
-    from nn.drawing import load_strokes
-
     saved = load_strokes(path)
     return Content(tuple(strokes_from_arrays(saved.strokes, saved.pen_width))), saved.size
 
@@ -99,8 +94,6 @@ def picture_ink(source: Any) -> NDArray[np.float32]:
     OSError, ValueError, MemoryError
         If it cannot be read.
     """
-    from nn.drawing import read_ink
-
     ink = np.asarray(read_ink(source), np.float32)
     factor = LONGEST_SIDE / max(ink.shape)
     if factor >= 1:

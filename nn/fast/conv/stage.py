@@ -12,14 +12,15 @@ from nn.fast.conv.lookup import Lookup, add_taps, lookup_form, lookup_kernel_gra
 from nn.fast.conv.sparse import add_rows, pack_rows, sparse_input_gradient, sparse_kernel_gradient
 from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
-from nn.fast.dense.forward import activation_gradient, column_sums
-from nn.fast.engine.buffers import SLACK, Buffer, Plane
-from nn.fast.engine.stages import Bench, Call, Stage, Weights, dropout_call, eights
+from nn.fast.conv.winograd.unpooled import winograd_pays
+from nn.fast.elementwise import activation_gradient, column_sums
+from nn.fast.engine.buffers import SLACK, Plane
+from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, StageBuffers, eights
 from nn.fast.jit.pool import SHARDS
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import EIGHT, LANES, WIDE, Lanes
-from nn.layers import Conv2D, Dropout
-from nn.reference import Array
+from nn.layers import Conv2D
+from nn.reference import Array, Pads
 
 GROUP_ELEMENTS = 200_000  # of the images that pass all kinds of Winograd's blocks together
 ZERO = np.float32(0.0)
@@ -83,62 +84,66 @@ class Form:
 
 
 @dataclass(frozen=True)
-class ConvPoolStage(Stage):
-    """Conv2D, ReLU if ``relu``, 2 x 2 max pooling, and dropout (only after ReLU)."""
+class ConvPoolStage(FusedStage[Conv2D]):
+    """Conv2D, ReLU, 2 x 2 max pooling and dropout."""
 
-    layer: Conv2D
-    relu: bool
-    form: Form  # of the kernel's gradient
-    input_form: Form
-    dropout: Dropout | None = None
+    kind = "convolution"
+
+    @property
+    def winograd(self) -> bool:
+        """Whether forward is by Winograd's algorithm, else by direct sums."""
+        return winograd_pays(self.layer)
+
+    @property
+    def forms(self) -> tuple[Form, Form]:
+        """The tiles of the kernel's gradient by lists and of dx."""
+        return Form.of_gradients(self.layer.params["kernel"].shape[0], self._row_length)
+
+    @property
+    def _row_length(self) -> int:
+        _, KW, C, _ = self.layer.params["kernel"].shape
+        return int(KW * C)
 
     @property
     def lookup(self) -> Lookup | None:
         """The form of the kernel's gradient by lookups; None where it is one by lists."""
-        _, KW, C, F = self.layer.params["kernel"].shape
-        return lookup_form(KW * C, self.layer.strides[1] * C, eights(F))
+        _, _, C, F = self.layer.params["kernel"].shape
+        return lookup_form(self._row_length, self.layer.strides[1] * C, eights(F))
 
     @property
     def kernels(self) -> str:
-        return f"{self.kernel}, back: {'lookups' if self.lookup else 'lists'}"
+        back = "lookups" if self.lookup else "lists"
+        return f"{'winograd' if self.winograd else 'direct'}, back: {back}"
 
-    def open(
-        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
-    ) -> ConvPoolBench:
-        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
-        return ConvPoolBench(self, weights, x, y, dx, dy)
+    @property
+    def margins(self) -> tuple[Pads, int, int]:
+        row = max(form.row for form in self.forms)
+        # Behind the last row a sparse kernel reads up to whole vectors.
+        return self.layer.pads, row + 2 * LANES, row if row != self._row_length else 0
+
+    def bind(self, buffers: StageBuffers) -> BoundConvPool:
+        return BoundConvPool(self, buffers)
 
 
-class ConvPoolBench(Bench):
+class BoundConvPool(BoundFusedStage):
     """Forward by direct tiles or Winograd, backward by lists or lookups, see the kernels."""
 
-    def __init__(
-        self,
-        stage: ConvPoolStage,
-        weights: Weights,
-        x: Buffer,
-        y: Buffer,
-        dx: Buffer | None,
-        dy: Buffer | None,
-    ) -> None:
-        self.stage, self.weights = stage, weights
-        self.x, self.y, self.dx, self.dy = x, y, dx, dy
+    scope = "shard"
+
+    def __init__(self, stage: ConvPoolStage, buffers: StageBuffers) -> None:
+        super().__init__(stage, buffers)
+        self.stage = stage
+        self.form, self.input_form = stage.forms
+        x, y, dx = self.x, self.y, self.dx
         self.KH, self.KW, self.C, self.F = stage.layer.params["kernel"].shape
         # The reader may see the same numbers as one flat row; then there is no border.
         self.target = Plane(stage.output_shape, y.plane.border)
         self.PH, self.PW, _ = self.target.extents
         self.KWC, self.padded = self.KW * self.C, eights(self.F)
-        self.floor = np.float32(0.0 if stage.relu else -np.inf)
-        self.scale = np.float32(1.0)
-        if stage.dropout is not None:
-            self.scale = np.float32(1 / (1 - stage.dropout.rate))
-            self.seed = np.zeros(1, np.uint64)
-        self.packed = (weights.kernel,)
         windows = self.PH * self.PW
-        capacity = (y.data.size - SLACK) // y.plane.image
-        winners = capacity * windows * self.padded + SLACK if dy is not None else 0
+        winners = y.capacity * windows * self.padded + SLACK if buffers.training else 0
         self.winner = aligned_zeros(winners, np.uint8)
-        self.winograd = stage.kernel == "winograd"
+        self.winograd = stage.winograd
         self.columns = aligned_zeros(0, np.int64)  # what is written in the images
         if self.winograd:
             self.group = max(1, GROUP_ELEMENTS // x.plane.image)
@@ -149,21 +154,21 @@ class ConvPoolBench(Bench):
             self.m = aligned_zeros((SHARDS, products))
         else:
             small = looks(x.plane.row, stage.layer.strides[0], self.KH, self.PH)
-            self.columns = aligned_zeros(capacity * self.PW if small else 0, np.int64)
+            self.columns = aligned_zeros(y.capacity * self.PW if small else 0, np.int64)
             self.lanes = WIDE if self.F % (2 * LANES * len(WIDE)) == 0 else EIGHT
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
-        lists = windows if dy is not None else 0
+        lists = windows if buffers.training else 0
         pixels = 4 * windows * (self.F + LANES) + windows * self.F
         held = max(pixels, 2 * LANES * (windows + LANES)) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
         self.table = aligned_zeros((SHARDS, 5 * lists + LANES), np.int64)
         rows = self.KH * self.F
-        self.rows = aligned_zeros(rows * stage.input_form.row + SLACK if dx is not None else 0)
+        self.rows = aligned_zeros(rows * self.input_form.row + SLACK if dx is not None else 0)
         self.lookup = stage.lookup
-        size = self.KH * self.KWC * self.padded if self.lookup else rows * stage.form.row
-        self.dkernels = aligned_zeros((SHARDS, size if dy is not None else 0))
+        size = self.KH * self.KWC * self.padded if self.lookup else rows * self.form.row
+        self.dkernels = aligned_zeros((SHARDS, size if buffers.training else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
         self.nbytes = sum(
             array.nbytes
@@ -174,7 +179,7 @@ class ConvPoolBench(Bench):
         )  # fmt: skip
 
     def prepare(self, training: bool) -> list[Call]:
-        kernel, F = self.weights.kernel, self.F
+        kernel, F = self.kernel, self.F
         if self.winograd:
             calls: list[Call] = self.blocks.kernels(kernel, self.packed_kernel)
         else:
@@ -182,7 +187,7 @@ class ConvPoolBench(Bench):
             width = 2 * LANES * len(self.lanes)
             calls = [(pack_columns, (kernel, 0, rows, F, width, self.packed_kernel))]
         if training and self.dx is not None:
-            row = self.stage.input_form.row
+            row = self.input_form.row
             calls.append((pack_rows, (kernel, 0, self.KH, self.KWC, F, row, self.rows)))
         return calls
 
@@ -191,11 +196,11 @@ class ConvPoolBench(Bench):
 
     def _columns(self, lo: int) -> Array:
         # Prediction works piece by piece, and nobody asks afterwards: each piece writes in front.
-        return self.columns[lo * self.PW :] if self.dy is not None else self.columns
+        return self.columns[lo * self.PW :] if self.dy.capacity else self.columns
 
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
         x, y, winner = self.x.part(shard, lo), self.y.part(shard, lo), self._winner(lo)
-        source, target, bias = self.x.plane, self.target, self.weights.bias
+        source, target, bias = self.x.plane, self.target, self.bias
         out = (y, target.first, target.image, target.row, winner)
         calls: list[Call]
         if self.winograd:
@@ -212,16 +217,15 @@ class ConvPoolBench(Bench):
                 self.floor, *out, self.padded, self._columns(lo), self.lanes,
             )  # fmt: skip
             calls = [(conv_pool_forward, arguments)]
-        if training and self.stage.dropout is not None:
-            calls.append(dropout_call(self.stage.dropout, y, target, lo, n, self.seed, self.scale))
+        if training and self.dropout:
+            calls.append(self.dropout.call(y, target, lo, n))
         return calls
 
     def backward(self, shard: int, lo: int, n: int) -> list[Call]:
-        assert self.dy is not None
         source, target, layer = self.x.plane, self.target, self.stage.layer
         strides = layer.strides[0] * source.row, layer.strides[1] * self.C
         dy = self.dy.part(shard, lo)
-        form, input_form = self.stage.form, self.stage.input_form
+        form, input_form = self.form, self.input_form
         where = (
             source.image, source.row, strides, n,
             dy, target.first, target.image, target.row, self.PH, self.PW, self.F,
@@ -230,9 +234,9 @@ class ConvPoolBench(Bench):
         room = self.entries[shard], self.table[shard]
         x = self.x.part(shard, lo)
         calls: list[Call] = []
-        if self.stage.dropout is not None:
+        if self.dropout:
             y = self.y.part(shard, lo)
-            calls.append((activation_gradient, (dy, y, 0, n * target.image, ZERO, self.scale)))
+            calls.append((activation_gradient, (dy, y, dy, ZERO, self.scale, 0, n * target.image)))
         out = self._columns(lo), self.dkernels[shard], self.dbiases[shard]
         if self.lookup:
             calls.append((lookup_kernel_gradient, (x, *where, self.lookup, *room, *out)))
@@ -249,16 +253,18 @@ class ConvPoolBench(Bench):
         return calls
 
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
+        if first == last:
+            return []
         parts = self.dkernels.reshape(-1)
-        rows, size, dkernel = (first, last), self.dkernels.shape[1], self.weights.dkernel
+        rows, size, dkernel = (first, last), self.dkernels.shape[1], self.dkernel
         if self.lookup:
             sums: Call = add_taps, (parts, size, SHARDS, self.padded, self.F, *rows, dkernel)
         else:
-            layout = self.KH, self.KWC, self.F, self.stage.form.row
+            layout = self.KH, self.KWC, self.F, self.form.row
             sums = add_rows, (parts, size, SHARDS, *layout, *rows, dkernel, 0)
         calls: list[Call] = [sums]
         if last == self.KH * self.KWC:
             dbiases = self.dbiases.reshape(-1)
             width = self.dbiases.shape[1]
-            calls.append((column_sums, (dbiases, 0, SHARDS, self.F, width, self.weights.dbias, 0)))
+            calls.append((column_sums, (dbiases, SHARDS, self.F, width, self.dbias)))
         return calls

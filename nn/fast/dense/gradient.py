@@ -1,15 +1,15 @@
 """The gradients of a dense layer, whose dy is mostly zeros.
 
-Behind a dense layer stand ReLU and dropout: in a trained network three quarters of dy are zero
-there. So, as behind a convolution (``kernels_sparse``), only what is not zero is worked off, from
+Behind a dense layer come ReLU and dropout: in a trained network three quarters of dy are zero
+there. So, as for a convolution (``nn.fast.conv.sparse``), only what is not zero is multiplied, from
 short lists of (value, place):
 
     dx[i] = sum_f dy[i, f] W[:, f]      a list for each example: which rows of W^T it adds up
     dW[:, f] = sum_i dy[i, f] x[i]      a list for each unit: which rows of x it adds up
 
-A list is worked off for 48 columns at a time, from six accumulators. The 48 columns of all rows
-are laid side by side before, 24 kB that stay in the first-level cache; what comes out turned is
-turned back eight rows at a time.
+A list is summed for 48 columns at a time, in six accumulators. The 48 columns of all rows
+are copied side by side before, 24 kB that stay in the first-level cache; results that come out
+transposed are transposed back eight rows at a time.
 
 1600 x 128, one in four of dy not zero: twice as fast as the dense products on register tiles; one
 in two, 1.3 x; none zero, 0.7 x.
@@ -17,9 +17,12 @@ in two, 1.3 x; none zero, 0.7 x.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nn.fast.jit.cache import jit
+from nn.fast.memory import aligned_zeros
 from nn.fast.simd import (
     LANES,
     added,
@@ -38,9 +41,10 @@ from nn.fast.simd import (
     turned,
     zeros,
 )
+from nn.reference import Array
 
 VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
-COLUMNS = 48  # that a list is worked off for at a time
+COLUMNS = 48  # that a list is summed for at a time
 VECTORS = COLUMNS // LANES
 EXAMPLES = 128  # whose lists are made at a time
 FORM = ((0,), (0,) * VECTORS)  # the tile of ``scaled_add``: one row of six vectors
@@ -50,21 +54,41 @@ FORM = ((0,), (0,) * VECTORS)  # the tile of ``scaled_add``: one row of six vect
 NEXT, NEXT_EXAMPLE = np.int64(1), np.int64(LANES)
 
 
-def lists_size(F: int) -> int:
-    """Return how many entries the lists of ``EXAMPLES`` examples and F units need."""
-    padded = (F + LANES - 1) // LANES * LANES
-    return EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
+class Scratch(NamedTuple):
+    """Working space of the gradients of a layer with F units, for one thread.
 
+    Attributes
+    ----------
+    lists : int64 array
+        Entries (value, place) of ``EXAMPLES`` examples and F units, see ``nn.fast.simd.lists``.
+    ends : int64 array (max(F, EXAMPLES),)
+        Where each list ends.
+    numbers : float32 array
+        ``COLUMNS`` columns of the factor, and a tile of results.
+    """
 
-def scratch_size(F: int) -> int:
-    """Return how many numbers the kernels' ``scratch`` needs for F units."""
-    padded = (F + LANES - 1) // LANES * LANES
-    return max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
+    lists: Array
+    ends: Array
+    numbers: Array
+
+    @staticmethod
+    def sizes(F: int) -> tuple[int, int, int]:
+        """Return the number of elements of each."""
+        padded = -(-F // LANES) * LANES
+        lists = EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
+        numbers = max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
+        return lists, max(F, EXAMPLES), numbers
+
+    @classmethod
+    def allocate(cls, F: int) -> Scratch:
+        """Return the arrays for F units."""
+        lists, ends, numbers = cls.sizes(F)
+        return cls(np.zeros(lists, np.int64), np.zeros(ends, np.int64), aligned_zeros(numbers))
 
 
 @jit
 def _draw(lists, first, last, step, out):
-    """Append to the list that ends at ``out``: first, first + step ... where they are not zero.
+    """Append the entries first, first + step, ... before ``last`` that are not zero at ``out``.
 
     Without a branch: write always, move on if it was something. Their number is rounded up to a
     multiple of four. Returns the new end.
@@ -85,7 +109,10 @@ def _draw(lists, first, last, step, out):
 
 @jit
 def _list_examples(dy, d0, n, F, lists, ends):
-    """Make the lists of n examples: (dy[i, f], where row f of W^T lies). They follow each other."""
+    """Make the lists of n examples, one behind the other: (dy[i, f], where row f of W^T lies).
+
+    The rows of dy begin at element ``d0``; ``ends[i]`` gets the end of list i.
+    """
     padded = (F + LANES - 1) // LANES * LANES
     behind = n * padded
     end = np.int64(0)
@@ -100,7 +127,7 @@ def _list_examples(dy, d0, n, F, lists, ends):
 
 @jit
 def _list_units(dy, d0, n, F, lists, ends):
-    """Make the lists of F units: (dy[i, f], where row i of x lies), over n examples."""
+    """Make the lists of F units over n examples: (dy[i, f], where row i of x lies); as above."""
     padded = (F + LANES - 1) // LANES * LANES
     behind = n * padded
     nothing = splat(np.float32(0.0))
@@ -132,12 +159,15 @@ def _lay_out(kernel, d, F, scratch):
 
 
 @jit
-def dense_input_gradient(dy, n, F, kernel, D, dx, lists, ends, scratch):
-    """Write ``dx = dy W^T`` for n rows of dy (n, F); W is (D, F), D >= 48.
+def dense_input_gradient(dy, n, F, kernel, D, dx, room):
+    """Write ``dx = dy W^T``.
 
-    ``lists`` and ``scratch`` are as large as ``lists_size`` and ``scratch_size`` say, ``ends``
-    as the larger of F and 128.
+    Parameters
+    ----------
+    dy, kernel, dx : float32 arrays (n, F), (D, F) and (n, D), D >= 48
+    room : Scratch
     """
+    lists, ends, scratch = room
     for k in range(0, n, EXAMPLES):
         count = min(EXAMPLES, n - k)
         _list_examples(dy, k * F, count, F, lists, ends)
@@ -156,11 +186,17 @@ def dense_input_gradient(dy, n, F, kernel, D, dx, lists, ends, scratch):
 
 
 @jit
-def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, lists, ends, scratch):
-    """Write rows lo to hi, at least 48, of ``dW = x^T dy`` over N examples.
+def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, room):
+    """Write rows lo to hi of ``dW = x^T dy``.
 
-    x is (N, D), dy (N, F); the other arguments are those of ``dense_input_gradient``.
+    Parameters
+    ----------
+    x, dy, dkernel : float32 arrays (N, D), (N, F) and (D, F)
+    lo, hi : int
+        At least 48 rows.
+    room : Scratch
     """
+    lists, ends, scratch = room
     for k in range(0, N, EXAMPLES):
         count = min(EXAMPLES, N - k)
         tile = count * COLUMNS

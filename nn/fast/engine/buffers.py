@@ -1,8 +1,9 @@
-"""Where a step keeps its numbers: flat, aligned buffers, allocated once and cut into shards."""
+"""Flat, aligned buffers for the inputs and outputs of stages, and how an example lies in them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,18 +54,23 @@ class Plane:
 class Buffer:
     """Examples in a row, shard after shard, each shard ``gap`` elements after the last.
 
-    The gap is for kernels that add zeros to a few elements behind their last row: without it
-    they would do so in a neighbour's data while the neighbour is at work.
+    Behind the examples are ``SLACK`` elements and ``slack`` more that kernels may read. The gap is
+    for kernels that add zeros to a few elements behind their last row: without it two threads would
+    write the same elements.
+
+    Parameters
+    ----------
+    plane : Plane
+        The layout of one example.
+    capacity : int
+        Number of examples.
+    slack, gap : int
+        In elements.
     """
 
     def __init__(self, plane: Plane, capacity: int, slack: int = 0, gap: int = 0) -> None:
-        self.plane, self.gap = plane, gap
+        self.plane, self.capacity, self.gap = plane, capacity, gap
         self.data = aligned_zeros(capacity * plane.image + SHARDS * gap + SLACK + slack)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return self.data.nbytes
 
     def part(self, shard: int, lo: int) -> Array:
         """Return the buffer from example ``lo``, the first of a shard, to the end."""
@@ -75,22 +81,21 @@ class Buffer:
         plane = self.plane
         if not self.gap and plane.border == NO_BORDER:
             return self.data[: N * plane.image].reshape(N, *plane.shape)
-        parts = [
-            self._inside(self.part(shard, lo), hi - lo)
-            for shard, (lo, hi) in enumerate(shard_bounds(N))
-        ]
-        return np.ascontiguousarray(np.concatenate(parts)).reshape(N, *plane.shape)
+        return np.concatenate(list(self._inside(N))).reshape(N, *plane.shape)
 
     def write(self, x: Array) -> None:
         """Copy an array (N, *shape) into the buffer, inside the border."""
-        for shard, (lo, hi) in enumerate(shard_bounds(len(x))):
-            self._inside(self.part(shard, lo), hi - lo)[...] = x[lo:hi].reshape(
-                hi - lo, *self.plane.extents
-            )
+        start = 0
+        for inside in self._inside(len(x)):
+            inside[...] = x[start : start + len(inside)].reshape(inside.shape)
+            start += len(inside)
 
-    def _inside(self, flat: Array, n: int) -> Array:
+    def _inside(self, N: int) -> Iterator[Array]:
+        """Return views (n, H, W, C) of N examples without the border, shard by shard."""
         plane = self.plane
         H, W, C = plane.extents
         (top, bottom), (left, right) = plane.border
-        whole = flat[: n * plane.image].reshape(n, H + top + bottom, W + left + right, C)
-        return whole[:, top : top + H, left : left + W]
+        for shard, (lo, hi) in enumerate(shard_bounds(N)):
+            flat = self.part(shard, lo)[: (hi - lo) * plane.image]
+            whole = flat.reshape(hi - lo, H + top + bottom, W + left + right, C)
+            yield whole[:, top : top + H, left : left + W]

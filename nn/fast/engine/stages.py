@@ -1,46 +1,32 @@
 """The stages a network is planned into, and the kernel calls each of them makes.
 
-A ``Stage`` knows its layers and its mathematics. ``Stage.open`` gives a ``Bench``: the same stage
-with buffers to work in. A bench answers with *calls*, pairs of a kernel and its arguments, for
-one shard of the batch; the engine collects them into programs and runs these. So nothing is
+A ``Stage`` is some layers that run as one. ``Stage.bind`` returns a ``BoundStage``: the stage with
+the buffers it reads and writes. A bound stage returns *calls*, pairs of a kernel and its arguments,
+for a part of the batch; the engine collects them into schedules and runs these. So nothing is
 decided, sliced or allocated while a step runs.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from nn.fast.dense.forward import (
-    activation_gradient,
-    bias_activation,
-    column_sums,
-    dense_form,
-    dense_forward,
-    dropout,
-    matmul,
-    pad_rows,
-    transpose,
-)
-from nn.fast.dense.gradient import (
-    COLUMNS,
-    EXAMPLES,
-    dense_input_gradient,
-    dense_kernel_gradient,
-    lists_size,
-    scratch_size,
-)
-from nn.fast.engine.buffers import NO_BORDER, SLACK, Buffer, Plane
-from nn.fast.jit.pool import SHARDS
+from nn.fast.elementwise import dropout
+from nn.fast.engine.buffers import NO_BORDER, Buffer, Plane
+from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
-from nn.layers import Dense, Dropout, Layer
+from nn.layers import Dropout, Layer, MaxPooling2D
 from nn.reference import Array, Pads, Shape
 
+if TYPE_CHECKING:
+    from nn.models import Sequential
+
+WeightedLayer = TypeVar("WeightedLayer", bound=Layer)
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -49,256 +35,282 @@ def eights(count: int) -> int:
     return -(-count // LANES) * LANES
 
 
-def run(calls: Sequence[Call]) -> None:
+def run(calls: Iterable[Call]) -> None:
     """Make the calls, one after the other."""
     for function, arguments in calls:
         function(*arguments)
 
 
-def dropout_call(
-    layer: Dropout, y: Array, plane: Plane, lo: int, n: int, seed: Array | None, scale: np.float32
-) -> Call:
-    """Return the call that drops units of n examples of y, the first of them number ``lo``."""
-    H, W, C = plane.extents
-    where = plane.first, plane.image, plane.row
-    return dropout, (y, *where, n, H, W * C, lo * H * W * C, seed, layer.rate, scale)
+@dataclass(frozen=True)
+class StageBuffers:
+    """What a stage reads and writes.
+
+    Attributes
+    ----------
+    x, y : Buffer
+        Inputs and outputs.
+    dx : Buffer or None
+        For the gradient of the inputs; None where it is not needed.
+    dy : Buffer
+        The gradient of the outputs; of capacity 0 for prediction.
+    """
+
+    x: Buffer
+    y: Buffer
+    dx: Buffer | None
+    dy: Buffer
+
+    @property
+    def training(self) -> bool:
+        """Whether there is room for gradients."""
+        return self.dy.capacity > 0
 
 
-@dataclass
-class Weights:
-    """Views of one layer's kernel and bias in the flat vectors, and of their gradients."""
+class BoundDropout:
+    """Dropout of the outputs of a stage, with a mask that is never stored.
 
-    kernel: Array
-    dkernel: Array
-    bias: Array
-    dbias: Array
+    Attributes
+    ----------
+    scale : float32
+        1 / (1 - rate).
+    """
 
-    @classmethod
-    def of(cls, layer: Layer, parameters: Array, gradients: Array, start: int) -> Weights:
-        """Return the views of ``layer``, whose weights begin at element ``start``."""
-        size = layer.params["kernel"].size
-        F = layer.params["kernel"].shape[-1]
-        bias = slice(start + size, start + size + F)
-        if "bias" in layer.params:
-            biases = parameters[bias], gradients[bias]
-        else:
-            biases = aligned_zeros(F), aligned_zeros(F)
-        return cls(parameters[start : start + size], gradients[start : start + size], *biases)
+    def __init__(self, layer: Dropout) -> None:
+        self.layer = layer
+        self.scale = np.float32(1 / (1 - layer.rate))
+        self._seed = np.zeros(1, np.uint64)
 
+    def draw_seed(self) -> None:
+        """Choose the mask of the next step."""
+        self._seed[0] = self.layer.draw_seed()
 
-class Bench:
-    """A stage with its buffers; answers which kernels to call with what."""
-
-    nbytes = 0
-    at_once = False  # whether the shards of a team are taken by one call
-    grain = 1  # the gradient is best cut at multiples of this many rows of the kernel
-    seed: Array | None = None  # of the dropout of this stage, drawn anew for every step
-    packed: tuple[Array, ...] = ()  # the weights that ``prepare`` lays out anew
-
-    def prepare(self, training: bool) -> list[Call]:
-        """Return the calls that lay the weights out for the kernels."""
-        return []
-
-    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
-        """Return the calls for examples lo to lo + n: shard number ``shard``, or it and more."""
-        raise NotImplementedError
-
-    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
-        """Return the calls that turn this shard's dy into dx and partial gradients."""
-        raise NotImplementedError
-
-    def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
-        """Return the calls that finish rows ``first`` to ``last`` of the kernel's gradient.
-
-        A row has as many numbers as there are outputs. The gradient of the bias goes with the
-        last row. ``part`` is the number of the scratch space, N that of the examples.
-        """
-        return []
+    def call(self, y: Array, plane: Plane, lo: int, n: int) -> Call:
+        """Return the call that drops units of n examples at the front of y, from number ``lo``."""
+        H, W, C = plane.extents
+        fixed = self._seed, self.layer.rate, self.scale, plane.image, plane.row
+        return dropout, (y[plane.first :], *fixed, H, W * C, n, lo * H * W * C)
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(ABC):
     """Some layers that run as one.
 
     Attributes
     ----------
     layers : tuple of Layer
-    kernel : str
-        Which algorithm, forward.
-    input_shape, output_shape : tuple of int
-        Without the batch axis.
     """
 
-    layers: tuple[Layer, ...]
-    kernel: str
-    input_shape: Shape
-    output_shape: Shape
+    kind: ClassVar[str]
 
-    # What the stage needs of the buffer it reads: a border of zeros, and room behind the data.
-    border: Pads = field(default=NO_BORDER, kw_only=True)
-    slack: int = field(default=0, kw_only=True)
-    gap: int = field(default=0, kw_only=True)
+    layers: tuple[Layer, ...]
 
     @property
+    def input_shape(self) -> Shape:
+        """Shape of an input, without the batch axis."""
+        return self.layers[0].input_shape
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of an output, without the batch axis."""
+        return self.layers[-1].output_shape
+
+    @property
+    @abstractmethod
     def kernels(self) -> str:
         """Which algorithms, for the table of the plan: forward, and back where it is another."""
-        return self.kernel
 
+    @property
+    def margins(self) -> tuple[Pads, int, int]:
+        """What the stage needs around its inputs and their gradient, see ``Buffer``.
 
-# --- Dense ----------------------------------------------------------------------------------------
+        A border of zeros, elements behind the inputs to read (slack), and elements behind each
+        shard of dx to add zeros to (gap).
+        """
+        return NO_BORDER, 0, 0
+
+    @abstractmethod
+    def bind(self, buffers: StageBuffers) -> BoundStage:
+        """Return the stage with buffers to work in."""
 
 
 @dataclass(frozen=True)
-class DenseStage(Stage):
-    """Dense, then ReLU if ``relu``, then dropout at ``dropout.rate`` (only after ReLU)."""
+class FusedStage(Stage, Generic[WeightedLayer]):
+    """A layer with weights, then ReLU if ``relu``, and dropout (only after ReLU)."""
 
-    layer: Dense
     relu: bool
-    dropout: Dropout | None = None
-
-    @property
-    def tall(self) -> bool:
-        """Whether the layer is large enough for the backward kernels."""
-        return bool(self.layer.params["kernel"].shape[0] >= COLUMNS)
-
-    @property
-    def kernels(self) -> str:
-        return f"{self.kernel}, back: lists" if self.tall else self.kernel
-
-    def open(
-        self, weights: Weights, x: Buffer, y: Buffer, dx: Buffer | None, dy: Buffer | None
-    ) -> DenseBench:
-        """Return the stage with buffers to work in; without ``dy`` for prediction only."""
-        return DenseBench(self, weights, x, y, dx, dy)
+    dropout: Dropout | None
+    layer: WeightedLayer
 
 
-class DenseBench(Bench):
-    """``y = dropout(relu(x W + b))`` by the matrix products of ``kernels_dense``."""
+class BoundStage(ABC):
+    """A stage with its buffers; returns which kernels to call with which arguments.
 
-    grain = COLUMNS
-    at_once = True
+    Attributes
+    ----------
+    scope : {"shard", "group", "batch"}
+        What one call takes: a shard, the shards of a thread, or the whole batch.
+    nbytes : int
+        Bytes held beside the buffers.
+    """
 
-    def __init__(
-        self,
-        stage: DenseStage,
-        weights: Weights,
-        x: Buffer,
-        y: Buffer,
-        dx: Buffer | None,
-        dy: Buffer | None,
-    ) -> None:
-        self.stage, self.weights = stage, weights
-        self.x, self.y, self.dx, self.dy = x, y, dx, dy
-        self.D, self.F = stage.layer.params["kernel"].shape
-        self.floor = np.float32(0.0 if stage.relu else -np.inf)
-        self.scale = np.float32(1.0)
-        if stage.dropout is not None:
-            self.scale = np.float32(1 / (1 - stage.dropout.rate))
-            self.seed = np.zeros(1, np.uint64)
-        self.right, self.width = weights.kernel, self.F
-        if self.F % LANES:  # the product reads whole vectors: give it rows that are
-            self.width = eights(self.F)
-            self.right = aligned_zeros(self.D * self.width + SLACK)
-            self.packed = (weights.kernel,)
-        # What the backward kernels need; where a layer is too small for them, W turned.
-        turned = dx is not None and not stage.tall
-        self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
-        sparse = dy is not None and stage.tall
-        self.lists = np.zeros((SHARDS, lists_size(self.F) if sparse else 0), np.int64)
-        self.ends = np.zeros((SHARDS, max(self.F, EXAMPLES) if sparse else 0), np.int64)
-        self.scratch = aligned_zeros((SHARDS, scratch_size(self.F) if sparse else 0))
-        self.nbytes = self.transposed.nbytes + self.lists.nbytes + self.scratch.nbytes
-        if self.packed:
-            self.nbytes += self.right.nbytes
+    scope: ClassVar[Literal["shard", "group", "batch"]]
+    nbytes = 0
+
+    def __init__(self, buffers: StageBuffers) -> None:
+        self.buffers = buffers
 
     def prepare(self, training: bool) -> list[Call]:
-        calls: list[Call] = []
-        kernel, D, F = self.weights.kernel, self.D, self.F
-        if self.packed:
-            calls.append((pad_rows, (kernel, D, F, self.right, self.width)))
-        if training and self.transposed.size:
-            calls.append((transpose, (kernel, 0, D, F, F, self.transposed, 0, D)))
-        return calls
+        """Return the calls that lay the weights out for the kernels."""
+        return []
 
+    @abstractmethod
     def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
-        D, F = self.D, self.F
-        x, y = self.x.part(shard, lo), self.y.part(shard, lo)
-        wide = F // 32 * 32 if n > 1 else 0  # one example has no use for a tile of rows
-        calls: list[Call] = []
-        if wide:
-            form = dense_form(n, wide)
-            calls.append((dense_forward, (x, n, D, self.right, self.width, y, F, form)))
-        if wide < F:
-            rest = (self.right, wide, self.width, y, wide, F, n, D, F - wide)
-            calls.append((matmul, (x, 0, D, 1, *rest)))
-        calls.append((bias_activation, (y, 0, n, F, self.weights.bias, self.floor)))
-        if training and self.stage.dropout is not None:
-            plane = self.y.plane
-            calls.append(dropout_call(self.stage.dropout, y, plane, lo, n, self.seed, self.scale))
-        return calls
+        """Return the calls for examples lo to lo + n, the first of them in shard ``shard``."""
 
+    @abstractmethod
     def backward(self, shard: int, lo: int, n: int) -> list[Call]:
-        assert self.dy is not None
-        D, F = self.D, self.F
-        dy, y = self.dy.part(shard, lo), self.y.part(shard, lo)
-        calls: list[Call] = []
-        if self.stage.relu:
-            calls.append((activation_gradient, (dy, y, 0, n * F, self.floor, self.scale)))
-        if self.dx is not None:
-            dx = self.dx.part(shard, lo)
-            if self.stage.tall:
-                room = self.lists[shard], self.ends[shard], self.scratch[shard]
-                arguments = (dy, n, F, self.weights.kernel, D, dx, *room)
-                calls.append((dense_input_gradient, arguments))
-            else:
-                calls.append((matmul, (dy, 0, F, 1, self.transposed, 0, D, dx, 0, D, n, F, D)))
-        return calls
+        """Return the calls that turn the dy of these examples into dx and partial gradients."""
 
+
+class BoundFusedStage(BoundStage):
+    """What the stages of layers with weights have in common.
+
+    Attributes
+    ----------
+    kernel, dkernel : float32 arrays, flat
+        Views of the layer's kernel and its gradient, in rows of one number an output.
+    bias, dbias : float32 arrays (width,)
+        The same of the bias; zeros of their own for a layer without.
+    packed : bool
+        Whether ``prepare`` copies the weights into another layout for prediction.
+    grain : int
+        The kernel is cut at multiples of this many rows.
+    floor : float32
+        The smallest output: 0 with ReLU, else -inf.
+    scale : float32
+        What dropout multiplies the gradient by.
+    """
+
+    grain: ClassVar[int] = 1
+    packed = True
+
+    def __init__(self, stage: FusedStage[Any], buffers: StageBuffers) -> None:
+        super().__init__(buffers)
+        self.x, self.y, self.dx, self.dy = buffers.x, buffers.y, buffers.dx, buffers.dy
+        params, grads = stage.layer.params, stage.layer.grads if buffers.training else {}
+        self.width = params["kernel"].shape[-1]
+        unused = aligned_zeros(self.width)
+        self.kernel, self.bias = params["kernel"].reshape(-1), params.get("bias", unused)
+        self.dkernel = grads.get("kernel", unused).reshape(-1)
+        self.dbias = grads.get("bias", aligned_zeros(self.width))
+        self.floor = np.float32(0.0 if stage.relu else -np.inf)
+        self.dropout = None if stage.dropout is None else BoundDropout(stage.dropout)
+        self.scale = self.dropout.scale if self.dropout else np.float32(1.0)
+
+    def cut(self, part: int) -> tuple[int, int]:
+        """Return the first row of part ``part`` of the kernel and the one behind its last."""
+        rows = self.kernel.size // self.width
+        first, last = shard_bounds(max(1, rows // self.grain))[part]
+        return first * self.grain, last * self.grain if part < SHARDS - 1 else rows
+
+    @abstractmethod
     def gradients(self, part: int, first: int, last: int, N: int) -> list[Call]:
-        assert self.dy is not None
-        D, F = self.D, self.F
-        x, dy, dkernel = self.x.data, self.dy.data, self.weights.dkernel
-        calls: list[Call] = []
-        if last - first >= COLUMNS:
-            room = self.lists[part], self.ends[part], self.scratch[part]
-            arguments = (x, D, first, last, dy, F, N, dkernel, *room)
-            calls.append((dense_kernel_gradient, arguments))
-        elif first < last:
-            where = dy, 0, F, dkernel, first * F, F, last - first, N, F
-            calls.append((matmul, (x, first, 1, D, *where)))
-        if last == D:
-            calls.append((column_sums, (dy, 0, N, F, F, self.weights.dbias, 0)))
-        return calls
+        """Return the calls that finish rows ``first`` to ``last`` of the kernel's gradient.
+
+        There may be none. The gradient of the bias goes with the last row. ``part`` is the number
+        of the scratch space, N that of the examples.
+        """
 
 
-# --- Whatever is not recognised -------------------------------------------------------------------
+def pools_by_two(layer: Layer | None) -> bool:
+    """Whether ``layer`` takes the maximum of windows of 2 x 2 pixels side by side."""
+    return (
+        type(layer) is MaxPooling2D
+        and layer.pool_size == layer.strides == (2, 2)
+        and layer.pads == NO_BORDER
+    )
+
+
+class Runner(Protocol):
+    """A layer, or what does the same as one or several with faster kernels (like ``NormRelu``)."""
+
+    def forward(self, x: Array, training: bool = False) -> Array: ...
+    def backward(self, dy: Array) -> Array: ...
+    def backward_parameters(self, dy: Array) -> None: ...
 
 
 @dataclass(frozen=True)
 class PlainStage(Stage):
-    """Layers that run as they are, on the whole batch.
+    """Layers that run as they are, on the whole batch."""
 
-    ``runners`` are the layers or what does the same with faster kernels (like ``NormRelu``).
-    """
+    kind = "plain"
 
-    runners: tuple[Any, ...]
+    runners: tuple[Runner, ...]
+    names: tuple[str, ...]  # of the faster kernels
 
-    def forward(self, x: Array, training: bool) -> Array:
-        """Run the layers one after the other."""
-        for runner in self.runners:
+    @property
+    def kernels(self) -> str:
+        return ", ".join(["plain layers", *self.names])
+
+    def bind(self, buffers: StageBuffers) -> BoundPlainStage:
+        return BoundPlainStage(self, buffers)
+
+
+class BoundPlainStage(BoundStage):
+    """Copies from and to the buffers around calls of the layers themselves."""
+
+    scope = "batch"
+
+    def __init__(self, stage: PlainStage, buffers: StageBuffers) -> None:
+        super().__init__(buffers)
+        self.stage = stage
+
+    def forward(self, shard: int, lo: int, n: int, training: bool) -> list[Call]:
+        return [(self._forward, (n, training))]
+
+    def backward(self, shard: int, lo: int, n: int) -> list[Call]:
+        return [(self._backward, (n,))]
+
+    def _forward(self, N: int, training: bool) -> None:
+        x = self.buffers.x.read(N)
+        for runner in self.stage.runners:
             x = runner.forward(x, training)
-        return x
+        self.buffers.y.write(x)
 
-    def backward(self, dy: Array, first: bool) -> Array | None:
-        """Run them backwards; ``first`` says that nobody needs dx."""
-        for index in range(len(self.runners) - 1, -1, -1):
-            if first and index == 0:
-                self.runners[0].backward_parameters(dy)
-                return None
-            dy = self.runners[index].backward(dy)
-        return dy
+    def _backward(self, N: int) -> None:
+        """Run the layers backwards; the first without dx where that is not needed."""
+        buffers, runners = self.buffers, self.stage.runners
+        dy = buffers.dy.read(N).reshape(N, *self.stage.output_shape)
+        for runner in runners[:0:-1]:
+            dy = runner.backward(dy)
+        if buffers.dx is None:
+            runners[0].backward_parameters(dy)
+        else:
+            buffers.dx.write(runners[0].backward(dy))
 
 
-def elements(shape: Shape) -> int:
-    """Return how many numbers one example of ``shape`` has."""
-    return math.prod(shape)
+def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:
+    """Return plane, slack and gap of the buffers in front of each stage and behind the last."""
+    found = []
+    for stage in stages:
+        border, slack, gap = stage.margins
+        found.append((Plane(stage.input_shape, border), slack, gap))
+    return [*found, (Plane(stages[-1].output_shape), 0, 0)]
+
+
+def bind_stages(
+    stages: Sequence[Stage], model: Sequential, y: Sequence[Buffer], capacity: int
+) -> list[BoundStage]:
+    """Return the stages with the buffers ``y`` and buffers for the gradients of their outputs.
+
+    ``capacity`` is the number of examples in the latter: 0 for prediction.
+    """
+    if capacity:
+        model.flat.share_gradients(model.layers)
+    bound: list[BoundStage] = []
+    dx: Buffer | None = None
+    for index, (stage, (plane, _, gap)) in enumerate(zip(stages, layout(stages)[1:], strict=True)):
+        dy = Buffer(plane, capacity, gap=gap)
+        bound.append(stage.bind(StageBuffers(y[index], y[index + 1], dx, dy)))
+        dx = dy if capacity else None
+    return bound

@@ -25,7 +25,7 @@ class Updates:
         self._calls: list[Call] = []
 
     def calls(self, optimizer: Optimizer, flat: FlatWeights) -> list[Call] | None:
-        """Return one call a part for the next step; None for an optimiser of somebody else's.
+        """Return one call a part for the next step; None for a user's own optimiser.
 
         Part i is ``cuts[i]`` to ``cuts[i + 1]`` of the flat vectors. Each call sets its element
         of ``done`` to 1 at the end. ``optimizer.iterations`` is left to the caller.
@@ -52,7 +52,7 @@ class Updates:
 
 
 def _update(optimizer: Optimizer) -> Update | None:
-    """Return the kernel of an optimiser of ours and the constants of its next step."""
+    """Return the kernel and the constants of the next step; None for a user's own optimiser."""
     if type(optimizer) not in OPTIMIZERS.values():
         return None  # a user's subclass may step in another way
     lr = optimizer.learning_rate

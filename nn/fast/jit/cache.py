@@ -1,13 +1,13 @@
-"""The one compiler setting of the project: ``jit``, with a cache that cannot lie or fail.
+"""The one compiler setting of the project: ``jit``, with a cache that is never stale or fatal.
 
-Numba keeps machine code on disk beside an index that names the hash of *one* source file.
-Our kernels are built from several: an edited ``simd`` would leave its callers in other
-files running the old instructions. So every index here carries the hash of *all* kernel
-sources; after any edit or upgrade everything is compiled again, once.
+Numba keeps machine code on disk beside an index that names the hash of *one* source file. Our
+kernels are built from several: an edited ``simd`` would leave its callers in other files running
+the old instructions. So every index here carries the hash of *all* kernel sources; after any edit
+or upgrade everything is compiled again, once.
 
-Where the cache lives is Numba's own choice and can be set with ``NUMBA_CACHE_DIR``. A folder
-that is read-only, full, deleted meanwhile or damaged costs the time of a compilation and
-nothing else: with plain ``cache=True`` it would raise at import.
+Where the cache lives is Numba's choice and can be set with ``NUMBA_CACHE_DIR``. A folder that is
+read-only, full, deleted meanwhile or damaged costs the time of a compilation and nothing else:
+with plain ``cache=True`` it would raise at import.
 """
 
 import contextlib
@@ -33,8 +33,7 @@ def _leave_scipy_alone() -> None:
     """Load Numba's array functions without SciPy, which takes 0.2 s; called before compiling.
 
     Where SciPy is installed, Numba imports its BLAS only to see whether it could. No kernel here
-    calls BLAS. So the question is answered by looking, and whoever does use BLAS still has it
-    imported and checked by Numba then.
+    calls BLAS, so that check only looks for SciPy; where BLAS is used, Numba still imports it.
     """
     name = "numba.np.arraymath"
     if name in sys.modules:
@@ -44,15 +43,15 @@ def _leave_scipy_alone() -> None:
         if importlib.util.find_spec("scipy") is None:
             raise ImportError("SciPy is not installed")
 
-    with contextlib.suppress(ImportError, AttributeError):  # another Numba: it does as it likes
+    with contextlib.suppress(ImportError, AttributeError):  # another version of Numba
         linalg: Any = importlib.import_module("numba.np.linalg")
-        asked = linalg.ensure_blas
+        original = linalg.ensure_blas
         linalg.ensure_blas = look
         try:
             arraymath: Any = importlib.import_module(name)
-            arraymath.ensure_blas = asked
+            arraymath.ensure_blas = original
         finally:
-            linalg.ensure_blas = asked
+            linalg.ensure_blas = original
 
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -76,7 +75,7 @@ def compilations() -> int:
 
 @functools.cache
 def source_hash() -> str:
-    """Return one SHA-256 over all kernel sources, as they are when first asked."""
+    """Return one SHA-256 over all kernel sources, as they are at the first call."""
     digest = hashlib.sha256()
     for file in source_files():
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
@@ -85,7 +84,7 @@ def source_hash() -> str:
 
 
 class _Files(IndexDataCacheFile):
-    """Numba's files of a kernel, where code says what it is.
+    """Numba's files of a kernel, where code is stored with its key.
 
     Two processes that store code for different arguments at once may give both the same file name;
     Numba would then load the one for the other.
@@ -113,7 +112,7 @@ class KernelCache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the stored code for ``sig``, or None where there is none that can be read."""
         found = self._stored(sig, target_context)
-        if found is None and runtime.compiles_elsewhere() and self._compiled_elsewhere(sig):
+        if found is None and runtime.compile_worker() and self._compiled_by_worker(sig):
             found = self._stored(sig, target_context)
         if found is None:
             _leave_scipy_alone()
@@ -129,12 +128,12 @@ class KernelCache(FunctionCache):
         except _DAMAGED:
             return None
 
-    def _compiled_elsewhere(self, sig: Any) -> bool:
+    def _compiled_by_worker(self, sig: Any) -> bool:
         from nn.fast.jit import workers
 
         function = self._py_func
-        order = function.__module__, function.__qualname__, tuple(sig)
-        return self.writable() and workers.compile_one(order)
+        request = function.__module__, function.__qualname__, tuple(sig)
+        return self.writable() and workers.compile_one(request)
 
     def writable(self) -> bool:
         """Return whether code can be stored, by a try."""
@@ -174,11 +173,6 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
     fastmath : set of str, optional
         LLVM flags by name. The default allows a multiplication and an addition to become one
         fused instruction. Never the full set: it folds ``isnan`` to False.
-
-    Returns
-    -------
-    callable
-        The lazily compiled dispatcher, or a decorator when ``function`` is omitted.
     """
     if function is None:
         return functools.partial(jit, fastmath=fastmath)
@@ -194,8 +188,8 @@ def jit(function: Callable[..., Any] | None = None, *, fastmath: Any = ("contrac
 def direct(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> list[tuple[Any, tuple[Any, ...]]]:
     """Return the same calls of kernels, by entries that do not look at the arguments' types again.
 
-    Saves a third of a microsecond with every call. Compiles or loads the code where that has not
-    happened; what is no kernel stays as it is.
+    Saves a third of a microsecond a call. Missing code is loaded or compiled; what is no kernel
+    stays as it is.
     """
     quick = []
     for kernel, arguments in calls:

@@ -2,7 +2,7 @@
 
 The kernels release the GIL and own their outputs, so threads are enough. How the work is cut
 never depends on the number of threads: callers pass a fixed list of tasks, and any number of
-threads works it off. That is what makes results the same bits on one and on two threads.
+threads takes tasks from it. That is what makes results the same bits on one and on two threads.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -34,11 +35,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def _helpers(count: int) -> ThreadPoolExecutor:
-    """Return a pool with at least `count` threads, kept between calls."""
+    """Return a pool with at least ``count`` threads, kept between calls."""
     global _executor, _executor_size
     with _lock:
         if _executor is None or _executor_size < count:
-            # A smaller pool still in use ends by itself once nobody holds it any more.
+            # A smaller pool still in use ends by itself with its last task.
             _executor = ThreadPoolExecutor(count, thread_name_prefix="nn-kernels")
             _executor_size = count
         return _executor
@@ -50,25 +51,12 @@ def shard_bounds(extent: int, count: int = SHARDS) -> list[tuple[int, int]]:
 
 
 def shards(extent: int, count: int) -> list[tuple[int, int]]:
-    """Cut `range(extent)` into at most `count` ranges of nearly equal length.
-
-    Parameters
-    ----------
-    extent : int
-        Number of items, >= 0.
-    count : int
-        Largest number of ranges, >= 1.
-
-    Returns
-    -------
-    list of (int, int)
-        Half-open, not empty, in order, covering `range(extent)`.
-    """
+    """Cut ``range(extent)`` into at most ``count`` nearly equal ranges, none of them empty."""
     return shard_bounds(extent, max(1, min(count, extent))) if extent else []
 
 
 def run(function: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> None:
-    """Call `function(*task)` for every task, on up to `runtime.num_threads()` threads.
+    """Call ``function(*task)`` for every task, on up to ``runtime.num_threads()`` threads.
 
     The first exception is raised after every started task has ended, so that no thread still
     writes into an array the caller already gave up. A call from inside a task is safe: helpers
@@ -87,14 +75,13 @@ def run(function: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> No
             function(*task)
         return
 
-    # next() on a shared iterator is atomic under the GIL; the lock keeps it so without one.
-    remaining, take = iter(tasks), threading.Lock()
+    remaining = deque(tasks)
 
     def drain() -> None:
         while True:
-            with take:
-                task = next(remaining, None)
-            if task is None:
+            try:
+                task = remaining.popleft()
+            except IndexError:
                 return
             function(*task)
 
@@ -104,10 +91,28 @@ def run(function: Callable[..., object], tasks: Sequence[tuple[Any, ...]]) -> No
         helpers.extend(pool.submit(drain) for _ in range(threads - 1))
         drain()
     finally:
-        with take:
-            for _ in remaining:  # after a failure nothing new may start
-                pass
+        remaining.clear()  # after a failure nothing new may start
         errors = [helper.exception() for helper in helpers if not helper.cancel()]
     for error in errors:
         if error is not None:
             raise error
+
+
+def run_shards(
+    kernel: Callable[..., object], arguments: tuple[Any, ...], extent: int, work: int, smallest: int
+) -> None:
+    """Call ``kernel(*arguments, lo, hi)`` for the shards of ``range(extent)``.
+
+    Parameters
+    ----------
+    kernel : callable
+        See ``run``.
+    arguments : tuple
+        The same for every shard.
+    extent : int
+        Number of items.
+    work, smallest : int
+        The work of all items, and that of the smallest shard worth a thread, in one unit.
+    """
+    pieces = shards(extent, min(SHARDS, work // smallest))
+    run(kernel, [(*arguments, *piece) for piece in pieces])

@@ -1,10 +1,10 @@
-"""Compiling in other processes: two kernels at once, or none here.
+"""Compile workers: other processes that compile kernels into the cache.
 
 Numba compiles one kernel at a time in a process, and for most of it holds Python. So where many
-kernels are missing, helper processes compile them into the cache, and this process loads them:
-`compile_together` uses all cores for the first training step, and `runtime.compile_elsewhere` keeps
-a window's process free of compiling. A helper that cannot be started, or dies, costs its time and
-nothing else: what it leaves is compiled here, when it is called.
+kernels are missing, workers compile them into the cache, and this process loads them:
+``compile_together`` uses all cores for the first training step, and ``runtime.set_compile_worker``
+keeps a window's process free of compiling. Where a worker cannot be started, or dies, its kernels
+are compiled here when they are called.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ from nn import runtime
 from nn.fast.jit.cache import KernelCache
 
 IDLE = 20.0
-"""Seconds after which a helper without work ends."""
+"""Seconds without a request after which a worker ends."""
+
+MOST = 8
+"""Processes that compile at once, this one included."""
 
 _START = f"""
 import pickle, sys
@@ -36,14 +39,13 @@ from {__name__} import serve
 serve()
 """
 
-MOST = 8
-"""Processes that compile at once, this one included."""
-
-Order = tuple[str, str, tuple[Any, ...]]
+Request = tuple[str, str, tuple[Any, ...]]
 """Module and name of a kernel, and the types of its arguments."""
 
+Calls = Iterable[tuple[Any, tuple[Any, ...]]]
 
-class Helper:
+
+class CompileWorker:
     """Another Python that compiles kernels into the cache, one at a time; started when needed."""
 
     def __init__(self) -> None:
@@ -51,15 +53,15 @@ class Helper:
         self._lock = threading.Lock()
         self._ended = False
 
-    def compile(self, order: Order) -> bool:
+    def compile(self, request: Request) -> bool:
         """Have one kernel compiled and wait for it; returns whether it is in the cache."""
         with self._lock:
-            for _ in range(2):  # an idle helper may end just as it is asked
+            for _ in range(2):  # an idle worker may end just as the request is sent
                 if self._ended:
                     break
                 answer = b""
                 with contextlib.suppress(OSError, ValueError):
-                    answer = self._ask(order)
+                    answer = self._send(request)
                 if answer:
                     return answer == b"1"
                 self._kill()
@@ -70,11 +72,13 @@ class Helper:
         self._ended = True
         process = self._process
         if process is not None:
-            process.kill()  # who waits for its answer hears the end of the pipe
+            process.kill()  # a thread that waits for an answer reads the end of the pipe
         with self._lock:
             self._kill()
 
-    def _ask(self, order: Order) -> bytes:
+    def _send(self, request: Request) -> bytes:
+        """Return the answer: one byte, or none if the process has ended."""
+        messages: list[object] = [request]
         if self._process is None:
             if getattr(sys, "frozen", False) or not sys.executable:
                 raise OSError("no Python to start")  # a packed program would start itself
@@ -85,16 +89,13 @@ class Helper:
                 stderr=subprocess.DEVNULL,
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
-            self._send(sys.path)
-        self._send(order)
-        assert self._process.stdout is not None
-        return self._process.stdout.read(1)
-
-    def _send(self, message: object) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(pickle.dumps(message))
-        self._process.stdin.flush()
+            messages.insert(0, sys.path)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        if stdin is None or stdout is None:
+            raise OSError("no pipes to the worker")
+        stdin.write(b"".join(map(pickle.dumps, messages)))
+        stdin.flush()
+        return stdout.read(1)
 
     def _kill(self) -> None:
         process, self._process = self._process, None
@@ -104,18 +105,18 @@ class Helper:
                 process.communicate()
 
 
-_window = Helper()
-if hasattr(os, "register_at_fork"):  # a forked child has a helper of its own
-    os.register_at_fork(after_in_child=_window.__init__)  # type: ignore[misc]
+_worker = CompileWorker()
+if hasattr(os, "register_at_fork"):  # a forked child has a worker of its own
+    os.register_at_fork(after_in_child=_worker.__init__)  # type: ignore[misc]
 
 
-def compile_one(order: Order) -> bool:
-    """Have a kernel compiled by a helper; returns whether it is in the cache."""
-    _, name, _ = order
-    return "<locals>" not in name and _window.compile(order)  # made by a call: it cannot be found
+def compile_one(request: Request) -> bool:
+    """Have a kernel compiled by a worker; returns whether it is in the cache."""
+    _, name, _ = request
+    return "<locals>" not in name and _worker.compile(request)  # else it cannot be imported
 
 
-def compile_together(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
+def compile_together(calls: Calls) -> None:
     """Compile the kernels of ``calls`` that are not in the cache yet on all cores we may use.
 
     Parameters
@@ -124,45 +125,45 @@ def compile_together(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
         In the order in which they will be made; whatever is no kernel is passed over.
     """
     tasks = deque(_missing(calls))
-    helpers = [Helper() for _ in range(min(runtime.num_threads(), len(tasks), MOST) - 1)]
+    workers = [CompileWorker() for _ in range(min(runtime.num_threads(), len(tasks), MOST) - 1)]
 
-    def feed(helper: Helper) -> None:
+    def feed(worker: CompileWorker) -> None:
         with contextlib.suppress(IndexError):
             while True:
-                helper.compile(tasks.pop()[1])
+                worker.compile(tasks.pop()[1])
 
-    threads = [threading.Thread(target=feed, args=(helper,), daemon=True) for helper in helpers]
+    threads = [threading.Thread(target=feed, args=(worker,), daemon=True) for worker in workers]
     try:
         for thread in threads:
             thread.start()
-        while helpers and tasks:
+        while workers and tasks:
             with contextlib.suppress(IndexError):
-                kernel, order = tasks.popleft()
-                kernel.compile(order[2])
+                kernel, request = tasks.popleft()
+                kernel.compile(request[2])
         for thread in threads:
             thread.join()
     finally:
         tasks.clear()
-        for helper in helpers:
-            helper.end()
+        for worker in workers:
+            worker.end()
 
 
-def _missing(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> list[tuple[Any, Order]]:
+def _missing(calls: Calls) -> list[tuple[Any, Request]]:
     """Return the kernels of ``calls`` that have to be compiled, once each."""
     different = {}
     for kernel, arguments in calls:
         if isinstance(getattr(kernel, "_cache", None), KernelCache):
             different[kernel, tuple(map(_kind, arguments))] = arguments
-    orders: dict[Order, Any] = {}
+    requests: dict[Request, Any] = {}
     for (kernel, _), arguments in different.items():
         types = tuple(kernel.typeof_pyval(value) for value in arguments)
         if types not in kernel.overloads:
-            orders[kernel.__module__, kernel.__qualname__, types] = kernel
+            requests[kernel.__module__, kernel.__qualname__, types] = kernel
     # All go stale together: where the last one is in the cache, so are most others.
-    last = next(reversed(orders.items()), None)
+    last = next(reversed(requests.items()), None)
     if last is None or last[1]._cache.holds(last[0][2]) or not last[1]._cache.writable():
         return []
-    return [(kernel, o) for o, kernel in orders.items() if not kernel._cache.holds(o[2])]
+    return [(kernel, r) for r, kernel in requests.items() if not kernel._cache.holds(r[2])]
 
 
 def _kind(value: Any) -> Any:
@@ -173,27 +174,27 @@ def _kind(value: Any) -> Any:
 
 
 def serve() -> None:
-    """Be a helper: compile what standard input asks for until it ends."""
+    """Compile the kernels that standard input names until it ends: the main loop of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders: deque[Order] = deque()
+    requests: deque[Request] = deque()
     arrived = threading.Event()
     answers = os.dup(1)
 
     def listen() -> None:
-        # Read in a thread: who has asked may be gone before the answer.
+        # In a thread: the process that sent a request may end before it is answered.
         with contextlib.suppress(EOFError, OSError):
             while True:
-                orders.append(pickle.load(sys.stdin.buffer))
+                requests.append(pickle.load(sys.stdin.buffer))
                 arrived.set()
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
     while arrived.wait(IDLE):
         arrived.clear()
-        module, name, types = orders.popleft()
+        module, name, types = requests.popleft()
         try:
             getattr(importlib.import_module(module), name).compile(types)
-        except Exception:  # whatever it is, it will be met again, and told, by who has asked
+        except Exception:  # the process that sent the request meets it again, and shows it
             os.write(answers, b"0")
         else:
             os.write(answers, b"1")

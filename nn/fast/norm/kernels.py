@@ -7,7 +7,20 @@ is cheaper than to read it from memory.
     y  = max(0, (x - mean) * scale + beta),  scale = gamma / sqrt(variance + epsilon)
     dx = scale * (dz - mean(dz) - (x - mean) * slope)
 
-C is a multiple of eight in all of them, arrays are flat.
+The kernels share their arguments:
+
+x, dx : float32 arrays, flat, of rows of C channels; C is a multiple of eight
+y, dy : the same, or the pooled images with a quarter of the rows
+lo, hi : int
+    The rows, or images, from lo to hi.
+H, W : int
+    Rows and columns of an image, even.
+mean, scale, beta : float32 arrays (C,)
+sums, products : float32 arrays (C,)
+    Become ``sum dz`` and ``sum dz (x - mean)``; dz is dy where ReLU and pooling passed x on. Of
+    equal values in a window the first gets the gradient.
+shift, slope : float32 arrays (C,)
+    ``mean(dz)``, and the trend of dz in x.
 """
 
 from __future__ import annotations
@@ -21,16 +34,23 @@ BLOCK = 64  # rows summed in registers before they are added to the rest: keeps 
 
 
 @jit
+def _clear(sums, products, C):
+    """Set the sums of all channels to zero."""
+    nothing = splat(np.float32(0.0))
+    for f in range(0, C, 8):
+        store(sums, f, nothing)
+        store(products, f, nothing)
+
+
+@jit
 def moments(x, lo, hi, C, mean, squares):
-    """Write the mean of the rows lo to hi, and the sum of the squared distances from it.
+    """Write the mean of the rows lo to hi, and ``squares``, the sums of (x - mean)^2.
 
     Block by block, each about its own mean, joined by the rule of Chan, Golub and LeVeque (1979):
     one pass over memory, and no cancellation however far the mean is from zero.
     """
     nothing = splat(np.float32(0.0))
-    for f in range(0, C, 8):
-        store(mean, f, nothing)
-        store(squares, f, nothing)
+    _clear(mean, squares, C)
     for start in range(lo, hi, BLOCK):
         here = min(BLOCK, hi - start)
         before = start - lo
@@ -73,11 +93,9 @@ def norm_relu(x, lo, hi, C, mean, scale, beta, y):
 
 @jit
 def norm_relu_sums(x, dy, lo, hi, C, mean, scale, beta, sums, products):
-    """Write ``sum dz`` and ``sum dz (x - mean)`` over the rows lo to hi; dz = dy behind ReLU."""
+    """Write the sums over the rows lo to hi."""
     nothing = splat(np.float32(0.0))
-    for f in range(0, C, 8):
-        store(sums, f, nothing)
-        store(products, f, nothing)
+    _clear(sums, products, C)
     for start in range(lo, hi, BLOCK):
         end = min(start + BLOCK, hi)
         for f in range(0, C, 8):
@@ -94,7 +112,7 @@ def norm_relu_sums(x, dy, lo, hi, C, mean, scale, beta, sums, products):
 
 @jit
 def norm_relu_gradient(x, dy, lo, hi, C, mean, scale, beta, shift, slope, dx):
-    """Write dx of the rows lo to hi; ``shift`` and ``slope`` are dz's mean and its trend in x."""
+    """Write dx of the rows lo to hi."""
     nothing = splat(np.float32(0.0))
     for row in range(lo * C, hi * C, C):
         for f in range(0, C, 8):
@@ -105,48 +123,48 @@ def norm_relu_gradient(x, dy, lo, hi, C, mean, scale, beta, shift, slope, dx):
 
 
 @jit
+def _window(x, at, line, C, middle, factor, offset):
+    """Return the distances from the mean in a window of 2 x 2 pixels and the normalised values.
+
+    The window begins at element ``at`` of x, whose rows have ``line`` elements; the result is
+    (distances, values, maximum), of eight channels, pixel by pixel.
+    """
+    d0, d1 = load(x, at) - middle, load(x, at + C) - middle
+    d2, d3 = load(x, at + line) - middle, load(x, at + line + C) - middle
+    v0, v1 = fma(d0, factor, offset), fma(d1, factor, offset)
+    v2, v3 = fma(d2, factor, offset), fma(d3, factor, offset)
+    best = maximum(maximum(v0, v1), maximum(v2, v3))
+    return (d0, d1, d2, d3), (v0, v1, v2, v3), best
+
+
+@jit
 def norm_relu_pool(x, lo, hi, H, W, C, mean, scale, beta, y):
-    """Write the pooled result of the images lo to hi, H x W pixels each, both even."""
+    """Write the pooled result of the images lo to hi."""
     low = splat(np.float32(0.0))
     out = lo * (H // 2) * (W // 2) * C
     for line in range(lo * H // 2, hi * H // 2):
         for upper in range(2 * line * W * C, (2 * line + 1) * W * C, 2 * C):
-            lower = upper + W * C
             for f in range(0, C, 8):
-                middle, factor, offset = load(mean, f), load(scale, f), load(beta, f)
-                v0 = fma(load(x, upper + f) - middle, factor, offset)
-                v1 = fma(load(x, upper + C + f) - middle, factor, offset)
-                v2 = fma(load(x, lower + f) - middle, factor, offset)
-                v3 = fma(load(x, lower + C + f) - middle, factor, offset)
-                best = maximum(maximum(v0, v1), maximum(v2, v3))
+                vectors = load(mean, f), load(scale, f), load(beta, f)
+                _, _, best = _window(x, upper + f, W * C, C, *vectors)
                 store(y, out + f, maximum(low, best))
             out += C
 
 
 @jit
 def norm_relu_pool_sums(x, dy, lo, hi, H, W, C, mean, scale, beta, sums, products):
-    """Write the sums of ``norm_relu_sums`` for the images lo to hi, where dy is the pooled one's.
-
-    Of equal values in a window the first gets the gradient.
-    """
+    """Write the sums over the images lo to hi."""
     nothing = splat(np.float32(0.0))
-    for f in range(0, C, 8):
-        store(sums, f, nothing)
-        store(products, f, nothing)
+    _clear(sums, products, C)
     into = lo * (H // 2) * (W // 2) * C
     for line in range(lo * H // 2, hi * H // 2):
         start = 2 * line * W * C
         for f in range(0, C, 8):
-            middle, factor, offset = load(mean, f), load(scale, f), load(beta, f)
+            vectors = load(mean, f), load(scale, f), load(beta, f)
             total = product = nothing
             source = into + f
             for upper in range(start + f, start + W * C, 2 * C):
-                lower = upper + W * C
-                d0, d1 = load(x, upper) - middle, load(x, upper + C) - middle
-                d2, d3 = load(x, lower) - middle, load(x, lower + C) - middle
-                v0, v1 = fma(d0, factor, offset), fma(d1, factor, offset)
-                v2, v3 = fma(d2, factor, offset), fma(d3, factor, offset)
-                best = maximum(maximum(v0, v1), maximum(v2, v3))
+                (d0, d1, d2, d3), (v0, v1, v2, _), best = _window(x, upper, W * C, C, *vectors)
                 dz = select(greater(best, nothing), load(dy, source), nothing)
                 d = select(equal(best, v2), d2, d3)
                 d = select(equal(best, v1), d1, d)
@@ -161,19 +179,15 @@ def norm_relu_pool_sums(x, dy, lo, hi, H, W, C, mean, scale, beta, sums, product
 
 @jit
 def norm_relu_pool_gradient(x, dy, lo, hi, H, W, C, mean, scale, beta, shift, slope, dx):
-    """Write dx of the images lo to hi, where dy is the pooled one's."""
+    """Write dx of the images lo to hi."""
     nothing = splat(np.float32(0.0))
     into = lo * (H // 2) * (W // 2) * C
     for line in range(lo * H // 2, hi * H // 2):
         for upper in range(2 * line * W * C, (2 * line + 1) * W * C, 2 * C):
             for f in range(0, C, 8):
-                top, below = upper + f, upper + W * C + f
-                middle, factor, offset = load(mean, f), load(scale, f), load(beta, f)
-                d0, d1 = load(x, top) - middle, load(x, top + C) - middle
-                d2, d3 = load(x, below) - middle, load(x, below + C) - middle
-                v0, v1 = fma(d0, factor, offset), fma(d1, factor, offset)
-                v2, v3 = fma(d2, factor, offset), fma(d3, factor, offset)
-                best = maximum(maximum(v0, v1), maximum(v2, v3))
+                factor, top, below = load(scale, f), upper + f, upper + W * C + f
+                window = _window(x, top, W * C, C, load(mean, f), factor, load(beta, f))
+                (d0, d1, d2, d3), (v0, v1, v2, _), best = window
                 dz = select(greater(best, nothing), load(dy, into + f), nothing)
                 less, trend = load(shift, f), load(slope, f)
                 z0 = select(equal(best, v0), dz, nothing)

@@ -1,29 +1,30 @@
-"""How to show a 28×28 digit to somebody's model.
+"""The input convention of a digit model: scale, orientation, polarity and shape of its images.
 
 No file records how its training images were scaled, and models take digits as images, as rows of
 784 numbers, in three colours or on 32×32 pixels. A `DigitInput` holds the convention and brings
-images into the form a model wants; `probe_input` finds it out from digits with known labels.
+images into the model's form; `probe_input` finds it out from digits with known labels.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn import activations
 from nn.saving.ensemble import Ensemble, Network
-from nn.saving.errors import FormatError
+from nn.saving.errors import require
 
 _FORMS = "(28, 28, 1), (28, 28), (784,), (784, 1), (1, 784), (28, 28, 3) or (32, 32, 1)"
 
 
 @dataclass(frozen=True)
 class DigitInput:
-    """What a model wants to see for an image x in [0, 1] with ink 1: ``scale * x + offset``.
+    """What a model takes for an image x in [0, 1] with ink 1: ``scale * x + offset``.
 
     Parameters
     ----------
@@ -43,27 +44,24 @@ class DigitInput:
     @classmethod
     def of(cls, model: Network) -> DigitInput:
         """Give the convention that stands in ``model.metadata["input"]``, else the default."""
-        stored = model.metadata.get("input")
-        if not isinstance(stored, dict):
-            return cls()
+        stored: Any = model.metadata.get("input")
         try:
             found = cls(
                 float(stored.get("scale", 1.0)), float(stored.get("offset", 0.0)),
                 bool(stored.get("transpose", False)), bool(stored.get("invert", False)),
             )  # fmt: skip
-        except (TypeError, ValueError, OverflowError):
+        except (AttributeError, TypeError, ValueError, OverflowError):
             return cls()
         return found if np.isfinite([found.scale, found.offset]).all() else cls()
 
     def describe(self) -> str:
-        """Say it in words, e.g. ``"0 to 255, inverted"``."""
-        low, high = self.offset, self.scale + self.offset
-        words = [f"{low:g} to {high:g}"]
+        """Return it in words, e.g. ``"0 to 255, inverted"``."""
+        words = [f"{self.offset:g} to {self.scale + self.offset:g}"]
         words += ["transposed"] * self.transpose + ["inverted"] * self.invert
         return ", ".join(words)
 
     def prepare(self, images: ArrayLike, input_shape: Sequence[int]) -> NDArray[np.float32]:
-        """Bring images into the form a model wants.
+        """Bring images into the form a model takes.
 
         Parameters
         ----------
@@ -99,26 +97,18 @@ class DigitInput:
         if self.invert:
             x = 1 - x
         x = np.float32(self.scale) * x + np.float32(self.offset)
-        size = x.shape[1] * x.shape[2]
-        if shape in ((size,), (size, 1), (1, size), x.shape[1:], (*x.shape[1:], 1)):
-            return np.ascontiguousarray(x.reshape(len(x), *shape))
-        if len(shape) == 3 and shape[:2] == x.shape[1:] and shape[2] in (3, 4):
+        plane = x.shape[1:]
+        size = plane[0] * plane[1]
+        if shape in ((*plane, 3), (*plane, 4)):
             return np.repeat(x[..., None], shape[2], axis=3)
-        raise FormatError("input", f"a digit model's input shape, {_FORMS}", shape)
+        known = shape in ((size,), (size, 1), (1, size), plane, (*plane, 1))
+        require(known, "input", f"a digit model's input shape, {_FORMS}", shape)
+        return np.ascontiguousarray(x.reshape(len(x), *shape))
 
 
-def remember_input(
-    model: Network,
-    scale: float | None,
-    offset: float | None,
-    transpose: bool | None,
-    invert: bool | None,
-) -> None:
-    """Put what the user says about a model's inputs into its metadata, over what it held."""
-    given: dict[str, Any] = {
-        "scale": scale, "offset": offset, "transpose": transpose, "invert": invert,
-    }  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
+def remember_input(model: Network, **said: Any) -> None:
+    """Put what the user says of a model's inputs, None for nothing, into its metadata."""
+    given = {name: value for name, value in said.items() if value is not None}
     for name in ("scale", "offset"):
         value = given.get(name, 1.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
@@ -136,12 +126,12 @@ def check_digit_model(model: Network) -> None:
         Naming the shape that does not fit.
     """
     DigitInput().prepare(np.zeros((1, 28, 28), np.float32), model.input_shape)
-    if tuple(model.output_shape) != (10,):
-        raise FormatError("output", "10 classes", tuple(model.output_shape))
+    classes = tuple(model.output_shape)
+    require(classes == (10,), "output", "10 classes", classes)
 
 
 def digit_probabilities(model: Network, images: ArrayLike) -> NDArray[np.float32]:
-    """Ask any digit model for the probabilities of the ten digits.
+    """Predict the probabilities of the ten digits with any digit model.
 
     Parameters
     ----------
@@ -172,9 +162,8 @@ def as_probabilities(model: Network, outputs: NDArray[Any]) -> NDArray[np.float3
     return np.asarray(activations.softmax(outputs), np.float32)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One convention and how well the model did under it."""
+class Trial(NamedTuple):
+    """A convention, and the model's accuracy and mean loss (nats) under it."""
 
     convention: DigitInput
     accuracy: float
@@ -183,15 +172,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What `probe_input` found, best first.
-
-    Attributes
-    ----------
-    trials
-        Every convention that was tried.
-    count
-        Number of digits in the sample.
-    """
+    """What `probe_input` found: every convention, best first, on `count` digits."""
 
     trials: list[Trial]
     count: int
@@ -209,10 +190,9 @@ class Evidence:
     def __str__(self) -> str:
         lines = [f"{'images as':38} right of {self.count}   loss in nats"]
         lines += [
-            f"{trial.convention.describe():38} {trial.accuracy:10.1%} {trial.loss:14.3f}"
-            for trial in self.trials
+            f"{t.convention.describe():38} {t.accuracy:10.1%} {t.loss:14.3f}" for t in self.trials
         ]
-        equals = sum(trial.accuracy == self.trials[0].accuracy for trial in self.trials)
+        equals = sum(t.accuracy == self.trials[0].accuracy for t in self.trials)
         if equals > 1:
             lines.append(f"The first {equals} are equally right: more digits may tell them apart.")
         if not self.convincing:
@@ -226,7 +206,7 @@ _RANGES = ((1.0, 0.0), (255.0, 0.0), (2.0, -1.0), (1.0, -0.5), (1 / 0.3081, -0.1
 def probe_input(model: Network, images: ArrayLike, labels: ArrayLike) -> Evidence:
     """Find out how a model's inputs were scaled by trying it on digits with known labels.
 
-    Nothing is changed: put the result into force with ``load_model(path, input_scale=…)`` or
+    Nothing is changed: apply the result with ``load_model(path, input_scale=…)`` or
     ``model.metadata["input"] = dataclasses.asdict(evidence.best)``.
 
     Parameters
@@ -260,15 +240,13 @@ def probe_input(model: Network, images: ArrayLike, labels: ArrayLike) -> Evidenc
     if not (y.min() >= 0 and y.max() <= 9):
         raise ValueError(f"labels: expected 0 to 9, received {y.min()} to {y.max()}.")
     trials = []
-    for scale, offset in _RANGES:
-        for transpose in (False, True):
-            for invert in (False, True):
-                convention = DigitInput(scale, offset, transpose, invert)
-                outputs = model.predict(convention.prepare(x, model.input_shape))
-                chances = as_probabilities(model, outputs).astype(np.float64)
-                right = float((chances.argmax(axis=1) == y).mean())
-                picked = np.clip(chances[np.arange(len(y)), y], 1e-12, 1)
-                trials.append(Trial(convention, right, float(-np.log(picked).mean())))
+    for scaling, transpose, invert in itertools.product(_RANGES, (False, True), (False, True)):
+        convention = DigitInput(*scaling, transpose, invert)
+        outputs = model.predict(convention.prepare(x, model.input_shape))
+        chances = as_probabilities(model, outputs).astype(np.float64)
+        right = float((chances.argmax(axis=1) == y).mean())
+        picked = np.clip(chances[np.arange(len(y)), y], 1e-12, 1)
+        trials.append(Trial(convention, right, float(-np.log(picked).mean())))
     # A stable sort: among equals the plainest convention, the one tried first, comes first.
     trials.sort(key=lambda trial: -trial.accuracy)
     return Evidence(trials, len(y))

@@ -1,4 +1,4 @@
-"""From the layers of a Keras file to layers of `nn`, weights included.
+"""From the layers of a Keras file to a model of `nn`, weights included.
 
 `nn` has one data layout, (H, W, C), and few layers; Keras has two layouts and many. Whatever can
 be written *exactly* as one of ours is: channels-first networks become channels-last (their dense
@@ -12,116 +12,79 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import activations
-from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError
+from nn import activations, initializers
+from nn.layers import LAYERS, InputLayer
+from nn.models import Sequential
+from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, LayerSpec
+from nn.saving.foreign.settings import Settings
+from nn.saving.foreign.weights import Dialect, names
 
-Weights = list[NDArray[Any]]
-
-
-class Stored(Protocol):
-    """An array that has not been read yet."""
-
-    path: str
-    shape: tuple[int, ...]
-
-    def read(self, max_values: int) -> NDArray[Any]:
-        """Give the values."""
-
-
-@dataclass
-class Step:
-    """One layer of ours, ready to be made."""
-
-    kind: str
-    name: str
-    arguments: dict[str, Any]
-    weights: Weights = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """What has to be known of the writer.
-
-    Keras 1 had its own kernel layout, Theano turns kernels, and up to Keras 2 ``hard_sigmoid`` had
-    the slope 1/5, since Keras 3 it has 1/6.
-    """
-
-    keras_1: bool = False
-    flipped: bool = False
-    old_hard_sigmoid: bool = False
+Array = NDArray[Any]
 
 
 class Chain:
-    """The translation in progress: the tensor's shape and order so far, and our layers."""
+    """The translation in progress: our model so far, and how the file's tensor differs from ours.
 
-    def __init__(
-        self, architecture: Architecture, weights: dict[int, Sequence[Stored]], dialect: Dialect
-    ) -> None:
-        self.name = architecture.name
+    Attributes
+    ----------
+    reordered : bool
+        Whether any weights differ in order or value from the file's.
+    first : bool
+        The file's tensor is (C, H, W); ours is (H, W, C) all along.
+    permutation
+        ours[j] = file's[permutation[j]] on a flat tensor whose order differs, else None.
+    affine
+        The file's tensor is scale * ours + offset by channel, which waits for the next kernel.
+    """
+
+    def __init__(self, architecture: Architecture, dialect: Dialect, parameters: int) -> None:
         self.specs = architecture.layers
-        self.weights = weights
-        self.dialect = dialect
-        self.notes = list(architecture.notes)
-        self.steps: list[Step] = []
-        self.parameters = 0
+        self.dialect, self.parameters = dialect, parameters
+        self.notes: list[str] = []
         self.reordered = False
         self.position = 0
-        # Where a channels-first tensor is (C, H, W) in the file, `shape` is (H, W, C) all along.
-        self.first = False
-        # ours[j] = file's[permutation[j]] on a flat tensor whose order differs, else None.
         self.permutation: NDArray[np.intp] | None = None
-        # The file's tensor is scale * ours + offset by channel: waits for the next kernel.
         self.affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        shape = self._input_shape(architecture)
-        self.input_shape = shape
-        self.first = self._next_layout(0, shape)
-        self.shape = (shape[1], shape[2], shape[0]) if self.first else shape
-        self.start = self.shape
-        self._bound(self.shape)
+        shape = self.input_shape = self._input_shape(architecture.input_shape)
+        self.first = self.next_layout(0, shape)
+        start = (shape[1], shape[2], shape[0]) if self.first else shape
+        _bound("shape", start)
+        self.model = Sequential([InputLayer(start)], name=architecture.name, seed=0)
 
-    # -- where it begins -----------------------------------------------------------------------
-
-    def _input_shape(self, architecture: Architecture) -> tuple[int, ...]:
+    def _input_shape(self, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
         """Give the file's input shape; open or missing extents are MNIST's, with a note."""
-        shape = architecture.input_shape
         if shape is None:
             shape = self._guessed_shape()
-        channels = 0 if self._next_layout(0, shape) else len(shape) - 1
+        channels = 0 if self.next_layout(0, shape) else len(shape) - 1
         closed = [
             n if n is not None else (1 if i == channels and len(shape) == 3 else 28)
             for i, n in enumerate(shape)
         ]
         if None in shape:
             self.notes.append(f"open input shape {shape} read as {tuple(closed)}")
-        if not closed or len(closed) > 3:
-            raise FormatError("input", "1 to 3 extents for one example", tuple(closed))
+        few = 1 <= len(closed) <= 3
+        require(few, "input", "1 to 3 extents for one example", tuple(closed))
         return tuple(closed)
 
     def _guessed_shape(self) -> tuple[int | None, ...]:
-        for spec in self.specs:
-            stored = self.weights.get(id(spec), ())
-            if stored and len(stored[0].shape) == 4:
-                shape: tuple[int | None, ...] = (28, 28, stored[0].shape[2])
-                break
-            if stored and len(stored[0].shape) == 2:
-                shape = (stored[0].shape[0],)
-                if shape == (784,) and self.specs[0].kind == "Flatten":
-                    shape = (28, 28)
-                break
-        else:
+        shapes = (spec.stored[0].shape for spec in self.specs if spec.stored)
+        kernel = next((shape for shape in shapes if len(shape) in (2, 4)), None)
+        if kernel is None:
             raise FormatError("input", "an input shape or a first kernel to tell it", "neither")
+        shape = (28, 28, kernel[2]) if len(kernel) == 4 else kernel[:1]
+        if shape == (784,) and self.specs[0].kind == "Flatten":
+            shape = (28, 28)
         self.notes.append(f"the file names no input shape; its first kernel fits {shape}")
         return shape
 
-    def _next_layout(self, position: int, shape: tuple[int | None, ...]) -> bool:
-        """Tell whether the next layer that cares takes a three-dimensional tensor as (C, H, W)."""
+    def next_layout(self, position: int, shape: Sequence[int | None]) -> bool:
+        """Tell whether the next layer that depends on it takes an image as (C, H, W)."""
         if len(shape) != 3:
             return False
         for spec in self.specs[position:]:
@@ -136,70 +99,73 @@ class Chain:
 
     # -- what handlers use ---------------------------------------------------------------------
 
-    def _bound(self, shape: tuple[int, ...]) -> None:
-        if not all(0 < n <= MAX_ACTIVATION for n in shape) or math.prod(shape) > MAX_ACTIVATION:
-            raise FormatError("shape", f"1 to {MAX_ACTIVATION} values for one example", shape)
-
-    def take(self, spec: LayerSpec, slots: Sequence[tuple[str, tuple[int, ...]]]) -> Weights:
-        """Read a layer's arrays after all their shapes have been found right."""
-        stored = self.weights.get(id(spec), ())
-        part = spec.settings.part
-        if len(stored) != len(slots):
-            names = ", ".join(name for name, _ in slots) or "none"
-            raise FormatError(
-                part, f"{len(slots)} weights ({names})", [item.path for item in stored]
-            )
-        for (name, shape), item in zip(slots, stored, strict=True):
-            self.parameters += math.prod(shape)
-            if self.parameters > MAX_PARAMETERS:
-                raise FormatError(part, f"at most {MAX_PARAMETERS} weights in all", "more")
-            if item.shape != shape:
-                raise FormatError(part, f"{name} of shape {shape}", item.shape)
-        return [
-            np.asarray(item.read(math.prod(shape)), dtype=np.float32)
-            for (_, shape), item in zip(slots, stored, strict=True)
-        ]
-
-    def stored(self, spec: LayerSpec) -> Sequence[Stored]:
-        """List a layer's arrays without reading them."""
-        return self.weights.get(id(spec), ())
-
-    def emit(
-        self, spec: LayerSpec, kind: str, shape: tuple[int, ...], weights: Weights, **arguments: Any
-    ) -> None:
-        """Add one of our layers; `shape` is what it gives."""
-        self.steps.append(Step(kind, spec.name, arguments, weights))
-        try:
-            self._bound(shape)
-        except FormatError as error:
-            raise FormatError(spec.settings.part, error.expected, shape) from None
-        self.shape = shape
-
-    def no_affine(self, spec: LayerSpec) -> None:
-        """Refuse where a pending rescaling cannot pass."""
-        if self.affine is not None:
-            raise spec.settings.refuse(
-                "a convolution or dense layer behind a normalisation",
-                spec.kind,
-                "Take the normalisation out and apply it to the images.",
-            )
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of our tensor so far, without the batch axis."""
+        return self.model.layers[-1].output_shape if self.model.layers else self.model.input_shape
 
     def image(self, spec: LayerSpec) -> tuple[int, int, int]:
-        """Give (H, W, C), in the layout the layer asks for."""
-        if len(self.shape) != 3:
-            raise spec.settings.refuse("an image of shape (H, W, C)", self.shape)
+        """Give (H, W, C) after checking that the layer's data layout is that of the tensor."""
+        spec.settings.require(len(self.shape) == 3, "an image of shape (H, W, C)", self.shape)
+        names = {True: "channels_first", False: "channels_last"}
         layout = spec.settings.channels_first()
-        if layout is not None and layout != self.first:
-            names = {True: "channels_first", False: "channels_last"}
-            raise spec.settings.refuse(
-                f"{names[self.first]} as in the layers before", names[layout]
-            )
+        layout = self.first if layout is None else layout
+        expected = f"{names[self.first]} as in the layers before"
+        spec.settings.require(layout == self.first, expected, names[layout])
         H, W, C = self.shape
         return H, W, C
 
-    def activate(self, spec: LayerSpec, value: Any) -> str:
-        """Give the activation to build into a layer; others are added by `activation_layer`."""
-        return activation_name(value) if self.has(value) else "linear"
+    def take(self, spec: LayerSpec, **shapes: tuple[int, ...]) -> dict[str, Array]:
+        """Read a layer's arrays by name after all their shapes have been found right."""
+        part, expected = spec.settings.part, names(spec)
+        what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
+        received = [item.path for item in spec.stored]
+        require(len(received) == len(expected), part, what, received)
+        for name, item in zip(expected, spec.stored, strict=True):
+            shape = shapes[name]
+            self.parameters += math.prod(shape)
+            few = self.parameters <= MAX_PARAMETERS
+            require(few, part, f"at most {MAX_PARAMETERS} weights in all", "more")
+            require(item.shape == shape, part, f"{name} of shape {shape}", item.shape)
+        return {
+            name: np.asarray(item.read(math.prod(item.shape)), np.float32)
+            for name, item in zip(expected, spec.stored, strict=True)
+        }
+
+    def emit(
+        self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
+    ) -> None:
+        """Add one of our layers; `suffix` makes its name another than the file's layer's."""
+        kept = arguments.pop("kernel_initializer", None)
+        try:
+            if kept is not None:  # no random weights are drawn for what is overwritten at once
+                arguments["kernel_initializer"] = "zeros"
+            layer: Any = LAYERS[kind](name=spec.name + suffix, **arguments)
+            self.model.add(layer)
+            if weights:
+                layer.set_weights(weights)
+            if kept is not None:
+                layer.kernel_initializer = initializers.get(kept)
+        except (TypeError, ValueError) as error:
+            raise FormatError(spec.settings.part, f"what {kind} takes", str(error)) from None
+        _bound(spec.settings.part, self.shape)
+
+    def no_affine(self, spec: LayerSpec) -> None:
+        """Refuse where a pending rescaling cannot pass."""
+        spec.settings.require(
+            self.affine is None, "a convolution or dense layer behind a normalisation", spec.kind,
+            "Take the normalisation out and apply it to the images.",
+        )  # fmt: skip
+
+    def rescale(self, spec: LayerSpec, scale: Any, offset: Any) -> None:
+        """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
+        if self.affine is None and np.ndim(scale) == 0:
+            self.emit(spec, "Rescaling", scale=float(scale), offset=float(offset))
+            return
+        old_scale, old_offset = self.affine or (np.ones(()), np.zeros(()))
+        self.affine = np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset)
+
+    # -- activations ---------------------------------------------------------------------------
 
     def has(self, value: Any) -> bool:
         """Tell whether an activation in the file is one of ours, of the same name and meaning."""
@@ -209,25 +175,26 @@ class Chain:
         return name in activations.ACTIVATIONS
 
     def activation_layer(self, spec: LayerSpec, value: Any) -> None:
-        """Add what `activate` could not build in."""
+        """Add as a layer an activation that is none of ours."""
         if self.has(value):
             return
         name = activation_name(value)
         if name == "hard_sigmoid":  # x/5 + 1/2 is (1.2 x + 3) / 6
-            self.emit(
-                LayerSpec("", f"{spec.name}_slope", spec.settings),
-                "Rescaling", self.shape, [], scale=1.2,
-            )  # fmt: skip
-            inner = LayerSpec("", f"{spec.name}_activation", spec.settings)
-            self.emit(inner, "Activation", self.shape, [], activation=name)
+            self.emit(spec, "Rescaling", suffix="_slope", scale=1.2)
+            self.emit(spec, "Activation", suffix="_activation", activation=name)
             return
-        kind, config = _activation_object(spec, value, name)
-        inner = LayerSpec(
-            kind,
-            f"{spec.name}_activation",
-            type(spec.settings)(f"activation of {spec.settings.part}", config),
-        )
-        handler(inner)(self, inner)
+        value = value if isinstance(value, dict) else {}
+        kind, config = str(value.get("class_name")), value.get("config")
+        known = kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict)
+        expected = f"an activation out of {', '.join(activations.ACTIVATIONS)}"
+        spec.settings.require(known, expected, name or kind)
+        settings = Settings(f"activation of {spec.settings.part}", config)
+        HANDLERS[kind](self, LayerSpec(kind, f"{spec.name}_activation", settings))
+
+
+def _bound(part: str, shape: Sequence[int]) -> None:
+    fits = all(n > 0 for n in shape) and math.prod(shape) <= MAX_ACTIVATION
+    require(fits, part, f"1 to {MAX_ACTIVATION} values for one example", tuple(shape))
 
 
 def activation_name(value: Any) -> str:
@@ -242,17 +209,6 @@ def activation_name(value: Any) -> str:
     return {"none": "linear", "swish": "silu"}.get(name, name)
 
 
-def _activation_object(spec: LayerSpec, value: Any, name: str) -> tuple[str, dict[str, Any]]:
-    """Turn an activation that is a layer, or has one here, into that layer."""
-    if isinstance(value, dict):
-        kind, config = value.get("class_name"), value.get("config")
-        if kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict):
-            return kind, config
-    raise spec.settings.refuse(
-        f"an activation out of {', '.join(activations.ACTIVATIONS)}", name or value
-    )
-
-
 Handler = Callable[[Chain, LayerSpec], None]
 HANDLERS: dict[str, Handler] = {}
 # At prediction these do nothing; some only shape the training, some only augment.
@@ -262,84 +218,45 @@ NEUTRAL = (
     "RandomHeight", "RandomInvert", "RandomPerspective", "RandomRotation", "RandomShear",
     "RandomTranslation", "RandomWidth", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
 )  # fmt: skip
+_REMEDIES = {
+    "Lambda": "Its content is a program, which is never run from a file.",
+    "TFOpLambda": "Only division, multiplication, expand_dims and cast are understood.",
+}
 
 
 def handles(*kinds: str) -> Callable[[Handler], Handler]:
     """Register the function that translates layers of these classes."""
 
     def register(function: Handler) -> Handler:
-        for kind in kinds:
-            HANDLERS[kind] = function
+        HANDLERS.update(dict.fromkeys(kinds, function))
         return function
 
     return register
 
 
-def handler(spec: LayerSpec) -> Handler:
-    """Find the translation of a layer or refuse it by name."""
-    if spec.kind in HANDLERS:
-        return HANDLERS[spec.kind]
-    remedy = {
-        "Lambda": "Its content is a program, which is never run from a file.",
-        "TFOpLambda": "Only division, multiplication, expand_dims and cast are understood.",
-    }.get(spec.kind, "")
-    raise FormatError(
-        f"layer {spec.name!r}", "a layer class that nn has or can express", spec.kind, remedy
-    )
-
-
 def check_known(architecture: Architecture) -> None:
     """Refuse layers that have no equal here before weights are looked for."""
     for spec in architecture.layers:
-        if spec.kind not in NEUTRAL:
-            handler(spec)
+        known = spec.kind in NEUTRAL or spec.kind in HANDLERS
+        part, expected = f"layer {spec.name!r}", "a layer class that nn has or can express"
+        require(known, part, expected, spec.kind, _REMEDIES.get(spec.kind, ""))
 
 
-def translate(
-    architecture: Architecture,
-    weights: dict[int, Sequence[Stored]],
-    dialect: Dialect,
-    parameters: int = 0,
-) -> Chain:
-    """Translate a chain of layers; the result's ``steps`` are ours.
+def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
+    """Translate a chain of layers that are bound to their arrays; ``model`` of the result is ours.
 
-    Parameters
-    ----------
-    architecture
-        What `read_architecture` gave.
-    weights
-        By ``id(layer)``, the arrays the file holds for it.
-    dialect
-        The writer's conventions.
-    parameters
-        How many weights the file's other models have taken of `MAX_PARAMETERS`.
-
-    Raises
-    ------
-    FormatError
-        Naming the layer that has no equal here, or whose weights do not fit.
+    `parameters` is how many weights the file's other models have taken of `MAX_PARAMETERS`. A
+    `FormatError` names the layer whose settings have no equal here, or whose weights do not fit.
     """
-    chain = Chain(architecture, weights, dialect)
-    chain.parameters = parameters
+    chain = Chain(architecture, dialect, parameters)
     for position, spec in enumerate(chain.specs):
         chain.position = position
         if spec.kind in NEUTRAL:
             chain.notes.append(f"{spec.kind} {spec.name!r} does nothing at prediction: left out")
-            continue
-        handler(spec)(chain, spec)
-    if chain.affine is not None:
-        raise FormatError("model", "a kernel behind a normalisation", "none")
-    if chain.permutation is not None:
-        raise FormatError("model", "a Dense layer behind a channels_first Flatten", "none")
-    if not chain.steps:
-        raise FormatError("model", "at least one layer", "none")
+        else:
+            HANDLERS[spec.kind](chain, spec)
+    require(chain.affine is None, "model", "a kernel behind a normalisation", "none")
+    dense = chain.permutation is None
+    require(dense, "model", "a Dense layer behind a channels_first Flatten", "none")
+    require(chain.model.layers, "model", "at least one layer", "none")
     return chain
-
-
-def rescale(chain: Chain, spec: LayerSpec, scale: Any, offset: Any) -> None:
-    """Put y = scale * x + offset into the chain: a layer, or what the next kernel absorbs."""
-    if chain.affine is None and np.ndim(scale) == 0:
-        chain.emit(spec, "Rescaling", chain.shape, [], scale=float(scale), offset=float(offset))
-        return
-    old_scale, old_offset = chain.affine or (np.ones(()), np.zeros(()))
-    chain.affine = (np.asarray(scale * old_scale), np.asarray(scale * old_offset + offset))

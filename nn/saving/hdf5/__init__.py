@@ -22,11 +22,11 @@ A library that hangs inside C cannot be stopped, and pyfive needs NumPy 2, numco
 None of the three crashed or gave wrong numbers.
 
 The layout is that of the "HDF5 File Format Specification", version 3.0; section numbers refer
-to it. Reading order: `bytes`, `values`, `dataset`, `group`.
+to it. Reading order: `bytes`, `arrays`, `group`.
 """
 
+from nn.saving.hdf5.arrays import Dataset
 from nn.saving.hdf5.bytes import SIGNATURE, read_bytes
-from nn.saving.hdf5.dataset import Dataset
 from nn.saving.hdf5.group import Group, H5File
 
 __all__ = ["SIGNATURE", "Dataset", "Group", "H5File", "read_bytes"]

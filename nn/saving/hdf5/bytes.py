@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nn.saving.errors import MAX_FILE_BYTES, FormatError
+from nn.saving.errors import MAX_FILE_BYTES, FormatError, require
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 UNDEFINED = 0xFFFF_FFFF_FFFF_FFFF
@@ -31,8 +31,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
     path = Path(path)
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        if not 0 < size <= MAX_FILE_BYTES:
-            raise FormatError(str(path), f"1 to {MAX_FILE_BYTES} bytes", f"{size} bytes")
+        require(
+            0 < size <= MAX_FILE_BYTES, str(path), f"1 to {MAX_FILE_BYTES} bytes", f"{size} bytes"
+        )
         if size > 64 << 20:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return stream.read(size)
@@ -49,36 +50,38 @@ class H5Bytes:
         self._heaps: dict[int, dict[int, tuple[int, int]]] = {}
 
     def step(self) -> None:
-        """Take a step from the file's budget, so that no structure can be followed for ever."""
+        """Take a step from the file's budget, so that following any structure ends."""
         self._steps -= 1
         if self._steps < 0:
             raise FormatError(self.name, f"at most {_STEPS} HDF5 structures", "more")
 
     def bytes_at(self, offset: int, count: int) -> bytes:
         """Give `count` bytes from `offset`, all of which must lie inside the file."""
+        self.inside(offset, count)
+        return self.data[offset : offset + count]
+
+    def inside(self, offset: int, count: int) -> None:
+        """Check that `count` bytes from `offset` lie inside the file."""
         if offset < 0 or count < 0 or offset + count > len(self.data):
             raise FormatError(
-                self.name,
-                f"a complete file (bytes {offset} to {offset + count})",
-                f"{len(self.data)} bytes",
-                "The file is damaged or was cut short: copy it again.",
-            )
-        return self.data[offset : offset + count]
+                self.name, f"a complete file (bytes {offset} to {offset + count})",
+                f"{len(self.data)} bytes", "The file is damaged or was cut short: copy it again.",
+            )  # fmt: skip
 
     def text_at(self, offset: int, count: int) -> bytes:
         """Give `count` bytes, taken from the file's budget for text."""
         self._text -= count
-        if self._text < 0:
-            raise FormatError(self.name, f"at most {_TEXT_BYTES} bytes of names", "more")
+        require(self._text >= 0, self.name, f"at most {_TEXT_BYTES} bytes of names", "more")
         return self.bytes_at(offset, count)
 
     def unpack(self, layout: str, offset: int) -> tuple[Any, ...]:
         """Unpack the struct `layout` at `offset`."""
-        return struct.unpack(layout, self.bytes_at(offset, struct.calcsize(layout)))
+        self.inside(offset, struct.calcsize(layout))
+        return struct.unpack_from(layout, self.data, offset)
 
     def expect(self, offset: int, signature: bytes) -> None:
         """Check the four letters with which a structure begins."""
-        found = self.bytes_at(offset, len(signature))
+        found = self.bytes_at(offset, 4)
         if found != signature:
             raise FormatError(self.name, f"{signature!r} at byte {offset}", f"{found!r}")
 
@@ -94,20 +97,18 @@ class H5Bytes:
             length = int.from_bytes(self.bytes_at(offset, width), "little")
             blocks, layout = [(offset + width, length)], "<BHB"
             prefix = 6 if flags & 4 else 4
-        elif first[0] == 1:
-            blocks, layout, prefix = [(address + 16, self.unpack("<8xI", address)[0])], "<HHB", 8
         else:
-            raise FormatError(self.name, f"an object header at byte {address}", f"{first!r}")
+            require(first[0] == 1, self.name, f"an object header at byte {address}", f"{first!r}")
+            blocks, layout, prefix = [(address + 16, self.unpack("<8xI", address)[0])], "<HHB", 8
         while blocks:
             offset, length = blocks.pop(0)
-            self.bytes_at(offset, length)
+            self.inside(offset, length)
             end = offset + length
             while offset + prefix <= end:
                 self.step()
                 kind, size, flags = self.unpack(layout, offset)
                 offset += prefix
-                if offset + size > end:
-                    raise FormatError(self.name, "messages inside their header", f"{size} bytes")
+                require(offset + size <= end, self.name, "messages inside their header", size)
                 if kind == 0x10:
                     at, size_there = self.unpack("<QQ", offset)
                     if modern:
@@ -127,9 +128,9 @@ class H5Bytes:
             self.step()
             self.expect(address, b"TREE")
             found, own_level, used = self.unpack("<4xBBH", address)
-            if found != kind or level not in (None, own_level):
-                received = f"type {found}, level {own_level}"
-                raise FormatError(self.name, f"a B-tree of type {kind}", received)
+            fits = found == kind and level in (None, own_level)
+            what = f"type {found}, level {own_level}"
+            require(fits, self.name, f"a B-tree of type {kind}", what)
             for i in range(used):
                 self.step()
                 key = address + 24 + i * (key_bytes + 8)
@@ -144,7 +145,7 @@ class H5Bytes:
         if address not in self._heaps:
             self.expect(address, b"GCOL")
             (size,) = self.unpack("<8xQ", address)
-            self.bytes_at(address, size)
+            self.inside(address, size)
             objects, offset, end = {}, address + 16, address + size
             while offset + 16 <= end:
                 self.step()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import mmap
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from nn.saving.errors import FormatError
+from nn.saving.errors import FormatError, require
+from nn.saving.hdf5.arrays import Attribute, Dataset
 from nn.saving.hdf5.bytes import RESAVE, SIGNATURE, UNDEFINED, H5Bytes
-from nn.saving.hdf5.dataset import Dataset
-from nn.saving.hdf5.values import Attribute
 
 
 class Group:
@@ -22,23 +22,21 @@ class Group:
         self._attributes: dict[str, Attribute] = {}
         self._links: dict[str, int] = {}
         for kind, flags, offset, size in file.messages(address):
+            require(kind != 0x08, path, "a group", "a dataset")
             if kind == 0x0C and not flags & 2:
                 attribute = Attribute(file, offset, size)
                 self._attributes[attribute.name] = attribute
             elif kind == 0x11:
                 tree, heap = file.unpack("<QQ", offset)
                 self._symbol_table(tree, heap)
-            elif kind in (0x02, 0x15):  # link info, attribute info: those that fill a heap
-                wide = file.bytes_at(offset + 1, 1)[0] & 1
-                skip = (8 if kind == 0x02 else 2) if wide else 0
-                if file.unpack("<Q", offset + 2 + skip)[0] != UNDEFINED:
-                    what = "links" if kind == 0x02 else "attributes"
-                    expected = f"{what} in the object header"
-                    raise FormatError(path, expected, "a fractal heap", RESAVE)
             elif kind == 0x06:
                 self._link_message(offset)
-            elif kind == 0x08:
-                raise FormatError(path, "a group", "a dataset")
+            elif kind in (0x02, 0x15):  # link info, attribute info: those that fill a heap
+                wide = file.bytes_at(offset + 1, 1)[0] & 1
+                (heap,) = file.unpack("<Q", offset + 2 + wide * (8 if kind == 0x02 else 2))
+                what = "links" if kind == 0x02 else "attributes"
+                expected = f"{what} in the object header"
+                require(heap == UNDEFINED, path, expected, "a fractal heap", RESAVE)
 
     def _symbol_table(self, tree: int, heap: int) -> None:
         """Read a group of the old style: a B-tree of symbol nodes (III.A.1, III.B, III.C)."""
@@ -53,8 +51,7 @@ class Group:
                 file.step()
                 name_at, target, cache = file.unpack("<QQI", node + 8 + 40 * i)
                 end = names.find(b"\0", name_at)
-                if name_at >= len(names) or end < 0:
-                    raise FormatError(self.path, "names inside the local heap", name_at)
+                require(end >= 0, self.path, "names inside the local heap", name_at)
                 name = file.text_at(data + name_at, end - name_at).decode("utf-8", "replace")
                 self._links[name] = -1 if cache == 2 else target
 
@@ -62,14 +59,9 @@ class Group:
         """Read a link of the new style (IV.A.2.g); -1 stands for one that is not a hard link."""
         file = self.file
         version, flags = file.unpack("<BB", offset)
-        if version != 1:
-            raise FormatError(self.path, "link message version 1", version, RESAVE)
-        offset += 2
-        kind = 0
-        if flags & 8:
-            kind = file.bytes_at(offset, 1)[0]
-            offset += 1
-        offset += (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
+        require(version == 1, self.path, "link message version 1", version, RESAVE)
+        kind = file.bytes_at(offset + 2, 1)[0] if flags & 8 else 0
+        offset += 2 + bool(flags & 8) + (8 if flags & 4 else 0) + bool(flags & 16)
         width = 1 << (flags & 3)
         length = int.from_bytes(file.bytes_at(offset, width), "little")
         name = file.text_at(offset + width, length).decode("utf-8", "replace")
@@ -82,19 +74,19 @@ class Group:
 
     def attribute_list(self, name: str) -> list[str] | None:
         """Give a list of names, joined when Keras split it into name0, name1 and so on."""
-        value, pieces = self.attribute(name), 0
-        while name not in self._attributes and f"{name}{pieces}" in self._attributes:
-            piece = self.attribute(f"{name}{pieces}")
-            value = [*(value or []), *(piece if isinstance(piece, list) else [])]
-            pieces += 1
-        if value is None:
-            return None
-        # A layer without weights has an empty array of floats here.
-        if isinstance(value, np.ndarray) and value.size == 0:
-            return []
-        if not isinstance(value, list):
-            raise FormatError(f"attribute {name!r} of {self.path}", "a list of names", value)
-        return value
+        pieces = [name]
+        if name not in self._attributes:
+            numbered = (f"{name}{i}" for i in itertools.count())
+            pieces = list(itertools.takewhile(self._attributes.__contains__, numbered))
+        values: list[str] = []
+        for piece in pieces:
+            value = self.attribute(piece)
+            # A layer without weights has an empty array of floats here.
+            empty = isinstance(value, np.ndarray) and value.size == 0
+            part = f"attribute {piece!r} of {self.path}"
+            require(empty or isinstance(value, list), part, "a list of names", value)
+            values += [] if empty else value
+        return values if pieces else None
 
     def __contains__(self, name: str) -> bool:
         return name in self._links
@@ -103,17 +95,14 @@ class Group:
         return iter(self._links)
 
     def _target(self, name: str) -> int:
-        target = self._links.get(name)
-        if target is None:
-            raise FormatError(f"group {self.path!r}", f"an entry {name!r}", list(self._links)[:8])
-        if target == -1:
-            raise FormatError(
-                f"{self.path}{name}",
-                "data inside the file",
-                "a soft or external link",
-                "Links are not followed: they can point to any file of this computer.",
-            )
-        return target
+        there = list(self._links)[:8]
+        require(name in self._links, f"group {self.path!r}", f"an entry {name!r}", there)
+        require(
+            self._links[name] != -1, f"{self.path}{name}", "data inside the file",
+            "a soft or external link",
+            "Links are not followed: they can point to any file of this computer.",
+        )  # fmt: skip
+        return self._links[name]
 
     def group(self, path: str) -> Group:
         """Give the group at `path`, which may contain slashes."""
@@ -145,8 +134,8 @@ class H5File(H5Bytes):
 
     def __init__(self, data: bytes | mmap.mmap, name: str = "file") -> None:
         super().__init__(data, name)
-        if data[:8] != SIGNATURE:
-            raise FormatError(name, "an HDF5 file", f"first bytes {bytes(data[:8])!r}")
+        first = bytes(data[:8])
+        require(first == SIGNATURE, name, "an HDF5 file", f"first bytes {first!r}")
         version = self.bytes_at(8, 1)[0]
         if version in (0, 1):
             sizes, start = self.bytes_at(13, 2), 24 if version == 0 else 28
@@ -156,6 +145,6 @@ class H5File(H5Bytes):
             base, root = self.unpack("<Q16xQ", 12)
         else:
             raise FormatError(name, "HDF5 superblock version 0 to 3", version, RESAVE)
-        if sizes != b"\x08\x08" or base != 0:
-            raise FormatError(name, "8-byte addresses from 0", f"{sizes!r} from {base}", RESAVE)
+        usual = sizes == b"\x08\x08" and base == 0
+        require(usual, name, "8-byte addresses from 0", f"{sizes!r} from {base}", RESAVE)
         self.root = Group(self, root, "/")

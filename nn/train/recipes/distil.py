@@ -38,19 +38,19 @@ class Teacher:
     ----------
     model : Sequential or Ensemble
         Predicts probabilities (n, 10) for images (n, 28, 28, 1).
-    knows : str, optional
+    trained_on : str, optional
         Names of the sources it was trained on; it is not used for other named sources. None: it is
         used for all.
     """
 
     model: Sequential | Ensemble
-    knows: str | None = None
+    trained_on: str | None = None
 
     @classmethod
     def of(cls, model: Sequential | Ensemble) -> Teacher:
         """Return a model of `train.py` as a teacher for the sources in its metadata."""
-        knows = model.metadata.get("trained_on")
-        return cls(model, knows if isinstance(knows, str) else None)
+        names = model.metadata.get("trained_on")
+        return cls(model, names if isinstance(names, str) else None)
 
     def predict(self, x: NDArray[np.float32], variation: int) -> NDArray[np.float32]:
         """Return probabilities (n, 10) for images (n, 28, 28, 1).
@@ -62,9 +62,9 @@ class Teacher:
         probabilities: NDArray[np.float32] = members[variation % len(members)].predict(x)
         return probabilities
 
-    def has_seen(self, name: str | None) -> bool:
+    def covers(self, name: str | None) -> bool:
         """Return whether the source ``name`` was part of its training."""
-        return self.knows is None or not name or name in self.knows
+        return self.trained_on is None or not name or name in self.trained_on
 
 
 class Distilled:
@@ -101,10 +101,10 @@ class Distilled:
         batches.variations = variations
         self._predicted: dict[int, NDArray[np.float32]] = {}  # by variation; NaN: not yet
         names = [source.name for source in batches.sources]
-        seen = [[teacher.has_seen(name) for name in names] for teacher in self.teachers]
+        covered = [[teacher.covers(name) for name in names] for teacher in self.teachers]
         self._choice = np.full(len(names), -1)  # of each source, the number of its teacher
-        for number in sorted(range(len(seen)), key=lambda i: (-sum(seen[i]), -i)):
-            self._choice[seen[number]] = number
+        for number in sorted(range(len(covered)), key=lambda i: (-sum(covered[i]), -i)):
+            self._choice[covered[number]] = number
 
     def begin_epoch(self, epoch: int) -> None:
         """Go to ``epoch``, counted from 0."""

@@ -13,7 +13,8 @@ import pytest
 
 from nn import runtime
 from nn.fast.conv.direct import copy_planes
-from nn.fast.dense.forward import column_sums, pad_rows
+from nn.fast.dense.forward import pad_rows
+from nn.fast.elementwise import column_sums
 from nn.fast.jit import cache as kernel_cache
 from nn.fast.jit import workers
 
@@ -28,10 +29,10 @@ from nn import runtime
 from nn.fast.jit import cache
 from nn.layers import *
 runtime.set_num_threads(int(sys.argv[1]))
-runtime.compile_elsewhere("elsewhere" in sys.argv)
+runtime.set_compile_worker("worker" in sys.argv)
 if "full" in sys.argv:
     from numba.core.caching import _CacheLocator
-    import nn.fast.engine.engine
+    import nn.fast.engine.training
 
     def refuse(locator):
         raise OSError("no space left on device")
@@ -60,16 +61,16 @@ def run(tmp_path, *arguments, **environment):
 
 
 @pytest.fixture
-def helper():
-    """Return a helper that ends with the test."""
-    helper = workers.Helper()
-    yield helper
-    helper.end()
+def worker():
+    """Return a worker that ends with the test."""
+    worker = workers.CompileWorker()
+    yield worker
+    worker.end()
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """Return an empty cache folder, for this process and its helpers."""
+    """Return an empty cache folder, for this process and its workers."""
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     return tmp_path
@@ -85,18 +86,18 @@ def test_a_first_step_is_compiled_on_several_cores_with_the_same_weights(tmp_pat
 
 def test_a_window_compiles_nothing_itself(tmp_path):
     _, weights = run(tmp_path / "here", "1")
-    assert run(tmp_path / "elsewhere", "1", "elsewhere") == (0, weights)
+    assert run(tmp_path / "worker", "1", "worker") == (0, weights)
 
 
-@pytest.mark.parametrize("way", [("2",), ("1", "elsewhere")])
+@pytest.mark.parametrize("way", [("2",), ("1", "worker")])
 def test_where_nothing_can_be_stored_everything_is_compiled_here(tmp_path, way):
     compiled, _ = run(tmp_path, *way, "full")
     assert compiled > 3
     assert not list(tmp_path.rglob("*.nbi"))
 
 
-def test_a_helper_stores_what_this_process_loads(cache, helper):
-    assert helper.compile(PAD)
+def test_a_worker_stores_what_this_process_loads(cache, worker):
+    assert worker.compile(PAD)
     before = kernel_cache.compilations()
     kernel = kernel_cache.jit(pad_rows.py_func)
     b = np.zeros(8, np.float32)
@@ -105,17 +106,17 @@ def test_a_helper_stores_what_this_process_loads(cache, helper):
     assert kernel_cache.compilations() == before
 
 
-def test_a_kernel_that_does_not_compile_is_told_and_the_helper_lives(cache, helper):
-    assert not helper.compile((PAD[0], PAD[1], (WHOLE,)))
-    assert not helper.compile((PAD[0], "no_such_kernel", ()))
-    assert helper.compile(PAD)
+def test_a_kernel_that_does_not_compile_is_told_and_the_worker_lives(cache, worker):
+    assert not worker.compile((PAD[0], PAD[1], (WHOLE,)))
+    assert not worker.compile((PAD[0], "no_such_kernel", ()))
+    assert worker.compile(PAD)
 
 
-def test_a_helper_that_has_gone_is_started_anew(cache, helper):
-    assert helper.compile(PAD)
-    helper._process.kill()
-    helper._process.wait()
-    assert helper.compile(PAD)
+def test_a_worker_that_has_gone_is_started_anew(cache, worker):
+    assert worker.compile(PAD)
+    worker._process.kill()
+    worker._process.wait()
+    assert worker.compile(PAD)
 
 
 def test_a_python_that_cannot_be_started_leaves_the_work_here(cache, monkeypatch):
@@ -123,55 +124,57 @@ def test_a_python_that_cannot_be_started_leaves_the_work_here(cache, monkeypatch
     monkeypatch.setattr(runtime, "_threads", 2)
     kernels = [kernel_cache.jit(kernel.py_func) for kernel in (pad_rows, column_sums)]
     a, sums = np.ones(64, np.float32), np.zeros(8, np.float32)
-    calls = [(kernels[0], (a, 1, 1, a, 8)), (kernels[1], (a, 0, 3, 8, 8, sums, 0))]
+    calls = [(kernels[0], (a, 1, 1, a, 8)), (kernels[1], (a, 3, 8, 8, sums))]
     workers.compile_together(calls)
     for kernel, arguments in calls:
         kernel(*arguments)
     np.testing.assert_array_equal(sums, 3)
 
 
-def test_a_packed_program_is_not_started_a_second_time(cache, helper, monkeypatch):
+def test_a_packed_program_is_not_started_a_second_time(cache, worker, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    assert not helper.compile(PAD)
-    assert helper._process is None
+    assert not worker.compile(PAD)
+    assert worker._process is None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_forked_child_leaves_the_helper_to_its_parent(cache):
+def test_a_forked_child_leaves_the_worker_to_its_parent(cache):
     script = """
 import os, sys
 from nn.fast.jit import workers
 import numba
 floats, whole = numba.float32[::1], numba.int64
-order = "nn.fast.dense.forward", "pad_rows", (floats, whole, whole, floats, whole)
-assert workers.compile_one(order)
-helper = workers._window._process
+request = "nn.fast.dense.forward", "pad_rows", (floats, whole, whole, floats, whole)
+assert workers.compile_one(request)
+worker = workers._worker._process
 child = os.fork()
 if not child:
-    os._exit(0 if workers._window._process is None and workers.compile_one(order) else 1)
+    os._exit(0 if workers._worker._process is None and workers.compile_one(request) else 1)
 assert os.waitpid(child, 0)[1] == 0
-assert workers.compile_one(order) and workers._window._process is helper
+assert workers.compile_one(request) and workers._worker._process is worker
 """
     subprocess.run([sys.executable, "-c", script], cwd=PROJECT, check=True)
 
 
 def test_what_is_no_kernel_or_compiled_already_is_passed_over(cache, monkeypatch):
     started = []
-    monkeypatch.setattr(workers.Helper, "compile", lambda self, order: started.append(order))
+    monkeypatch.setattr(
+        workers.CompileWorker, "compile", lambda self, request: started.append(request)
+    )
     a = np.ones(64, np.float32)
     pad_rows(a, 1, 1, a.copy(), 8)
     workers.compile_together([(print, ("not a kernel",)), (pad_rows, (a, 1, 1, a, 8))])
     assert started == []
 
 
-def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
+def test_an_interrupt_ends_the_workers(cache, monkeypatch):
     monkeypatch.setattr(runtime, "_threads", 2)
-    helpers = []
-    make = workers.Helper
+    made = []
+    make = workers.CompileWorker
 
     def noted():
-        helpers.append(make())
-        return helpers[-1]
+        made.append(make())
+        return made[-1]
 
     class Stopped:
         __module__, __qualname__ = "nn.fast.conv.direct", "copy_planes"
@@ -186,16 +189,16 @@ def test_an_interrupt_ends_the_helpers(cache, monkeypatch):
             raise KeyboardInterrupt
 
     a = np.ones(64, np.float32)
-    monkeypatch.setattr(workers, "Helper", noted)
-    calls = [(Stopped, (a,)), (kernel_cache.jit(column_sums.py_func), (a, 0, 1, 8, 8, a, 0))]
+    monkeypatch.setattr(workers, "CompileWorker", noted)
+    calls = [(Stopped, (a,)), (kernel_cache.jit(column_sums.py_func), (a, 1, 8, 8, a))]
     with pytest.raises(KeyboardInterrupt):
         workers.compile_together(calls)
-    assert len(helpers) == 1
-    assert helpers[0]._process is None
-    assert not helpers[0].compile(PAD)  # ended for good
+    assert len(made) == 1
+    assert made[0]._process is None
+    assert not made[0].compile(PAD)  # ended for good
 
 
-def test_a_helper_does_not_outlive_who_asked(cache):
+def test_a_worker_does_not_outlive_who_asked(cache):
     """It ends when its input does, even where nobody could end it."""
     process = subprocess.Popen(
         [sys.executable, "-c", workers._START],
