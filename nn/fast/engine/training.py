@@ -24,7 +24,9 @@ from nn.fast.engine.plan import Plan, make_plan
 from nn.fast.engine.prediction import Predictor
 from nn.fast.engine.schedule import TrainingBuffers
 from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, run
+from nn.fast.engine.update import update_calls
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS
 from nn.layers import Layer
 from nn.reference import Array
 from nn.training import apply_gradients
@@ -71,13 +73,13 @@ class Engine:
         Whatever interrupts it, the weights are those before the step or those after it.
         """
         with self._lock:
-            buffers, model = self._buffers(len(x)), self.model
-            figures = self._backpropagate(buffers, x, y)
-            updates = buffers.updates.calls(model.optimizer, model.flat)
+            figures = self._backpropagate(self._buffers(len(x)), x, y)
+            done = np.zeros(SHARDS, np.int64)
+            updates = update_calls(self.model.optimizer, self.model.flat, done)
             if updates is None:
-                apply_gradients(model)
+                apply_gradients(self.model)
             else:
-                self._step(updates, buffers.done)
+                self._step(updates, done)
         return figures
 
     def _buffers(self, N: int) -> TrainingBuffers:
@@ -105,8 +107,7 @@ class Engine:
         return float(buffers.losses.sum()) / len(x), int(buffers.correct.sum())
 
     def _step(self, updates: list[Call], done: Array) -> None:
-        """Step all parts of the weights; an interrupt waits until the last is done."""
-        done[:] = 0
+        """Step the parts of the weights that are not done; an interrupt waits until all are."""
         interrupt: BaseException | None = None
         while not done.all():
             try:
