@@ -145,8 +145,6 @@ def calibrate(
             "labels: expected at least 20 images of each digit 0 to 9, received "
             f"{counts.tolist()}. Give more validation images."
         )
-    from nn.synthetic.scribbles import scribbles
-
     logits, features = look(model, x)
     temperature = fit_temperature(logits, y)
     probabilities = softmax(logits, temperature)
