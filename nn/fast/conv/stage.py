@@ -141,7 +141,7 @@ class BoundConvPool(BoundFusedStage):
         self.PH, self.PW, _ = self.target.extents
         self.KWC, self.padded = self.KW * self.C, eights(self.F)
         windows = self.PH * self.PW
-        winners = y.capacity * windows * self.padded + SLACK if buffers.training else 0
+        winners = y.capacity * windows * self.padded + SLACK if self.training else 0
         self.winner = aligned_zeros(winners, np.uint8)
         self.winograd = stage.winograd
         self.columns = aligned_zeros(0, np.int64)  # what is written in the images
@@ -159,7 +159,7 @@ class BoundConvPool(BoundFusedStage):
             self.packed_kernel = aligned_zeros(self.KH * self.KWC * (self.padded + LANES))
             self.v = self.m = aligned_zeros((SHARDS, 0))
         # The lists of the sparse kernels, long enough for both of their orders.
-        lists = windows if buffers.training else 0
+        lists = windows if self.training else 0
         pixels = 4 * windows * (self.F + LANES) + windows * self.F
         held = max(pixels, 2 * LANES * (windows + LANES)) + LANES
         self.entries = aligned_zeros((SHARDS, held if lists else 0), np.int64)
@@ -168,7 +168,7 @@ class BoundConvPool(BoundFusedStage):
         self.rows = aligned_zeros(rows * self.input_form.row + SLACK if dx is not None else 0)
         self.lookup = stage.lookup
         size = self.KH * self.KWC * self.padded if self.lookup else rows * self.form.row
-        self.dkernels = aligned_zeros((SHARDS, size if buffers.training else 0))
+        self.dkernels = aligned_zeros((SHARDS, size if self.training else 0))
         self.dbiases = aligned_zeros((SHARDS, eights(self.F)))
         self.nbytes = sum(
             array.nbytes
