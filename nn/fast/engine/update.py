@@ -13,13 +13,13 @@ from nn.reference import Array
 
 
 def update_calls(optimizer: Optimizer, flat: FlatWeights, done: Array) -> list[Call] | None:
-    """Return the calls of the next step, one a part; None for a user's own optimiser.
+    """Return the calls of the next step, one a part; None for a user's optimiser or frozen layers.
 
     Each call sets its element of ``done`` to 1 at the end. ``optimizer.iterations`` is left to the
     caller.
     """
     kernel, settings = _kernel(optimizer)
-    if kernel is None:
+    if kernel is None or not all(layer.trainable for layer in flat.layers):
         return None
     vectors = flat.parameters, flat.gradients, *flat.slots(optimizer)
     bounds = shard_bounds(flat.parameters.size, len(done))
