@@ -19,32 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = [
-    "adadelta_step",
-    "adam_step",
-    "avgpool2d_backward",
-    "avgpool2d_forward",
-    "batchnorm_backward",
-    "batchnorm_forward",
-    "bias_gradient",
-    "conv2d_backward_input",
-    "conv2d_backward_kernel",
-    "conv2d_forward",
-    "dense_backward_input",
-    "dense_backward_kernel",
-    "dense_forward",
-    "dropout_mask",
-    "maxpool2d_backward",
-    "maxpool2d_forward",
-    "relu_backward",
-    "relu_forward",
-    "sgd_step",
-    "softmax_backward",
-    "softmax_crossentropy_backward",
-    "softmax_crossentropy_forward",
-    "softmax_forward",
-]
-
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
