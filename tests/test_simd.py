@@ -47,10 +47,10 @@ def _product(a, b, c, K, lanes):
 
 
 @jit
-def _scaled(x, out, form, step, lanes):
+def _listed(x, entries, last, out, form, sets, step, lanes):
     row = 8 * len(lanes) * len(form[1])
     acc = simd.load_tile(out, 8, row, form[0], form[1], lanes)
-    acc = simd.scaled_add(acc, simd.splat(simd.get(x, 0), lanes), x, 1, step, form)
+    acc = simd.add_listed(acc, entries, 1, last, x, 2, step, form[0], sets)
     acc = simd.added(acc, acc)
     simd.store_tile(out, 8, row, acc, form[1])
 
@@ -122,17 +122,24 @@ def test_a_register_tile_is_a_matrix_product(rng, dtype, lanes):
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
-def test_scaled_add_takes_its_form_from_tuples(rng, lanes):
+@pytest.mark.parametrize("sets", [1, 2])
+@pytest.mark.parametrize("count", [0, 1, 2, 5])
+def test_a_list_adds_scaled_rows_to_a_tile_whose_shape_is_in_tuples(rng, lanes, sets, count):
     rows, columns, step = 3, 2, 40
     row = columns * 8 * len(lanes)
     end = 8 + rows * row
-    x = rng.normal(size=1 + 2 * step + row).astype(np.float32)
+    x = rng.normal(size=20 + 2 * step + row).astype(np.float32)
     before = rng.normal(size=end + 8).astype(np.float32)
+    values, places = rng.normal(size=7).astype(np.float32), rng.integers(0, 18, 7, np.int32)
+    entries = np.stack([values.view(np.int32), places], axis=-1).view(np.int64)[..., 0]
     out = before.copy()
-    _scaled(x, out, ((0,) * rows, (0,) * columns), step, lanes)
-    added = np.stack([x[1 + r * step :][:row] for r in range(rows)]) * x[0]
+    form = (0,) * rows, (0,) * columns
+    _listed(x, entries, 1 + count, out, form, (0,) * sets, step, lanes)
+    added = np.zeros((rows, row))
+    for value, place in zip(values[1 : 1 + count], places[1 : 1 + count], strict=True):
+        added += np.stack([x[place + 2 + r * step :][:row] for r in range(rows)]) * value
     expected = 2 * (before[8:end].reshape(rows, row) + added)
-    np.testing.assert_allclose(out[8:end].reshape(rows, row), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(out[8:end].reshape(rows, row), expected, rtol=2e-6, atol=2e-6)
     np.testing.assert_array_equal(out[:8], before[:8])
     np.testing.assert_array_equal(out[end:], before[end:])
 

@@ -138,7 +138,7 @@ class Engine:
         bound = TrainingBuffers(self.model, self.plan, batch_size).stages
         rows = []
         for number, (stage, work) in enumerate(zip(self.plan.stages, bound, strict=True), 1):
-            held = work.buffers.y.data.nbytes + work.buffers.dy.data.nbytes + work.nbytes
+            held = work.y.data.nbytes + work.dy.data.nbytes + work.nbytes
             names = " + ".join(layer.name for layer in stage.layers)
             rows.append((f"{number} {stage.kind}", names, stage.kernels, held))
         if self.plan.softmax:

@@ -75,8 +75,6 @@ from nn.fast.simd.lanes import (
 from nn.fast.simd.lists import (
     add_listed,
     append_columns,
-    entry_place,
-    entry_value,
     store_numbered,
 )
 from nn.fast.simd.memory import get, load, load_part, put, store, store_bytes, store_part
@@ -87,7 +85,6 @@ from nn.fast.simd.tiles import (
     load_tile,
     loads,
     outer,
-    scaled_add,
     slide_tile,
     store_tile,
     store_tile_part,

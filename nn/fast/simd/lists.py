@@ -101,24 +101,12 @@ def store_numbered(typingctx, entries, index, values, base, step):
 
 
 def _value(builder, entry, vector):
-    bits = builder.trunc(entry, I32)  # the low half is the first one in memory
-    return spread(builder, builder.bitcast(bits, ir.FloatType()), ir_of(vector))
-
-
-@intrinsic
-def entry_value(typingctx, entry, lanes=types.none):
-    """Return the value of an entry, an int64, in every lane.
+    """Return the value of an entry in every lane.
 
     From a register: loads are what the sparse kernels wait for, and so an entry costs one.
     """
-    vector = VectorType(types.float32, LANES * (1 if lanes == types.none else extent(lanes)))
-    return operation(vector, (entry, lanes), lambda b, entry, _: _value(b, entry, vector))
-
-
-@intrinsic
-def entry_place(typingctx, entry):
-    """Return the place of an entry, an int64."""
-    return operation(types.int64, (entry,), lambda builder, entry: builder.ashr(entry, I64(32)))
+    bits = builder.trunc(entry, I32)  # the low half is the first one in memory
+    return spread(builder, builder.bitcast(bits, ir.FloatType()), ir_of(vector))
 
 
 @intrinsic(prefer_literal=True)

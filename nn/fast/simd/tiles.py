@@ -227,26 +227,6 @@ def scaled_rows(builder, acc, scale, array, lines):
 
 
 @intrinsic
-def scaled_add(typingctx, acc, scale, array, index, step, form):
-    """Add a scaled block: ``acc[r * C + c] += scale * array.flat[i : i + 8]``, or 16.
-
-    With ``i = index + r * step + 8 c``, or 16 c. ``form`` is a pair of tuples whose lengths are R
-    and C, and len(acc) = R x C. Returns the new accumulators.
-    """
-    vector = tile_vector("scaled_add", acc, array)
-    if scale != vector:
-        raise TypingError(f"simd.scaled_add: {acc}, {scale} do not fit {array}.")
-    rows, columns = (extent(part) for part in form.types)
-    if rows * columns != acc.count:
-        raise TypingError(f"simd.scaled_add: {acc} is no tile of {rows} x {columns} vectors.")
-
-    def emit(builder, acc, scale, array, index, step, form):
-        return scaled_rows(builder, acc, scale, array, rows_at(builder, index, step, rows))
-
-    return operation(acc, (acc, scale, array, index, step, form), emit)
-
-
-@intrinsic
 def added(typingctx, acc, other):
     """Return the sum of two tiles of one form."""
     if not isinstance(acc, types.UniTuple) or acc != other:
