@@ -46,8 +46,6 @@ class RunHistory(History):
 
     Attributes
     ----------
-    history : dict of str to list of float
-        loss, accuracy, val_loss and val_accuracy of each epoch.
     best_epoch : int
         Counted from 1; 0 before the first.
     seconds, last_seconds : float
@@ -64,9 +62,10 @@ class RunHistory(History):
         """Number of finished epochs."""
         return len(self.history.get("loss", ()))
 
-    def best(self, name: str) -> float:
-        """Return a figure of the best epoch."""
-        return self.history[name][self.best_epoch - 1]
+    def best_figures(self) -> dict[str, float]:
+        """Return accuracy and loss of the best epoch on the validation images."""
+        place = self.best_epoch - 1
+        return {name: self.history[f"val_{name}"][place] for name in ("accuracy", "loss")}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._began = time.monotonic()
@@ -82,9 +81,9 @@ class RunHistory(History):
 
     def _is_better(self) -> bool:
         """Return whether the last epoch is to be kept instead of the best one before."""
-        accuracies, loss = self.history["val_accuracy"], self.history["val_loss"][-1]
-        accuracy = accuracies[-1]
-        if (accuracy, -loss) > (self.best("val_accuracy"), -self.best("val_loss")):
+        accuracies, best = self.history["val_accuracy"], self.best_figures()
+        accuracy, loss = accuracies[-1], self.history["val_loss"][-1]
+        if (accuracy, -loss) > (best["accuracy"], -best["loss"]):
             return True
         tolerance = self.tolerance * standard_error(accuracy, self.images)
         return accuracy > max(accuracies) - tolerance

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from nn.reference import Array
 
 
+COURSE = ("history", "best_epoch", "seconds")
+"""What a checkpoint holds of a `RunHistory`."""
+
+
 class DivergedError(ArithmeticError):
     """The loss of a training is no longer a finite number."""
 
@@ -52,8 +56,8 @@ class Run:
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
+    settings, data
+        What `nn.train.config` makes of the options.
     output : Path, optional
         Where the weights will go; the checkpoints get names beside it. None: write nothing.
     teachers : sequence of Sequential
@@ -65,7 +69,6 @@ class Run:
     ----------
     model : Sequential
         Has the best weights after ``train``.
-    history : RunHistory
     source : dict
         Description of the data, for the run record.
     trained_on : str
@@ -89,13 +92,17 @@ class Run:
         self.settings, self.recipe, self.data = settings, recipe, data
         self.output, self.quiet = output, quiet
         self.batches: Any = _batches(settings, data, teachers)
-        self.source, self.trained_on = _description(data, self.batches)
+        self.source, names = dict(data.source), [data.source["name"]]
+        if hasattr(self.batches, "describe"):
+            sources = self.source["sources"] = _without_folders(self.batches.describe())
+            names += [sources["beside"]] if "beside" in sources else []
+        self.trained_on = ", ".join(names)
         self.model = recipes.build(
             settings.preset, settings.seed, recipe.dropout.get(settings.preset, 1.0)
         )
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
         self.model.compile(
-            optimizer=recipes.make_optimizer(settings.optimizer, rate),
+            optimizer=recipes.OPTIMIZERS[settings.optimizer](rate),
             loss=recipe.loss,
             metrics=["accuracy"],
         )
@@ -144,9 +151,8 @@ class Run:
             )
         model.set_weights(weights)
         model.optimizer.restore(saved.optimizer.slots, saved.optimizer.iterations)
-        course = state["course"]
-        for name in ("history", "best_epoch", "seconds"):
-            setattr(self.history, name, course[name])
+        for name in COURSE:
+            setattr(self.history, name, state["course"][name])
         self._best_weights = checkpoint.weights(BEST)
         if self.averaging is not None:
             average = {"average": checkpoint.weights(AVERAGE), "raw": weights}
@@ -185,18 +191,12 @@ class Run:
             print(f"Stopped: no better epoch in the last {patience}.", flush=True)
 
     def _callbacks(self) -> list[Callback]:
-        kept = [
-            self.history,
-            self.best,
-            LambdaCallback(on_train_begin=self._continue),
-            *self._checkpoints(),
-        ]
-        calls: list[Callback] = [recipes.Reseed(self.batches, self.settings.seed)]
-        if self.averaging is not None:
-            calls.append(self.averaging)
-        calls += [
+        go_on = LambdaCallback(on_train_begin=self._continue)
+        calls: list[Callback] = [
+            recipes.Reseed(self.batches, self.settings.seed),
+            *([self.averaging] if self.averaging else []),
             LambdaCallback(on_epoch_end=self._refuse_divergence),
-            Uninterrupted(kept, self.model),
+            Uninterrupted([self.history, self.best, go_on, *self._checkpoints()], self.model),
         ]
         if not self.quiet:
             progress = ProgressLogger(line=self._line)
@@ -207,14 +207,18 @@ class Run:
         """Return the callbacks that write files: the state last, for it refers to the others."""
         if self.output is None:
             return []
-        best, average, last = (beside(self.output, end) for end in (BEST, AVERAGE, CHECKPOINT))
-        done = self.history.best_epoch
+        last = beside(self.output, CHECKPOINT)
+        # ModelCheckpoint takes braces for names of figures.
+        best, average = (
+            str(beside(self.output, end)).replace("{", "{{").replace("}", "}}")
+            for end in (BEST, AVERAGE)
+        )
         return [
             ModelCheckpoint(
-                _template(best), "best_epoch", mode="max", save_best_only=True,
-                initial_value_threshold=done,
+                best, "best_epoch", mode="max", save_best_only=True,
+                initial_value_threshold=self.history.best_epoch,
             ),
-            *([ModelCheckpoint(_template(average))] if self.averaging else []),
+            *([ModelCheckpoint(average)] if self.averaging else []),
             LambdaCallback(on_epoch_end=lambda epoch, logs: self._save_checkpoint(last)),
         ]  # fmt: skip
 
@@ -238,11 +242,7 @@ class Run:
         """Write the raw weights, the optimiser's state and the state of the run."""
         state: dict[str, Any] = {
             "settings": asdict(self.settings),
-            "course": {
-                "history": self.history.history,
-                "best_epoch": self.history.best_epoch,
-                "seconds": self.history.seconds,
-            },
+            "course": {name: getattr(self.history, name) for name in COURSE},
             "source": self.source,
         }
         if self.averaging is not None:
@@ -271,20 +271,14 @@ class Run:
         return text
 
 
-def _template(path: Path) -> str:
-    """Return ``path`` for ``ModelCheckpoint``, which takes braces for names of figures."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
 def epoch_line(epoch: int, epochs: int, samples: int, seconds: float, logs: Logs) -> str:
     """Return the figures of ``epoch`` (from 1), which took ``seconds`` for ``samples`` images."""
-    parts = [
-        f"epoch {epoch:>{len(str(epochs))}}/{epochs}",
-        *(text.replace("validation accuracy", "accuracy") for text in figures(logs)),
-        f"{seconds:.1f} s",
-        f"{samples / max(seconds, 1e-9):,.0f} images/s",
-    ]
-    return "  ".join(parts)
+    shown = "  ".join(figures(logs)).replace("validation accuracy", "accuracy")
+    speed = samples / max(seconds, 1e-9)
+    return (
+        f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {shown}  {seconds:.1f} s  "
+        f"{speed:,.0f} images/s"
+    )
 
 
 def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> Any:
@@ -302,16 +296,6 @@ def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> 
     if teachers:
         return recipes.Distilled(batches, [recipes.Teacher.of(teacher) for teacher in teachers])
     return batches
-
-
-def _description(data: Data, batches: Any) -> tuple[dict[str, Any], str]:
-    """Return the description of all training data, and their names."""
-    source, names = dict(data.source), str(data.source["name"])
-    if hasattr(batches, "describe"):
-        source["sources"] = _without_folders(batches.describe())
-        if "beside" in source["sources"]:
-            names += ", " + source["sources"]["beside"]
-    return source, names
 
 
 def _without_folders(described: Any) -> Any:

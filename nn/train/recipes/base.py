@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from nn import optimizers
+from nn.optimizers import Optimizer
 from nn.train.recipes.data import Batches
 
-if TYPE_CHECKING:
-    from nn.optimizers import Optimizer
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adadelta": partial(optimizers.Adadelta, rho=0.95, epsilon=1e-7),
+    "adam": optimizers.Adam,
+    "adamw": optimizers.AdamW,
+    "sgd": partial(optimizers.SGD, momentum=0.9, nesterov=True),
+}
+"""The optimisers of the command line; each takes a learning rate or a schedule."""
 
+# Keras up to 2.3 has this rate of Adadelta; later ones 0.001, which is too low.
 LEARNING_RATES = {"adadelta": 1.0, "adam": 1e-3, "adamw": 1e-3, "sgd": 0.05}
-"""The default learning rate of each optimiser."""
-
-
-def make_optimizer(name: str, learning_rate: Any) -> Optimizer:
-    """Return the optimiser ``name`` (a key of ``LEARNING_RATES``) with a number or a schedule."""
-    if name == "adadelta":  # Keras up to 2.3 has this rate; later ones 0.001, which is too low
-        return optimizers.Adadelta(learning_rate=learning_rate, rho=0.95, epsilon=1e-7)
-    if name == "adam":
-        return optimizers.Adam(learning_rate=learning_rate)
-    if name == "adamw":
-        return optimizers.AdamW(learning_rate=learning_rate)
-    return optimizers.SGD(learning_rate=learning_rate, momentum=0.9, nesterov=True)
-
-
-def constant(learning_rate: float, steps: int, epochs: int) -> float:
-    """Return the learning rate itself: no schedule."""
-    return learning_rate
 
 
 @dataclass(frozen=True)
@@ -50,7 +41,7 @@ class Recipe:
     taught : callable, optional
         The same with a teacher; None if the recipe cannot have one.
     learning_rates :
-        Default learning rate of each optimiser; None: ``LEARNING_RATES``.
+        Default learning rate of each optimiser.
     fixed_length : bool
         Whether the schedule ends with the last epoch, so that a finished run cannot be continued.
     averaging : float, optional
@@ -70,16 +61,12 @@ class Recipe:
     batch_size: int
     optimizer: str
     loss: Any = "categorical_crossentropy"
-    schedule: Callable[[float, int, int], Any] = constant
+    schedule: Callable[[float, int, int], Any] = lambda rate, steps, epochs: rate
     batches: Callable[..., Any] = Batches
     taught: Callable[..., Any] | None = None
-    learning_rates: Mapping[str, float] | None = None
+    learning_rates: Mapping[str, float] = field(default_factory=LEARNING_RATES.copy)
     fixed_length: bool = False
     averaging: float | None = None
     tolerance: float = 0.0
     dropout: Mapping[str, float] = field(default_factory=dict)
     finish: Callable[..., dict[str, Any]] | None = None
-
-    def learning_rate(self, optimizer: str) -> float:
-        """Return the default learning rate of ``optimizer``."""
-        return (self.learning_rates or LEARNING_RATES)[optimizer]
