@@ -69,33 +69,43 @@ class Callback:
         """After a validation."""
 
 
-def _of_each(hook: str) -> Callable[..., None]:
-    """Return the method that calls ``hook`` of every callback in a list."""
-
-    def call(self: CallbackList, *arguments: Any) -> None:
-        for callback in self.callbacks:
-            getattr(callback, hook)(*arguments)
-
-    return call
-
-
 class CallbackList(Callback):
     """Several callbacks called as one, in their order."""
 
     def __init__(self, callbacks: Sequence[Callback], model: Sequential) -> None:
         self.callbacks = list(callbacks)
-        self.set_model(model)
+        self._call("set_model", model)
 
-    set_model = _of_each("set_model")
-    set_params = _of_each("set_params")
-    on_train_begin = _of_each("on_train_begin")
-    on_train_end = _of_each("on_train_end")
-    on_epoch_begin = _of_each("on_epoch_begin")
-    on_epoch_end = _of_each("on_epoch_end")
-    on_train_batch_begin = _of_each("on_train_batch_begin")
-    on_train_batch_end = _of_each("on_train_batch_end")
-    on_test_begin = _of_each("on_test_begin")
-    on_test_end = _of_each("on_test_end")
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self._call("set_params", params)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._call("on_train_begin", logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._call("on_train_end", logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._call("on_epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        self._call("on_test_begin", logs)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        self._call("on_test_end", logs)
 
 
 class History(Callback):

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nn import runtime, saving
 from nn.callbacks import CallbackList, History, Logs
+from nn.models import Sequential
+from nn.reference import Array
 from nn.train.config import ConfigError
 from nn.train.scores import standard_error
-
-if TYPE_CHECKING:
-    from nn.models import Sequential
-    from nn.reference import Array
 
 CHECKPOINT, BEST, AVERAGE = ".checkpoint.h5", ".best.checkpoint.h5", ".average.checkpoint.h5"
 """Endings of the files of a run: its last state, its best weights, its averaged weights."""
@@ -43,19 +41,13 @@ class RunHistory(History):
         Number of validation images.
     tolerance : float
         In standard errors of the validation accuracy.
-
-    Attributes
-    ----------
-    best_epoch : int
-        Counted from 1; 0 before the first.
-    seconds, last_seconds : float
-        Time taken by all epochs, and by the last one.
     """
 
     def __init__(self, images: int, tolerance: float = 0.0) -> None:
         super().__init__()
         self.images, self.tolerance = images, tolerance
-        self.best_epoch, self.seconds, self.last_seconds = 0, 0.0, 0.0
+        self.best_epoch = 0  # counted from 1
+        self.seconds, self.last_seconds = 0.0, 0.0  # of all epochs, of the last one
 
     @property
     def epochs_done(self) -> int:

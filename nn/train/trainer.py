@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nn import runtime
 from nn.augment import MixedBatches
@@ -24,6 +24,8 @@ from nn.callbacks import (
     WeightAveraging,
 )
 from nn.callbacks.progress import CompilationNotice, ProgressLogger, figures
+from nn.models import Sequential
+from nn.reference import Array
 from nn.train import recipes
 from nn.train.checkpoint import (
     AVERAGE,
@@ -37,11 +39,6 @@ from nn.train.checkpoint import (
 from nn.train.config import ConfigError, Data, Settings
 from nn.train.scores import beats_chance
 from nn.utils import to_categorical
-
-if TYPE_CHECKING:
-    from nn.models import Sequential
-    from nn.reference import Array
-
 
 COURSE = ("history", "best_epoch", "seconds")
 """What a checkpoint holds of a `RunHistory`."""
@@ -65,15 +62,6 @@ class Run:
     quiet : bool
         Print nothing.
 
-    Attributes
-    ----------
-    model : Sequential
-        Has the best weights after ``train``.
-    source : dict
-        Description of the data, for the run record.
-    trained_on : str
-        Names of the data.
-
     Raises
     ------
     ConfigError
@@ -92,20 +80,16 @@ class Run:
         self.settings, self.recipe, self.data = settings, recipe, data
         self.output, self.quiet = output, quiet
         self.batches: Any = _batches(settings, data, teachers)
-        self.source, names = dict(data.source), [data.source["name"]]
+        self.source, names = dict(data.source), [data.source["name"]]  # for the run record
         if hasattr(self.batches, "describe"):
             sources = self.source["sources"] = _without_folders(self.batches.describe())
             names += [sources["beside"]] if "beside" in sources else []
         self.trained_on = ", ".join(names)
-        self.model = recipes.build(
-            settings.preset, settings.seed, recipe.dropout.get(settings.preset, 1.0)
-        )
+        dropout = recipe.dropout.get(settings.preset, 1.0)
+        self.model = recipes.build(settings.preset, settings.seed, dropout)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
-        self.model.compile(
-            optimizer=recipes.OPTIMIZERS[settings.optimizer](rate),
-            loss=recipe.loss,
-            metrics=["accuracy"],
-        )
+        optimizer = recipes.OPTIMIZERS[settings.optimizer](rate)
+        self.model.compile(optimizer, recipe.loss, metrics=["accuracy"])
         self.history = RunHistory(len(data.validation[1]), recipe.tolerance)
         self.best = EarlyStopping("best_epoch", mode="max", restore_best_weights=True)
         self.averaging = WeightAveraging(recipe.averaging) if recipe.averaging else None
@@ -162,6 +146,8 @@ class Run:
     def train(self, patience: int | None = None) -> None:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
 
+        ``model`` has the best weights afterwards.
+
         Raises
         ------
         DivergedError
@@ -175,17 +161,12 @@ class Run:
         self.best.patience = patience or epochs
         try:
             self.model.fit(
-                self.batches,
-                epochs=epochs,
-                initial_epoch=self.history.epochs_done,
-                validation_data=validation,
-                callbacks=self._callbacks(),
-                verbose=0,
-            )
+                self.batches, epochs=epochs, initial_epoch=self.history.epochs_done, verbose=0,
+                validation_data=validation, callbacks=self._callbacks(),
+            )  # fmt: skip
         finally:
             self.batches = None  # the memory is needed for the next network
-            best_weights = self.best.best_weights or self._best_weights
-            if best_weights:
+            if best_weights := self.best.best_weights or self._best_weights:
                 self.model.set_weights(best_weights)
         if self.model.stop_training and self.history.epochs_done < epochs and not self.quiet:
             print(f"Stopped: no better epoch in the last {patience}.", flush=True)

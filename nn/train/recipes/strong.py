@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import losses
+from nn import losses, recognise
 from nn.augment import Distortion, MixedBatches, Source, StrokeVariation, vary_strokes
 from nn.datasets import MissingDataError, pendigits
 from nn.drawing import pack_strokes, render_batch
@@ -98,19 +98,10 @@ def mixed_batches(
     taught: bool = False,
     others: bool = True,
 ) -> DescribedBatches:
-    """Return the mix of the strong recipe.
+    """Return the mix of the strong recipe: `nn.train.recipes.Batches` has the first parameters.
 
-    Parameters
-    ----------
-    images, labels : uint8 (N, 28, 28), (N,)
-        MNIST's training images, or others of its kind.
-    batch_size, seed : int
-    data_dir : str, optional
-        Where to look for the pen strokes.
-    taught : bool
-        Whether there is a teacher: the given images are then distorted more.
-    others : bool
-        Whether to mix pen strokes, synthetic digits and scribbles in.
+    With a teacher (``taught``) the given images are distorted more; ``others`` are pen strokes,
+    looked for in ``data_dir``, synthetic digits and scribbles.
     """
     distortion = TAUGHT_DISTORTION if taught else MNIST_DISTORTION
     plain = min(TAUGHT_PLAIN if taught else MNIST_PLAIN, len(images))
@@ -170,8 +161,6 @@ def calibrate(
     dict
         Figures for the run record: accuracy on the pen strokes, calibration errors.
     """
-    from nn.recognise import calibrate as fit_confidence
-
     x, y = to_network(images), np.asarray(labels, np.int64)
     figures: dict[str, Any] = {}
     found = pen_digits(data_dir)
@@ -180,11 +169,10 @@ def calibrate(
         drawn, answers = pendigits.to_images(held_out)
         drawn = drawn[..., None]
         right = model.predict(drawn).argmax(axis=1) == answers
-        figures["pen_accuracy"] = float(right.mean())
-        figures["pen_digits"] = len(answers)
+        figures |= {"pen_accuracy": float(right.mean()), "pen_digits": len(answers)}
         x, y = np.concatenate([x, drawn]), np.concatenate([y, answers.astype(np.int64)])
     if np.bincount(y, minlength=CLASSES).min() >= 20:  # a confidence from fewer says nothing
-        figures["calibration"] = vars(fit_confidence(model, x, y))
+        figures["calibration"] = vars(recognise.calibrate(model, x, y))
     return figures
 
 
