@@ -197,7 +197,7 @@ def test_the_dense_gradients_agree_with_numpy_and_stay_inside(rng, n, D, F, dens
     x, w, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F), (n, F)))
     dy = np.where(rng.random(dy.shape) < density, dy, np.float32(0))
     dx, dw = fenced(n * D), fenced(D * F, np.full(D * F, 3, np.float32))
-    entries, count, numbers = gradient_kernels.Scratch.sizes(F)
+    entries, count, numbers = (array.size for array in gradient_kernels.Scratch.allocate(F))
     lists, scratch = np.full(entries + 32, -1, np.int64), fenced(numbers)
     ends = np.full(count + 8, -1, np.int64)
     room = gradient_kernels.Scratch(lists, ends, scratch)

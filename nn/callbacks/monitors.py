@@ -17,26 +17,22 @@ class _Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', received {mode!r}."
             )
-        self.monitor = monitor
+        self.monitor, self.min_delta = monitor, abs(min_delta)
         up = mode == "max" or (mode == "auto" and monitor.endswith(("acc", "accuracy", "auc")))
         self.sign = 1.0 if up else -1.0
-        self.min_delta = abs(min_delta)
         self.best = -self.sign * math.inf
 
     def monitored(self, logs: Logs | None) -> float:
         """Return the monitored figure; raise ValueError if ``logs`` has none of that name."""
         logs = logs or {}
-        if self.monitor not in logs:
-            hint = (
-                " Give fit validation_data or validation_split."
-                if self.monitor.startswith("val_")
-                else ""
-            )
-            raise ValueError(
-                f"{type(self).__name__}: expected monitor to be one of {', '.join(logs)}, "
-                f"received {self.monitor!r}.{hint}"
-            )
-        return logs[self.monitor]
+        if self.monitor in logs:
+            return logs[self.monitor]
+        missing = self.monitor.startswith("val_")
+        hint = " Give fit validation_data or validation_split." if missing else ""
+        raise ValueError(
+            f"{type(self).__name__}: expected monitor to be one of {', '.join(logs)}, "
+            f"received {self.monitor!r}.{hint}"
+        )
 
     def is_better(self, value: float) -> bool:
         """Whether ``value`` beats the best so far by more than min_delta. NaN never does."""
@@ -92,8 +88,7 @@ class EarlyStopping(_Monitor):
             self.best, self.best_epoch = value, epoch
             if self.baseline is None or self.sign * (value - self.baseline) > self.min_delta:
                 self.wait = 0
-            return
-        if self.wait >= self.patience and epoch > 0:
+        elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
@@ -137,8 +132,7 @@ class ModelCheckpoint(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
-            value = self.monitored(logs)
-            if not self.is_better(value):
+            if not self.is_better(value := self.monitored(logs)):
                 return
             self.best = value
         figures = {"epoch": epoch + 1, **(logs or {})}

@@ -79,16 +79,12 @@ class WeightAveraging(Callback):
                 f"WeightAveraging: expected momentum in [0, 1), received {momentum!r}."
             )
         self.momentum = momentum
-        self._forget()
-
-    def _forget(self) -> None:
-        self.steps = 0
-        self.average: list[Array] = []
-        self.raw: list[Array] = []  # while the model has the average
 
     def set_model(self, model: Sequential) -> None:
-        if getattr(self, "model", model) is not model:
-            self._forget()
+        if getattr(self, "model", None) is not model:
+            self.steps = 0
+            self.average: list[Array] = []
+            self.raw: list[Array] = []  # while the model has the average
         super().set_model(model)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -114,8 +110,7 @@ class WeightAveraging(Callback):
         The model has the average afterwards, as after an epoch.
         """
         self.steps = int(state["steps"])
-        self.average = [np.array(w) for w in state["average"]]
-        self.raw = [np.array(w) for w in state["raw"]]
+        self.average, self.raw = ([np.array(w) for w in state[key]] for key in ("average", "raw"))
         self.model.set_weights(self.average)
 
     @contextmanager

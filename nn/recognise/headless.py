@@ -15,11 +15,11 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from nn.recognise import wording
+from nn.recognise import evaluation, wording
 from nn.recognise.answers import Reading
+from nn.recognise.evaluation import IMAGE_SUFFIXES
 from nn.recognise.reader import NetworkReader, load
 
-IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
 STDIN_LIMIT = 64 << 20  # bytes
 
@@ -39,8 +39,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
-            from nn.recognise import evaluation
-
             return evaluation.run(
                 reader.recogniser, args.evaluate, as_json=args.json, sheet=args.sheet
             )

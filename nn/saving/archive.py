@@ -58,13 +58,7 @@ def _with_modules(value: Any) -> Any:
 def read_archive(data: bytes | mmap.mmap, name: str) -> dict[str, bytes]:
     """Unpack the parts of a `.keras` archive that matter, into memory.
 
-    Nothing is written to disk, and nothing is unpacked before every entry's name, size and
-    compression ratio is found harmless.
-
-    Raises
-    ------
-    FormatError
-        When the zip is damaged, too large, unsafe or lacks a part.
+    Nothing is unpacked before every entry's name, size and compression ratio is found harmless.
     """
     # The number of entries is checked before the zip module builds a list of them.
     at = data.rfind(b"PK\x05\x06", max(0, len(data) - 65_557))

@@ -14,23 +14,17 @@ import numpy as np
 
 from nn.layers import Layer
 from nn.models import Sequential
-from nn.reference import Array, Shape
+from nn.reference import Array
 
 
 class Ensemble:
-    """Averages the members' probabilities.
+    """Averages the members' probabilities; `metadata` and the shapes are as a model's.
 
     Parameters
     ----------
     members : sequence of Sequential
         At least one; each gives probabilities.
     name : str
-
-    Attributes
-    ----------
-    members : list of Sequential
-    metadata : dict
-        Provenance, as a model's.
 
     Raises
     ------
@@ -49,16 +43,7 @@ class Ensemble:
             )
         self.members, self.name = list(members), name
         self.metadata: dict[str, Any] = {}
-
-    @property
-    def input_shape(self) -> Shape:
-        """Shape of one input, without the batch axis."""
-        return self.members[0].input_shape
-
-    @property
-    def output_shape(self) -> Shape:
-        """Shape of one output, without the batch axis."""
-        return self.members[0].output_shape
+        self.input_shape, self.output_shape = shapes.pop()
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
         """Return the mean of the members' outputs for all of ``x``, (N, K)."""
@@ -119,12 +104,8 @@ def ensemble_config(ensemble: Ensemble, members: Sequence[dict[str, Any]]) -> di
         config = {"name": name, "layers": member["config"]["layers"][1:]}
         layers.append(_node("Sequential", config, [INPUT]))
     layers.append(_node("Average", {"name": OUTPUT, "trainable": True, "dtype": "float32"}, names))
-    config = {
-        "name": ensemble.name,
-        "layers": layers,
-        "input_layers": [[INPUT, 0, 0]],
-        "output_layers": [[OUTPUT, 0, 0]],
-    }
+    ends = {"input_layers": [[INPUT, 0, 0]], "output_layers": [[OUTPUT, 0, 0]]}
+    config = {"name": ensemble.name, "layers": layers, **ends}
     return {"class_name": "Functional", "config": config}
 
 

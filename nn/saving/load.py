@@ -19,7 +19,7 @@ from nn.layers import LAYERS
 from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.ensemble import Ensemble, Network
-from nn.saving.errors import FormatError
+from nn.saving.errors import FormatError, require
 from nn.saving.foreign import convolutions, elementwise  # noqa: F401 - register handlers
 from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
@@ -86,9 +86,9 @@ def load_model(
         was expected and what was received.
     """
     content = _open(path)
-    if content.config is None:
-        hint = "The file holds weights only: make the model and call model.load_weights(path)."
-        raise FormatError(Path(path).name, "an attribute model_config", "none", hint)
+    hint = "The file holds weights only: make the model and call model.load_weights(path)."
+    there = content.config is not None
+    require(there, Path(path).name, "an attribute model_config", "none", hint)
     chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
     model = _network([chain.model for chain in chains])
     _describe(model, chains, content)
@@ -126,8 +126,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     found = [(layer, by_name.get(layer.name, [])) for layer in model.layers if layer.weights]
     for layer, weights in found:
         received, expected = [w.shape for w in weights], [w.shape for w in layer.weights]
-        if received != expected:
-            raise FormatError(f"layer {layer.name!r}", f"weights {expected}", received)
+        require(received == expected, f"layer {layer.name!r}", f"weights {expected}", received)
     for layer, weights in found:
         layer.set_weights(weights)
 
@@ -144,19 +143,14 @@ def add_softmax(model: Sequential) -> None:
 def _open(path: str | os.PathLike[str]) -> _Content:
     """Read a file of either format; which one its first bytes decide."""
     path = Path(path)
-    if path.is_dir():
-        raise FormatError(
-            str(path), "a file", "a folder",
-            "A TensorFlow SavedModel is a program: open it with Keras and save it as .h5.",
-        )  # fmt: skip
+    hint = "A TensorFlow SavedModel is a program: open it with Keras and save it as .h5."
+    require(not path.is_dir(), str(path), "a file", "a folder", hint)
     data = read_bytes(path)
     if data[:4] == b"PK\x03\x04":
         return _from_archive(data, path.name)
-    if data[:8] != SIGNATURE:
-        raise FormatError(
-            path.name, "a Keras file (.h5 or .keras)", f"first bytes {bytes(data[:8])!r}",
-            "A text file here is often a download page: fetch the file itself.",
-        )  # fmt: skip
+    first, hint = data[:8], "A text file here is often a download page: fetch the file itself."
+    expected = "a Keras file (.h5 or .keras)"
+    require(first == SIGNATURE, path.name, expected, f"first bytes {first!r}", hint)
     root = H5File(data, path.name).root
     names = ("model_config", "training_config", METADATA_ATTRIBUTE)
     texts = (root.attribute(name) for name in names)
@@ -170,14 +164,10 @@ def _from_archive(data: bytes | mmap.mmap, name: str) -> _Content:
     document = parse_json(parts[archive.CONFIG], archive.CONFIG)
     about = parse_json(parts.get(archive.METADATA, b"{}"), archive.METADATA)
     about = about if isinstance(about, dict) else {}
-    return _Content(
-        "Keras archive",
-        H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root,
-        document,
-        document.get("compile_config") if isinstance(document, dict) else None,
-        about.get(METADATA_ATTRIBUTE),
-        str(about.get("keras_version", "3")),
-    )
+    root = H5File(parts[archive.WEIGHTS], f"{name}: {archive.WEIGHTS}").root
+    settings = document.get("compile_config") if isinstance(document, dict) else None
+    metadata, version = about.get(METADATA_ATTRIBUTE), str(about.get("keras_version", "3"))
+    return _Content("Keras archive", root, document, settings, metadata, version)
 
 
 def _parsed(value: Any, part: str) -> Any:
@@ -209,14 +199,11 @@ def _describe(model: Network, chains: Sequence[Chain], content: _Content) -> Non
     if isinstance(stored, dict):
         model.metadata = stored
         return
-    source: dict[str, Any] = {
+    source = {
         "format": content.kind,
         "keras_version": content.version[:40],
         "input_shape": list(chains[0].input_shape),
+        "backend": content.backend[:40],
+        "notes": [note for chain in chains for note in chain.notes][:50],
     }
-    if content.backend:
-        source["backend"] = content.backend[:40]
-    notes = [note for chain in chains for note in chain.notes]
-    if notes:
-        source["notes"] = notes[:50]
-    model.metadata = {"source": source}
+    model.metadata = {"source": {key: value for key, value in source.items() if value}}

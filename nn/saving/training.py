@@ -78,7 +78,8 @@ def optimizer_state(model: Sequential) -> Arrays:
     """List an optimiser's arrays in Keras 3's order: steps, rate, then all slots of each weight."""
     optimizer = model.optimizer
     prefix = type(optimizer).__name__.lower()
-    names = [f"{layer.name}/{name}" for layer in model.layers for name in layer.params]
+    trained = [layer for layer in model.layers if layer.trainable]
+    names = [f"{layer.name}/{name}" for layer in trained for name in layer.params]
     return [
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
         (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
@@ -106,18 +107,10 @@ def legacy_state(model: Sequential) -> Arrays:
 
 
 def restore(model: Sequential, settings: dict[str, Any], root: Group, translated: bool) -> None:
-    """Compile a model as the file says and take up the optimiser's state.
+    """Compile a built model as the file says and take up the optimiser's state.
 
-    Parameters
-    ----------
-    model
-        Built.
-    settings
-        A legacy file's `training_config` or an archive's `compile_config`.
-    root
-        Of the HDF5 file with the weights.
-    translated
-        Whether the model's weights differ from the file's, to which the state belongs.
+    `settings` is a legacy file's `training_config` or an archive's `compile_config`, `root` of the
+    HDF5 file with the weights; `translated` says whether the model's weights differ from those.
     """
     metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
@@ -171,14 +164,9 @@ def make_optimizer(config: Any) -> Optimizer:
 
 
 def make_loss(config: Any) -> losses.Loss:
-    """Make the loss of a file; ValueError when `nn` does not have it.
-
-    It stands there by name or serialised, perhaps in a list or dictionary of one.
-    """
-    if isinstance(config, dict) and len(config) == 1 and "class_name" not in config:
-        config = list(config.values())
-    if isinstance(config, list) and len(config) == 1:
-        config = config[0]
+    """Make the loss of a file, perhaps in a list or dict of one; ValueError when `nn` lacks it."""
+    if isinstance(config, list | dict) and len(config) == 1 and "class_name" not in config:
+        (config,) = config.values() if isinstance(config, dict) else config
     name, values = _serialised(config)
     kind = type(losses.get(name))
     options: dict[str, Any] = {"from_logits": bool(values.get("from_logits"))}
@@ -200,7 +188,7 @@ def _serialised(value: Any) -> tuple[str, dict[str, Any]]:
 
 def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset]) -> bool:
     """Fill ``optimizer.slots`` and ``iterations``; False when the arrays do not fit."""
-    shapes = [w.shape for layer in model.layers for w in layer.params.values()]
+    shapes = [w.shape for w in model.trainable_weights]
     count, names = len(shapes), optimizer.slot_names
     scalars = [a for a in arrays if not a.shape]
     moments = [a for a in arrays if a.shape]
@@ -213,19 +201,19 @@ def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset
     by_weight = found == [shape for shape in shapes for _ in names]
     if by_slot and by_weight and len(names) == 2:
         by_weight = not _end_alike(*moments[:2])
-    if by_weight:
-        grouped = [moments[k :: len(names)] for k in range(len(names))]
-    elif by_slot:
-        grouped = [moments[k * count : (k + 1) * count] for k in range(len(names))]
-    else:
+    if not (by_slot or by_weight):
         return False
     try:
-        values = [[a.read(math.prod(a.shape)) for a in group] for group in grouped]
+        values = [a.read(math.prod(a.shape)) for a in moments]
         steps = int(scalars[0].read(1)[()]) if scalars else 0
     except (FormatError, ValueError, OverflowError):
         return False
+    slots = {
+        name: values[k :: len(names)] if by_weight else values[k * count : (k + 1) * count]
+        for k, name in enumerate(names)
+    }
     optimizer.build(model.trainable_weights)
-    optimizer.restore(dict(zip(names, values, strict=True)), max(steps, 0))
+    optimizer.restore(slots, max(steps, 0))
     return True
 
 

@@ -7,44 +7,39 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nn import runtime, saving
-from nn.models import Sequential
 from nn.recognise.evaluation import wilson_interval
 from nn.saving import Ensemble
+from nn.saving.ensemble import Network
 from nn.train import pictures, recipes, record, scores
 from nn.train.checkpoint import beside
 from nn.train.trainer import Run
 
 
-class Predictions(NamedTuple):
-    """Images (N, 28, 28), their labels (N,) and the probabilities (N, 10) of a model."""
+class Predictions:
+    """What a model makes of images (N, 28, 28) with labels (N,).
 
-    images: NDArray[np.uint8]
-    labels: NDArray[Any]
-    probabilities: NDArray[np.float32]
+    Attributes
+    ----------
+    probabilities : float32 array of shape (N, 10)
+    confusion : int64 array of shape (10, 10)
+        The confusion matrix.
+    figures : dict
+        Number of images, accuracy with its interval, loss in nats.
+    """
 
-    @classmethod
-    def of(
-        cls, model: Sequential | Ensemble, images: NDArray[np.uint8], labels: NDArray[Any]
-    ) -> Predictions:
-        """Return the predictions of ``model``."""
-        return cls(images, labels, model.predict(recipes.to_network(images)))
-
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """The confusion matrix, (10, 10)."""
-        return scores.confusion_matrix(self.labels, self.probabilities.argmax(axis=1))
-
-    def figures(self) -> dict[str, Any]:
-        """Return number, accuracy with its interval, and loss in nats."""
-        total, right = len(self.labels), int(np.trace(self.confusion))
-        of_label = self.probabilities[np.arange(total), self.labels].astype(np.float64)
-        return {
+    def __init__(self, model: Network, images: NDArray[np.uint8], labels: NDArray[Any]) -> None:
+        self.images, self.labels = images, labels
+        self.probabilities = model.predict(recipes.to_network(images))
+        self.confusion = scores.confusion_matrix(labels, self.probabilities.argmax(axis=1))
+        total, right = len(labels), int(np.trace(self.confusion))
+        of_label = self.probabilities[np.arange(total), labels].astype(np.float64)
+        self.figures: dict[str, Any] = {
             "images": total,
             "right": right,
             "accuracy": right / total,
@@ -96,22 +91,28 @@ def finish(
         "validation": validation,
     }
     finished: dict[str, Any] = {}
-    test = None
+    test = details = None
     if not interrupted:
         if first.recipe.finish is not None:
             finished = first.recipe.finish(model, *data.validation, data.folder)
-        test = Predictions.of(model, *data.test())
-        kept = ("images", "accuracy", "interval_95", "loss")
-        model.metadata["test"] = {name: test.figures()[name] for name in kept}
+        test = Predictions(model, *data.test())
+        model.metadata["test"] = {k: v for k, v in test.figures.items() if k != "right"}
+        digits = [row._asdict() for row in scores.class_scores(test.confusion)]
+        details = {**test.figures, "confusion": test.confusion.tolist(), "digits": digits}
     members = [_member(run, test) for run in runs] if len(runs) > 1 else []
     path = destination(output, validation, force)
     saving.save_model(model, path)
-    parts = {"members": members, "validation": validation, "finish": finished}
-    digits = None if test is None else _details(test)
-    written = {**_describe(runs, arguments, not interrupted), **parts, "test": digits}
+    parts = {"members": members, "validation": validation, "finish": finished, "test": details}
+    written = _describe(runs, arguments, not interrupted) | parts
     record.write_json(beside(path, ".json"), written)
     if test is not None:
-        _print_test(test, path, first, members, quiet)
+        drawn = _draw_pictures(path, first, test)
+        if not quiet:
+            print(f"\n{scores.scores_table(test.confusion)}\n")
+        for number, member in enumerate(members, 1):
+            _print_figures(f"Network {number}", member["test"], first)
+        _print_figures("Test", test.figures, first)
+        print(f"Pictures  {drawn}")
     print(f"Record    {beside(path, '.json')}")
     what = f"epoch {history.best_epoch}" if len(runs) == 1 else f"{len(runs)} networks"
     print(f"Weights   {path} ({what}, trained on {first.trained_on})")
@@ -122,15 +123,15 @@ def finish(
         )
 
 
-def _validation(model: Sequential | Ensemble, run: Run) -> dict[str, Any]:
+def _validation(model: Network, run: Run) -> dict[str, Any]:
     """Return the figures of ``model`` on the validation images, and which images they are."""
     images, labels = run.data.validation
-    accuracy, loss = run.history.best("val_accuracy"), run.history.best("val_loss")
+    figures = run.history.best_figures()
     if model is not run.model:
-        figures = Predictions.of(model, images, labels).figures()
-        accuracy, loss = figures["accuracy"], figures["loss"]
+        figures = Predictions(model, images, labels).figures
     digest = record.digest(images, labels)
-    return {"images": len(labels), "sha256": digest, "accuracy": accuracy, "loss": loss}
+    kept = {name: figures[name] for name in ("accuracy", "loss")}
+    return {"images": len(labels), "sha256": digest, **kept}
 
 
 def destination(output: Path, validation: dict[str, Any], force: bool) -> Path:
@@ -178,45 +179,28 @@ def _describe(runs: Sequence[Run], arguments: list[str] | None, finished: bool) 
 
 def _member(run: Run, test: Predictions | None) -> dict[str, Any]:
     """Return what the run record says of one network of an ensemble."""
-    best = run.history.best
     member = {
         "preset": run.settings.preset,
         "seed": run.settings.seed,
         "best_epoch": run.history.best_epoch,
-        "validation": {"accuracy": best("val_accuracy"), "loss": best("val_loss")},
+        "validation": run.history.best_figures(),
         "history": run.history.history,
     }
     if test is not None:
-        member["test"] = Predictions.of(run.model, test.images, test.labels).figures()
+        member["test"] = Predictions(run.model, test.images, test.labels).figures
     return member
 
 
-def _details(test: Predictions) -> dict[str, Any]:
-    """Return what the run record says of the test images."""
-    confusion = test.confusion
-    digits = [row._asdict() for row in scores.class_scores(confusion)]
-    return {**test.figures(), "confusion": confusion.tolist(), "digits": digits}
+def _print_figures(head: str, figures: dict[str, Any], run: Run) -> None:
+    low, high = figures["interval_95"]
+    print(
+        f"{head:<9} loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
+        f"{figures['images']} test images ({run.data.source['name']}) right"
+    )
 
 
-def _print_test(
-    test: Predictions, path: Path, run: Run, members: list[dict[str, Any]], quiet: bool
-) -> None:
-    """Draw the pictures beside ``path``; print the figures on the test images."""
-    drawn = draw_pictures(path, run, test)
-    if not quiet:
-        print(f"\n{scores.scores_table(test.confusion)}\n")
-    heads = {f"Network {i}": member["test"] for i, member in enumerate(members, 1)}
-    for head, figures in {**heads, "Test": test.figures()}.items():
-        low, high = figures["interval_95"]
-        print(
-            f"{head:<9} loss {figures['loss']:.4f}, accuracy {100 * figures['accuracy']:.2f} % "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f} %): {figures['right']} of "
-            f"{figures['images']} test images ({run.data.source['name']}) right"
-        )
-    print(f"Pictures  {drawn}")
-
-
-def draw_pictures(output: Path, run: Run, test: Predictions) -> str:
+def _draw_pictures(output: Path, run: Run, test: Predictions) -> str:
     """Draw the pictures beside ``output``; return their names, or why they are skipped."""
     paths = [beside(output, f"-{name}.png") for name in ("curves", "confusion", "mistakes")]
     names = ", ".join(path.name for path in paths)
@@ -225,7 +209,7 @@ def draw_pictures(output: Path, run: Run, test: Predictions) -> str:
     figures = (
         pictures.learning_curves(run.history.history, run.history.best_epoch),
         pictures.confusion(test.confusion),
-        pictures.confident_mistakes(*test),
+        pictures.confident_mistakes(test.images, test.labels, test.probabilities),
     )
     for path, figure in zip(paths, figures, strict=True):
         pictures.save(figure, path)

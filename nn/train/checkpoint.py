@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from nn import runtime, saving
 from nn.callbacks import CallbackList, History, Logs
+from nn.models import Sequential
+from nn.reference import Array
 from nn.train.config import ConfigError
 from nn.train.scores import standard_error
-
-if TYPE_CHECKING:
-    from nn.models import Sequential
-    from nn.reference import Array
 
 CHECKPOINT, BEST, AVERAGE = ".checkpoint.h5", ".best.checkpoint.h5", ".average.checkpoint.h5"
 """Endings of the files of a run: its last state, its best weights, its averaged weights."""
@@ -43,30 +41,23 @@ class RunHistory(History):
         Number of validation images.
     tolerance : float
         In standard errors of the validation accuracy.
-
-    Attributes
-    ----------
-    history : dict of str to list of float
-        loss, accuracy, val_loss and val_accuracy of each epoch.
-    best_epoch : int
-        Counted from 1; 0 before the first.
-    seconds, last_seconds : float
-        Time taken by all epochs, and by the last one.
     """
 
     def __init__(self, images: int, tolerance: float = 0.0) -> None:
         super().__init__()
         self.images, self.tolerance = images, tolerance
-        self.best_epoch, self.seconds, self.last_seconds = 0, 0.0, 0.0
+        self.best_epoch = 0  # counted from 1
+        self.seconds, self.last_seconds = 0.0, 0.0  # of all epochs, of the last one
 
     @property
     def epochs_done(self) -> int:
         """Number of finished epochs."""
         return len(self.history.get("loss", ()))
 
-    def best(self, name: str) -> float:
-        """Return a figure of the best epoch."""
-        return self.history[name][self.best_epoch - 1]
+    def best_figures(self) -> dict[str, float]:
+        """Return accuracy and loss of the best epoch on the validation images."""
+        place = self.best_epoch - 1
+        return {name: self.history[f"val_{name}"][place] for name in ("accuracy", "loss")}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._began = time.monotonic()
@@ -82,9 +73,9 @@ class RunHistory(History):
 
     def _is_better(self) -> bool:
         """Return whether the last epoch is to be kept instead of the best one before."""
-        accuracies, loss = self.history["val_accuracy"], self.history["val_loss"][-1]
-        accuracy = accuracies[-1]
-        if (accuracy, -loss) > (self.best("val_accuracy"), -self.best("val_loss")):
+        accuracies, best = self.history["val_accuracy"], self.best_figures()
+        accuracy, loss = accuracies[-1], self.history["val_loss"][-1]
+        if (accuracy, -loss) > (best["accuracy"], -best["loss"]):
             return True
         tolerance = self.tolerance * standard_error(accuracy, self.images)
         return accuracy > max(accuracies) - tolerance

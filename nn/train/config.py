@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ Source = tuple[Examples, Callable[[], Examples], dict[str, Any]]
 """Training examples, what opens the test examples, and a description of both."""
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
-
 FALLBACK = """\
 *** NO MNIST: TRAINING ON SYNTHETIC DIGITS INSTEAD.
 *** They are drawn by a program, not written by people. The run record and the weights say so."""
@@ -54,24 +54,13 @@ class Settings:
 
 @dataclass
 class Data:
-    """The images of a run.
-
-    Attributes
-    ----------
-    train, validation : Examples
-    test : callable
-        Returns the test examples; it is called once, when everything is decided.
-    source : dict
-        Description for the run record; ``name`` is the name of the data.
-    folder : str, optional
-        Where recipes that need more data look for it.
-    """
+    """The images of a run."""
 
     train: Examples
     validation: Examples
-    test: Callable[[], Examples]
-    source: dict[str, Any]
-    folder: str | None = None
+    test: Callable[[], Examples]  # called once, when everything is decided
+    source: dict[str, Any]  # description for the run record; "name" is the name of the data
+    folder: str | None = None  # where recipes that need more data look for it
 
 
 def resolve(args: argparse.Namespace) -> Settings:
@@ -101,7 +90,7 @@ def resolve(args: argparse.Namespace) -> Settings:
         epochs=args.epochs or recipe.epochs,
         batch_size=args.batch_size or recipe.batch_size,
         optimizer=optimizer,
-        learning_rate=args.lr or recipe.learning_rate(optimizer),
+        learning_rate=args.lr or recipe.learning_rates[optimizer],
         seed=1 if args.seed is None else args.seed,
         validation_split=args.validation_split or 1 / 12,
         limit=args.limit,
@@ -134,22 +123,21 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
     ConfigError
         If the checkpoint is of another version, or an option differs from what it records.
     """
-    known = {field.name for field in dataclasses.fields(Settings)}
-    if set(recorded) != known:
+    differing = {field.name for field in dataclasses.fields(Settings)} ^ set(recorded)
+    if differing:
         raise ConfigError(
             "--resume: expected a checkpoint of this version, received one with other settings "
-            f"({', '.join(sorted(known ^ set(recorded)))}). Start anew without --resume."
+            f"({', '.join(sorted(differing))}). Start anew without --resume."
         )
     settings = Settings(**recorded)
-    given = {"learning_rate": args.lr} | {
-        name: getattr(args, name) for name in recorded if hasattr(args, name)
-    }
-    for name, value in given.items():
-        if value is not None and value != recorded[name] and name != "epochs":
-            flag = "--lr" if name == "learning_rate" else "--" + name.replace("_", "-")
+    for name, old in recorded.items():
+        option = "lr" if name == "learning_rate" else name
+        value = getattr(args, option, None)
+        if value not in (None, old) and name != "epochs":
+            flag = "--" + option.replace("_", "-")
             raise ConfigError(
-                f"{flag}: expected {recorded[name]}, as the training to resume began, received "
-                f"{value}. Leave {flag} out, or start anew without --resume."
+                f"{flag}: expected {old}, as the training to resume began, received {value}. "
+                f"Leave {flag} out, or start anew without --resume."
             )
     if args.epochs and args.epochs != settings.epochs:
         if recipes.RECIPES[settings.recipe].fixed_length:
@@ -180,8 +168,7 @@ def check_output(output: Path) -> None:
         )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output.parent):
-            pass
+        tempfile.TemporaryFile(dir=output.parent).close()
     except OSError as error:
         raise ConfigError(
             f"--output: expected a folder that can be written, received {output.parent} "
@@ -264,16 +251,14 @@ def _mnist(data_dir: str | None, limit: int | None) -> Source:
         return images[:limit], labels[:limit]
 
     described = found.describe()
-    hashes = {name: file["sha256"] for name, file in described["files"].items()}
-    source = {"name": described["name"], "place": described["place"], "sha256": hashes}
+    source = {key: described[key] for key in ("name", "place")}
+    source["sha256"] = {name: file["sha256"] for name, file in described["files"].items()}
     return read("train"), lambda: read("test"), source
 
 
 def _synthetic(limit: int | None, seed: int) -> Source:
-    def test() -> Examples:
-        # Far behind what any training uses, and the same for every seed.
-        return synthetic_digits(min(limit or 10_000, 10_000), seed=0, start=10**9)
-
+    # The test images: far behind what any training uses, and the same for every seed.
+    test = partial(synthetic_digits, min(limit or 10_000, 10_000), seed=0, start=10**9)
     source = {"name": "synthetic digits", "seed": seed}
     return synthetic_digits(limit or 60_000, seed), test, source
 

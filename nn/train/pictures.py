@@ -98,13 +98,9 @@ def confusion(matrix: NDArray[np.int64]) -> Figure:
 
 
 def confident_mistakes(
-    images: NDArray[Any],
-    labels: NDArray[Any],
-    probabilities: NDArray[Any],
-    columns: int = 8,
-    rows: int = 4,
+    images: NDArray[Any], labels: NDArray[Any], probabilities: NDArray[Any]
 ) -> Figure:
-    """Draw the mistakes with the highest probabilities, as thumbnails.
+    """Draw the 32 mistakes with the highest probabilities, as thumbnails.
 
     Parameters
     ----------
@@ -112,13 +108,11 @@ def confident_mistakes(
         Ink is bright.
     labels : integer array of shape (N,)
     probabilities : float array of shape (N, K)
-    columns, rows : int
-        At most ``columns * rows`` are shown.
     """
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")]
-    surest = surest[: columns * rows]
+    surest = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:32]
+    columns = 8
     rows = max(1, -(-len(surest) // columns))
     figure = _figure(1.15 * columns, 1.45 * rows + 0.3)
     figure.suptitle(

@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,30 +23,22 @@ def describe_versions() -> dict[str, str]:
     """Return the versions of Python, of this project and of what its numbers depend on."""
     versions = {"python": platform.python_version()}
     for name in ("handwritten-digits", "numpy", "numba", "llvmlite", "h5py", "pillow"):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
-
-
-def _processor() -> str:
-    """Return the processor's name as the system knows it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass  # not Linux: `platform` knows
-    return platform.processor() or platform.machine()
 
 
 def describe_machine() -> dict[str, Any]:
     """Return system, processor and number of cores; nothing that names a person or a host."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):  # Linux knows its name
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        named = next(line for line in lines if line.startswith("model name"))
+        processor = named.partition(":")[2].strip()
     return {
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": processor,
         "cores": os.cpu_count(),
         "byteorder": sys.byteorder,
     }
@@ -55,11 +48,9 @@ def peak_memory() -> int | None:
     """Return the most memory this process has held, in bytes; None where it is not known."""
     if sys.platform == "win32":
         return None
-    try:  # Linux's rusage begins with the peak of the parent process
+    with suppress(OSError, IndexError, ValueError):  # Linux's rusage begins with the parent's peak
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return 1024 * int(status.partition("VmHWM:")[2].split()[0])
-    except (OSError, IndexError, ValueError):
-        pass
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -27,27 +27,24 @@ class ClassScores(NamedTuple):
 def confusion_matrix(
     labels: NDArray[Any], predicted: NDArray[Any], classes: int = 10
 ) -> NDArray[np.int64]:
-    """Count how often each class was predicted as each.
+    """Count how often each class (row) was predicted as each (column).
 
     Parameters
     ----------
     labels, predicted : integer array of shape (N,)
-        True and predicted classes, in ``range(classes)``.
+        In ``range(classes)``.
     classes : int
         Number of classes, K.
 
     Returns
     -------
     int64 array of shape (K, K)
-        Row: the true class; column: the predicted one.
 
     Raises
     ------
     ValueError
         If the two differ in shape or a class is outside ``range(classes)``.
     """
-    labels = np.asarray(labels)
-    predicted = np.asarray(predicted)
     if labels.shape != predicted.shape or labels.ndim != 1:
         raise ValueError(
             f"confusion_matrix: expected labels and predicted of one shape (N,), received "

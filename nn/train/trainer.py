@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nn import runtime
 from nn.augment import MixedBatches
@@ -24,6 +24,8 @@ from nn.callbacks import (
     WeightAveraging,
 )
 from nn.callbacks.progress import CompilationNotice, ProgressLogger, figures
+from nn.models import Sequential
+from nn.reference import Array
 from nn.train import recipes
 from nn.train.checkpoint import (
     AVERAGE,
@@ -38,9 +40,8 @@ from nn.train.config import ConfigError, Data, Settings
 from nn.train.scores import beats_chance
 from nn.utils import to_categorical
 
-if TYPE_CHECKING:
-    from nn.models import Sequential
-    from nn.reference import Array
+COURSE = ("history", "best_epoch", "seconds")
+"""What a checkpoint holds of a `RunHistory`."""
 
 
 class DivergedError(ArithmeticError):
@@ -52,24 +53,14 @@ class Run:
 
     Parameters
     ----------
-    settings : Settings
-    data : Data
+    settings, data
+        What `nn.train.config` makes of the options.
     output : Path, optional
         Where the weights will go; the checkpoints get names beside it. None: write nothing.
     teachers : sequence of Sequential
         Better networks, whose probabilities are part of the targets.
     quiet : bool
         Print nothing.
-
-    Attributes
-    ----------
-    model : Sequential
-        Has the best weights after ``train``.
-    history : RunHistory
-    source : dict
-        Description of the data, for the run record.
-    trained_on : str
-        Names of the data.
 
     Raises
     ------
@@ -89,16 +80,16 @@ class Run:
         self.settings, self.recipe, self.data = settings, recipe, data
         self.output, self.quiet = output, quiet
         self.batches: Any = _batches(settings, data, teachers)
-        self.source, self.trained_on = _description(data, self.batches)
-        self.model = recipes.build(
-            settings.preset, settings.seed, recipe.dropout.get(settings.preset, 1.0)
-        )
+        self.source, names = dict(data.source), [data.source["name"]]  # for the run record
+        if hasattr(self.batches, "describe"):
+            sources = self.source["sources"] = _without_folders(self.batches.describe())
+            names += [sources["beside"]] if "beside" in sources else []
+        self.trained_on = ", ".join(names)
+        dropout = recipe.dropout.get(settings.preset, 1.0)
+        self.model = recipes.build(settings.preset, settings.seed, dropout)
         rate = recipe.schedule(settings.learning_rate, len(self.batches), settings.epochs)
-        self.model.compile(
-            optimizer=recipes.make_optimizer(settings.optimizer, rate),
-            loss=recipe.loss,
-            metrics=["accuracy"],
-        )
+        optimizer = recipes.OPTIMIZERS[settings.optimizer](rate)
+        self.model.compile(optimizer, recipe.loss, metrics=["accuracy"])
         self.history = RunHistory(len(data.validation[1]), recipe.tolerance)
         self.best = EarlyStopping("best_epoch", mode="max", restore_best_weights=True)
         self.averaging = WeightAveraging(recipe.averaging) if recipe.averaging else None
@@ -144,9 +135,8 @@ class Run:
             )
         model.set_weights(weights)
         model.optimizer.restore(saved.optimizer.slots, saved.optimizer.iterations)
-        course = state["course"]
-        for name in ("history", "best_epoch", "seconds"):
-            setattr(self.history, name, course[name])
+        for name in COURSE:
+            setattr(self.history, name, state["course"][name])
         self._best_weights = checkpoint.weights(BEST)
         if self.averaging is not None:
             average = {"average": checkpoint.weights(AVERAGE), "raw": weights}
@@ -155,6 +145,8 @@ class Run:
 
     def train(self, patience: int | None = None) -> None:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
+
+        ``model`` has the best weights afterwards.
 
         Raises
         ------
@@ -169,34 +161,23 @@ class Run:
         self.best.patience = patience or epochs
         try:
             self.model.fit(
-                self.batches,
-                epochs=epochs,
-                initial_epoch=self.history.epochs_done,
-                validation_data=validation,
-                callbacks=self._callbacks(),
-                verbose=0,
-            )
+                self.batches, epochs=epochs, initial_epoch=self.history.epochs_done, verbose=0,
+                validation_data=validation, callbacks=self._callbacks(),
+            )  # fmt: skip
         finally:
             self.batches = None  # the memory is needed for the next network
-            best_weights = self.best.best_weights or self._best_weights
-            if best_weights:
+            if best_weights := self.best.best_weights or self._best_weights:
                 self.model.set_weights(best_weights)
         if self.model.stop_training and self.history.epochs_done < epochs and not self.quiet:
             print(f"Stopped: no better epoch in the last {patience}.", flush=True)
 
     def _callbacks(self) -> list[Callback]:
-        kept = [
-            self.history,
-            self.best,
-            LambdaCallback(on_train_begin=self._continue),
-            *self._checkpoints(),
-        ]
-        calls: list[Callback] = [recipes.Reseed(self.batches, self.settings.seed)]
-        if self.averaging is not None:
-            calls.append(self.averaging)
-        calls += [
+        go_on = LambdaCallback(on_train_begin=self._continue)
+        calls: list[Callback] = [
+            recipes.Reseed(self.batches, self.settings.seed),
+            *([self.averaging] if self.averaging else []),
             LambdaCallback(on_epoch_end=self._refuse_divergence),
-            Uninterrupted(kept, self.model),
+            Uninterrupted([self.history, self.best, go_on, *self._checkpoints()], self.model),
         ]
         if not self.quiet:
             progress = ProgressLogger(line=self._line)
@@ -207,14 +188,18 @@ class Run:
         """Return the callbacks that write files: the state last, for it refers to the others."""
         if self.output is None:
             return []
-        best, average, last = (beside(self.output, end) for end in (BEST, AVERAGE, CHECKPOINT))
-        done = self.history.best_epoch
+        last = beside(self.output, CHECKPOINT)
+        # ModelCheckpoint takes braces for names of figures.
+        best, average = (
+            str(beside(self.output, end)).replace("{", "{{").replace("}", "}}")
+            for end in (BEST, AVERAGE)
+        )
         return [
             ModelCheckpoint(
-                _template(best), "best_epoch", mode="max", save_best_only=True,
-                initial_value_threshold=done,
+                best, "best_epoch", mode="max", save_best_only=True,
+                initial_value_threshold=self.history.best_epoch,
             ),
-            *([ModelCheckpoint(_template(average))] if self.averaging else []),
+            *([ModelCheckpoint(average)] if self.averaging else []),
             LambdaCallback(on_epoch_end=lambda epoch, logs: self._save_checkpoint(last)),
         ]  # fmt: skip
 
@@ -238,11 +223,7 @@ class Run:
         """Write the raw weights, the optimiser's state and the state of the run."""
         state: dict[str, Any] = {
             "settings": asdict(self.settings),
-            "course": {
-                "history": self.history.history,
-                "best_epoch": self.history.best_epoch,
-                "seconds": self.history.seconds,
-            },
+            "course": {name: getattr(self.history, name) for name in COURSE},
             "source": self.source,
         }
         if self.averaging is not None:
@@ -271,20 +252,14 @@ class Run:
         return text
 
 
-def _template(path: Path) -> str:
-    """Return ``path`` for ``ModelCheckpoint``, which takes braces for names of figures."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
 def epoch_line(epoch: int, epochs: int, samples: int, seconds: float, logs: Logs) -> str:
     """Return the figures of ``epoch`` (from 1), which took ``seconds`` for ``samples`` images."""
-    parts = [
-        f"epoch {epoch:>{len(str(epochs))}}/{epochs}",
-        *(text.replace("validation accuracy", "accuracy") for text in figures(logs)),
-        f"{seconds:.1f} s",
-        f"{samples / max(seconds, 1e-9):,.0f} images/s",
-    ]
-    return "  ".join(parts)
+    shown = "  ".join(figures(logs)).replace("validation accuracy", "accuracy")
+    speed = samples / max(seconds, 1e-9)
+    return (
+        f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {shown}  {seconds:.1f} s  "
+        f"{speed:,.0f} images/s"
+    )
 
 
 def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> Any:
@@ -302,16 +277,6 @@ def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> 
     if teachers:
         return recipes.Distilled(batches, [recipes.Teacher.of(teacher) for teacher in teachers])
     return batches
-
-
-def _description(data: Data, batches: Any) -> tuple[dict[str, Any], str]:
-    """Return the description of all training data, and their names."""
-    source, names = dict(data.source), str(data.source["name"])
-    if hasattr(batches, "describe"):
-        source["sources"] = _without_folders(batches.describe())
-        if "beside" in source["sources"]:
-            names += ", " + source["sources"]["beside"]
-    return source, names
 
 
 def _without_folders(described: Any) -> Any:

@@ -93,7 +93,7 @@ class BoundConvPool(BoundFusedStage):
             target.first, target.image, target.row,
         )  # fmt: skip
         windows = PH * PW
-        trained = y.capacity if buffers.training else 0
+        trained = y.capacity if self.training else 0
         places = trained * windows * eights(F)
         self.argmax = aligned_zeros(places + SLACK if trained else 0, np.uint8)
         self.columns = aligned_zeros(0, np.int64)

@@ -68,19 +68,14 @@ class Scratch(NamedTuple):
     ends: Array
     numbers: Array
 
-    @staticmethod
-    def sizes(F: int) -> tuple[int, int, int]:
-        """Return the number of elements of each."""
-        padded = -(-F // LANES) * LANES
-        lists = EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
-        numbers = max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
-        return lists, max(F, EXAMPLES), numbers
-
     @classmethod
     def allocate(cls, F: int) -> Scratch:
         """Return the arrays for F units."""
-        lists, ends, numbers = cls.sizes(F)
-        return cls(np.zeros(lists, np.int64), np.zeros(ends, np.int64), aligned_zeros(numbers))
+        padded = -(-F // LANES) * LANES
+        lists = EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
+        ends = np.zeros(max(F, EXAMPLES), np.int64)
+        numbers = max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
+        return cls(np.zeros(lists, np.int64), ends, aligned_zeros(numbers))
 
 
 @jit

@@ -156,7 +156,7 @@ class TrainingBuffers:
         """Return the call that turns the logits of a shard into its loss and dy."""
         N, K = schedule.targets.shape
         z, targets = self.y[-1].part(shard, lo), schedule.targets[lo:].reshape(-1)
-        dy = self.stages[-1].buffers.dy.part(shard, lo)
+        dy = self.stages[-1].dy.part(shard, lo)
         figures = self.losses, self.correct, shard
         return softmax_crossentropy, (z, targets, hi - lo, K, N, dy, *figures)
 
@@ -169,7 +169,7 @@ class TrainingBuffers:
         dy = loss.gradient(targets, output)
         if self.plan.softmax:
             dy = ops.softmax_backward(dy, output)
-        self.stages[-1].buffers.dy.write(dy)
+        self.stages[-1].dy.write(dy)
         self.losses[:], self.correct[:] = 0, 0
         self.losses[0] = loss.values(targets, output).sum(dtype=np.float64)
         self.correct[0] = (output.argmax(axis=-1) == targets.argmax(axis=-1)).sum()

@@ -27,6 +27,7 @@ from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, run
 from nn.fast.engine.update import update_calls
 from nn.fast.jit import pool
 from nn.fast.jit.pool import SHARDS
+from nn.layers import Layer
 from nn.reference import Array
 from nn.training import apply_gradients
 
@@ -46,6 +47,7 @@ class Engine:
         self._lock = threading.RLock()  # one training step at a time
         self._predictor = Predictor(model, plan)
         self._flat = model.flat
+        self._changes, self._versions = Layer.changes, [layer.version for layer in model.layers]
         self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
@@ -121,7 +123,11 @@ class Engine:
         return self._predictor.predict(x)
 
     def is_current(self) -> bool:
-        """Return whether the weights still lie where this engine's calls read them."""
+        """Return whether the layers and the place of their weights are those of the plan."""
+        if Layer.changes != self._changes:
+            if [layer.version for layer in self.model.layers] != self._versions:
+                return False
+            self._changes = Layer.changes
         return self.model.flat is self._flat
 
     def describe(self, batch_size: int = 128) -> list[tuple[str, str, str, int]]:
@@ -132,7 +138,7 @@ class Engine:
         bound = TrainingBuffers(self.model, self.plan, batch_size).stages
         rows = []
         for number, (stage, work) in enumerate(zip(self.plan.stages, bound, strict=True), 1):
-            held = work.buffers.y.data.nbytes + work.buffers.dy.data.nbytes + work.nbytes
+            held = work.y.data.nbytes + work.dy.data.nbytes + work.nbytes
             names = " + ".join(layer.name for layer in stage.layers)
             rows.append((f"{number} {stage.kind}", names, stage.kernels, held))
         if self.plan.softmax:

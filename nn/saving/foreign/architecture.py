@@ -33,25 +33,15 @@ _MODELS = ("Sequential", "Model", "Functional", "Graph")
 
 @dataclass
 class LayerSpec:
-    """One layer as the file describes it.
-
-    Attributes
-    ----------
-    path
-        Where a `.weights.h5` file keeps its weights: layers/sequential/layers/dense_1.
-    constants
-        The numbers among the arguments of its call: operators keep theirs there.
-    stored
-        Its arrays, none of them read yet; see `nn.saving.foreign.weights`.
-    """
+    """One layer as the file describes it."""
 
     kind: str
     name: str
     settings: Settings
     trainable: bool = True
-    path: str = ""
-    constants: Sequence[float] = ()
-    stored: Sequence[Dataset] = ()
+    path: str = ""  # of its weights in a `.weights.h5` file: layers/sequential/layers/dense_1
+    constants: Sequence[float] = ()  # the numbers its call takes: operators keep theirs there
+    stored: Sequence[Dataset] = ()  # its arrays, none read yet (see `nn.saving.foreign.weights`)
 
     @property
     def layers(self) -> list[LayerSpec]:
@@ -61,18 +51,12 @@ class LayerSpec:
 
 @dataclass
 class Architecture:
-    """A chain of layers and nested models.
-
-    Attributes
-    ----------
-    average
-        The parts are models side by side, whose outputs are averaged.
-    """
+    """A chain of layers and nested models."""
 
     name: str
     parts: list[LayerSpec | Architecture] = field(default_factory=list)
     input_shape: Extents | None = None
-    average: bool = False
+    average: bool = False  # the parts are models side by side, whose outputs are averaged
 
     @property
     def layers(self) -> list[LayerSpec]:
@@ -87,19 +71,11 @@ class Architecture:
         return [Architecture(part.name, [part], self.input_shape) for part in self.parts]
 
 
-def read_architecture(document: Any) -> Architecture:
-    """Understand the content of `model_config` or `config.json`.
+def read_architecture(document: Any, part: str = "model_config", path: str = "") -> Architecture:
+    """Read a model, at any level of nesting, without branches and of at most `MAX_LAYERS` layers.
 
-    Raises
-    ------
-    FormatError
-        When it is no model, has branches, or more than `MAX_LAYERS` layers.
+    `path` is where a `.weights.h5` file keeps a nested model's layers.
     """
-    return _model(document, "model_config", "")
-
-
-def _model(document: Any, part: str, path: str) -> Architecture:
-    """Read a model at any level of nesting."""
     kind, config, name = _open(document, part)
     if isinstance(config, dict):
         name = _name(config.get("name"), name)
@@ -130,7 +106,7 @@ def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int])
     path = f"{path}layers/{folder(kind, numbers)}"
     first = found.input_shape is None and not found.parts
     if kind in _MODELS:
-        inner = _model(entry, f"{kind} {name!r}", f"{path}/")
+        inner = read_architecture(entry, f"{kind} {name!r}", f"{path}/")
         inner.name = name
         if first:
             found.input_shape = inner.input_shape

@@ -55,12 +55,7 @@ def _bounded(spec: LayerSpec, *shape: int) -> None:
 
 
 def _emit_weighted(
-    chain: Chain,
-    spec: LayerSpec,
-    kind: str,
-    kernel: Array,
-    bias: Array | None,
-    **arguments: Any,
+    chain: Chain, spec: LayerSpec, kind: str, kernel: Array, bias: Array | None, **arguments: Any
 ) -> None:
     """Add a Conv2D or Dense with its activation, after folding a pending rescaling into it."""
     if chain.affine is not None:
@@ -163,15 +158,13 @@ def _dense(chain: Chain, spec: LayerSpec) -> None:
     kernel, bias = arrays["kernel"], arrays.get("bias")
     if len(chain.shape) == 1:
         if chain.permutation is not None:
-            kernel = kernel[chain.permutation]
-            chain.permutation = None
-        _emit_weighted(chain, spec, "Dense", kernel, bias, units=F)
-        return
+            kernel, chain.permutation = kernel[chain.permutation], None
+        return _emit_weighted(chain, spec, "Dense", kernel, bias, units=F)
     # Along the last axis of an image, a dense layer is a convolution of one pixel.
     chain.reordered = True
     with _as_image(chain, spec):
         kernel = kernel.reshape(1, 1, D, F)
-        _emit_weighted(chain, spec, "Conv2D", kernel, bias, filters=F, kernel_size=(1, 1))
+        return _emit_weighted(chain, spec, "Conv2D", kernel, bias, filters=F, kernel_size=(1, 1))
 
 
 def _passes_maximum(chain: Chain, spec: LayerSpec) -> None:

@@ -24,12 +24,11 @@ def _activation(chain: Chain, spec: LayerSpec) -> None:
     if name == "linear":
         return
     chain.no_affine(spec)
+    if name == "softmax":
+        _last_axis(chain, spec, None)
     if chain.has(value):
-        if name == "softmax":
-            _last_axis(chain, spec, None)
         chain.emit(spec, "Activation", activation=name)
-    else:
-        chain.activation_layer(spec, value)
+    chain.activation_layer(spec, value)
 
 
 @handles("Softmax", "ELU", "ReLU", "LeakyReLU", "ThresholdedReLU")
@@ -45,9 +44,8 @@ def _activation_class(chain: Chain, spec: LayerSpec) -> None:
     default = 0.3 if spec.kind == "LeakyReLU" else 0.0
     slope = settings.number("negative_slope", "alpha", default=default)
     threshold = settings.number("threshold", "theta", default=0.0)
-    limit = (
-        settings.number("max_value", default=0.0) if settings.get("max_value") is not None else None
-    )
+    limit = settings.get("max_value")
+    limit = None if limit is None else settings.number("max_value", default=0.0)
     if slope and not threshold and limit is None:
         return chain.emit(spec, "LeakyReLU", negative_slope=slope)
     return chain.emit(spec, "ReLU", max_value=limit, negative_slope=slope, threshold=threshold)
@@ -65,11 +63,9 @@ def _prelu(chain: Chain, spec: LayerSpec) -> None:
     settings = spec.settings
     chain.no_affine(spec)
     rank = len(chain.shape)
-    value = settings.get("shared_axes")
-    axes = {
-        settings.whole(axis, "shared_axes")
-        for axis in (value if isinstance(value, list) else [] if value is None else [value])
-    }
+    value = settings.get("shared_axes", default=[])
+    listed = value if isinstance(value, list) else [value]
+    axes = {settings.whole(axis, "shared_axes") for axis in listed}
     settings.require(axes <= set(range(rank + 1)), f"shared_axes from 1 to {rank}", value)
     expected = "a slope for each value behind a channels_first Flatten"
     settings.require(chain.permutation is None or not axes, expected, value)
@@ -139,15 +135,14 @@ def _operator(chain: Chain, spec: LayerSpec) -> None:
     name = str(spec.settings.get("function") or spec.kind).rsplit(".", 1)[-1].lower()
     constants = list(spec.constants)
     if name == "cast":
-        return
+        return None
     if name == "expand_dims" and constants in ([-1], [len(chain.shape) + 1]) and not chain.first:
-        chain.emit(spec, "Reshape", target_shape=(*chain.shape, 1))
-        return
+        return chain.emit(spec, "Reshape", target_shape=(*chain.shape, 1))
     what = f"{name} {constants}"
     spec.settings.require(len(constants) == 1, "an operator with one constant", what)
     known = name in _OPERATORS and (constants[0] or name not in _DIVIDE)
     spec.settings.require(known, "division, multiplication, subtraction or addition", name)
-    chain.rescale(spec, *_OPERATORS[name](constants[0]))
+    return chain.rescale(spec, *_OPERATORS[name](constants[0]))
 
 
 @handles("Flatten")
@@ -167,8 +162,8 @@ def _flatten(chain: Chain, spec: LayerSpec) -> None:
             permutation = order.reshape(C, H, W).transpose(1, 2, 0).ravel()
     elif moves:
         permutation = order.reshape(shape[::-1]).T.ravel()
-    chain.permutation = None if np.array_equal(permutation, order) else permutation
-    chain.reordered |= chain.permutation is not None
+    if not np.array_equal(permutation, order):
+        chain.permutation, chain.reordered = permutation, True
     chain.first = False
     if chain.affine is not None and chain.affine[0].ndim:
         scale, offset = (np.broadcast_to(values, shape).ravel() for values in chain.affine)

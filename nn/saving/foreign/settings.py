@@ -18,16 +18,11 @@ def parse_json(text: str | bytes, part: str) -> Any:
     require(len(text) <= MAX_JSON_BYTES, part, expected, f"{len(text)} bytes")
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    depth = 0
+    depth, expected = 0, f"JSON of depth {MAX_JSON_DEPTH}"
     for token in _TOKENS.finditer(text):
         first = text[token.start()]
-        if first in "[{":
-            depth += 1
-            require(
-                depth <= MAX_JSON_DEPTH, part, f"JSON of depth {MAX_JSON_DEPTH}", "a deeper one"
-            )
-        elif first != '"':
-            depth -= 1
+        depth += (first in "[{") - (first in "]}")
+        require(depth <= MAX_JSON_DEPTH, part, expected, "a deeper one")
     try:
         return json.loads(text, object_hook=_unwrap)
     except (ValueError, RecursionError) as error:
@@ -104,13 +99,11 @@ class Settings:
 
     def channels_first(self) -> bool | None:
         """Tell the data layout; None where the file does not say."""
-        value = self.get("data_format", "dim_ordering")
-        names = {"channels_first": True, "th": True, "channels_last": False, "tf": False}
-        if value in (None, "default"):
-            return None
-        known = isinstance(value, str) and value in names
+        value = self.get("data_format", "dim_ordering", default="default")
+        firsts = {"channels_first": True, "th": True, "channels_last": False, "tf": False}
+        known = isinstance(value, str) and value in (*firsts, "default")
         self.require(known, "data_format channels_last or channels_first", value)
-        return names[value]
+        return firsts.get(value)
 
     def shape(self, *names: str) -> tuple[int | None, ...] | None:
         """Give a shape that may have open extents, or None."""

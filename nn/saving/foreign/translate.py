@@ -29,30 +29,20 @@ Array = NDArray[Any]
 
 
 class Chain:
-    """The translation in progress: our model so far, and how the file's tensor differs from ours.
-
-    Attributes
-    ----------
-    reordered : bool
-        Whether any weights differ in order or value from the file's.
-    first : bool
-        The file's tensor is (C, H, W); ours is (H, W, C) all along.
-    permutation
-        ours[j] = file's[permutation[j]] on a flat tensor whose order differs, else None.
-    affine
-        The file's tensor is scale * ours + offset by channel, which waits for the next kernel.
-    """
+    """The translation in progress: our model so far, and how the file's tensor differs from it."""
 
     def __init__(self, architecture: Architecture, dialect: Dialect, parameters: int) -> None:
         self.specs = architecture.layers
         self.dialect, self.parameters = dialect, parameters
         self.notes: list[str] = []
-        self.reordered = False
+        self.reordered = False  # whether any weights differ in order or value from the file's
         self.position = 0
+        # ours[j] = file's[permutation[j]] on a flat tensor whose order differs
         self.permutation: NDArray[np.intp] | None = None
+        # The file's tensor is scale * ours + offset by channel, which waits for the next kernel.
         self.affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         shape = self.input_shape = self._input_shape(architecture.input_shape)
-        self.first = self.next_layout(0, shape)
+        self.first = self.next_layout(0, shape)  # the file's tensor is (C, H, W); ours is (H, W, C)
         start = (shape[1], shape[2], shape[0]) if self.first else shape
         _bound("shape", start)
         self.model = Sequential([InputLayer(start)], name=architecture.name, seed=0)
@@ -61,16 +51,14 @@ class Chain:
         """Give the file's input shape; open or missing extents are MNIST's, with a note."""
         if shape is None:
             shape = self._guessed_shape()
-        channels = 0 if self.next_layout(0, shape) else len(shape) - 1
-        closed = [
-            n if n is not None else (1 if i == channels and len(shape) == 3 else 28)
-            for i, n in enumerate(shape)
-        ]
+        usual = [28] * len(shape)
+        if len(shape) == 3:
+            usual[0 if self.next_layout(0, shape) else 2] = 1
+        closed = tuple(m if n is None else n for n, m in zip(shape, usual, strict=True))
         if None in shape:
-            self.notes.append(f"open input shape {shape} read as {tuple(closed)}")
-        few = 1 <= len(closed) <= 3
-        require(few, "input", "1 to 3 extents for one example", tuple(closed))
-        return tuple(closed)
+            self.notes.append(f"open input shape {shape} read as {closed}")
+        require(1 <= len(closed) <= 3, "input", "1 to 3 extents for one example", closed)
+        return closed
 
     def _guessed_shape(self) -> tuple[int | None, ...]:
         shapes = (spec.stored[0].shape for spec in self.specs if spec.stored)
@@ -140,7 +128,8 @@ class Chain:
         try:
             if kept is not None:  # no random weights are drawn for what is overwritten at once
                 arguments["kernel_initializer"] = "zeros"
-            layer: Any = LAYERS[kind](name=spec.name + suffix, **arguments)
+            arguments |= {"name": spec.name + suffix, "trainable": spec.trainable}
+            layer: Any = LAYERS[kind](**arguments)
             self.model.add(layer)
             if weights:
                 layer.set_weights(weights)
@@ -170,9 +159,8 @@ class Chain:
     def has(self, value: Any) -> bool:
         """Tell whether an activation in the file is one of ours, of the same name and meaning."""
         name = activation_name(value)
-        if name == "hard_sigmoid" and self.dialect.old_hard_sigmoid:
-            return False
-        return name in activations.ACTIVATIONS
+        other = name == "hard_sigmoid" and self.dialect.old_hard_sigmoid
+        return name in activations.ACTIVATIONS and not other
 
     def activation_layer(self, spec: LayerSpec, value: Any) -> None:
         """Add as a layer an activation that is none of ours."""
@@ -245,8 +233,7 @@ def check_known(architecture: Architecture) -> None:
 def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
     """Translate a chain of layers that are bound to their arrays; ``model`` of the result is ours.
 
-    `parameters` is how many weights the file's other models have taken of `MAX_PARAMETERS`. A
-    `FormatError` names the layer whose settings have no equal here, or whose weights do not fit.
+    `parameters` is how many weights the file's other models have taken of `MAX_PARAMETERS`.
     """
     chain = Chain(architecture, dialect, parameters)
     for position, spec in enumerate(chain.specs):

@@ -32,7 +32,6 @@ _OLD_LEAVES = {
 }  # fmt: skip
 _LEAVES = ("moving_mean", "moving_variance", "gamma", "beta", "kernel", "bias", "alpha")
 
-
 Named = list[tuple[str, Dataset]]
 
 
@@ -50,12 +49,8 @@ def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
     trained, others = _ARRAYS.get(spec.kind, ((), ()))
     if spec.kind == "Normalization" and spec.settings.get("mean") is not None:
         others = ()
-    kept = [
-        name
-        for name in trained
-        if name not in _SWITCHES or spec.settings.flag(*_SWITCHES[name], default=True)
-    ]
-    return kept, list(others)
+    on = {n: spec.settings.flag(*_SWITCHES[n], default=True) for n in trained if n in _SWITCHES}
+    return [name for name in trained if on.get(name, True)], list(others)
 
 
 def names(spec: LayerSpec) -> list[str]:
@@ -81,12 +76,11 @@ def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
     _bind_groups(architecture, groups)
     stated = group.attribute("keras_version")
     backend = str(group.attribute("backend") or root.attribute("backend") or "")
-    stated = stated if isinstance(stated, str) else "1."  # Keras 1 wrote none beside the weights
-    old = stated.startswith("1.")
+    old = not isinstance(stated, str) or stated.startswith("1.")  # Keras 1 wrote none there
     theano = backend == "theano"
     if old and not backend and groups:
         theano = not next(iter(groups.values()))[0][0].endswith(":0")  # TensorFlow's names do
-    return Dialect(old, theano, stated.startswith(("1.", "2.")))
+    return Dialect(old, theano, old or stated.startswith("2."))
 
 
 def _read_groups(group: Group) -> dict[str, Named]:
@@ -98,8 +92,9 @@ def _read_groups(group: Group) -> dict[str, Named]:
     found = {}
     for name in listed:
         inner = group.group(name)
-        found[name] = [(w, inner.dataset(w)) for w in inner.attribute_list("weight_names") or ()]
-    return {name: weights for name, weights in found.items() if weights}
+        if weights := inner.attribute_list("weight_names"):
+            found[name] = [(weight, inner.dataset(weight)) for weight in weights]
+    return found
 
 
 def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:

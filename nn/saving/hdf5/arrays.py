@@ -23,21 +23,13 @@ _FLOATS = {
 
 
 class Datatype:
-    """A datatype message: what one element is and how many bytes it takes (IV.A.2.d).
-
-    Attributes
-    ----------
-    kind : int
-        HDF5's class: 0 integer, 1 float, 3 text, 9 text or lists of variable length.
-    dtype
-        NumPy's, None for what is no number.
-    """
+    """A datatype message: what one element is and how many bytes it takes (IV.A.2.d)."""
 
     def __init__(self, file: H5Bytes, offset: int, part: str) -> None:
         head, bits, more, self.size = file.unpack("<BBBxI", offset)
-        self.kind = head & 15
+        self.kind = head & 15  # 0 integer, 1 float, 3 text, 9 text or lists of variable length
         self.is_text = self.kind == 9 and bits & 15 == 1
-        self.dtype: np.dtype[Any] | None = None
+        self.dtype: np.dtype[Any] | None = None  # None for what is no number
         require(self.size, part, "elements of at least 1 byte", f"HDF5 type {self.kind} of 0")
         order = ">" if bits & 1 else "<"
         if self.kind == 0 and self.size in (1, 2, 4, 8):
@@ -136,13 +128,7 @@ class Dataset:
         self.dtype = dtype
 
     def read(self, max_values: int) -> NDArray[Any]:
-        """Give the values (a read-only view of the file where that is possible).
-
-        Raises
-        ------
-        FormatError
-            When there are more than `max_values`, or the storage is damaged, virtual or unknown.
-        """
+        """Give the values, at most `max_values` (a read-only view of the file where possible)."""
         few = math.prod(self.shape) <= max_values
         require(few, self.path, f"at most {max_values} values", self.shape)
         version, kind = self.file.unpack("<BB", self._layout)
@@ -200,9 +186,8 @@ class Dataset:
         for i, (code, client) in reversed(list(enumerate(self.filters))):
             if mask >> i & 1:
                 continue
-            require(
-                code in (1, 2, 3), self.path, "gzip or no compression", f"filter {code}", RESAVE
-            )
+            known = code in (1, 2, 3)
+            require(known, self.path, "gzip or no compression", f"filter {code}", RESAVE)
             if code == 1:
                 try:
                     raw = zlib.decompressobj().decompress(raw, wanted + 4)

@@ -19,21 +19,11 @@ _TEXT_BYTES = 16 << 20
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
-    """Give the content of a file, mapped when it is large.
-
-    Raises
-    ------
-    FileNotFoundError, OSError
-        When the file is missing, a folder or unreadable.
-    FormatError
-        When it is empty or larger than `MAX_FILE_BYTES`.
-    """
-    path = Path(path)
-    with path.open("rb") as stream:
+    """Give the content of a file, mapped when it is large; OSError when it cannot be read."""
+    with Path(path).open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        require(
-            0 < size <= MAX_FILE_BYTES, str(path), f"1 to {MAX_FILE_BYTES} bytes", f"{size} bytes"
-        )
+        expected = f"1 to {MAX_FILE_BYTES} bytes"
+        require(0 < size <= MAX_FILE_BYTES, str(path), expected, f"{size} bytes")
         if size > 64 << 20:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return stream.read(size)
@@ -52,8 +42,7 @@ class H5Bytes:
     def step(self) -> None:
         """Take a step from the file's budget, so that following any structure ends."""
         self._steps -= 1
-        if self._steps < 0:
-            raise FormatError(self.name, f"at most {_STEPS} HDF5 structures", "more")
+        require(self._steps >= 0, self.name, f"at most {_STEPS} HDF5 structures", "more")
 
     def bytes_at(self, offset: int, count: int) -> bytes:
         """Give `count` bytes from `offset`, all of which must lie inside the file."""
@@ -82,8 +71,7 @@ class H5Bytes:
     def expect(self, offset: int, signature: bytes) -> None:
         """Check the four letters with which a structure begins."""
         found = self.bytes_at(offset, 4)
-        if found != signature:
-            raise FormatError(self.name, f"{signature!r} at byte {offset}", f"{found!r}")
+        require(found == signature, self.name, f"{signature!r} at byte {offset}", f"{found!r}")
 
     def messages(self, address: int) -> list[tuple[int, int, int, int]]:
         """List an object header's messages as (type, flags, offset, size) (section IV.A.1)."""

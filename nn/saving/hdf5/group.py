@@ -15,7 +15,7 @@ from nn.saving.hdf5.bytes import RESAVE, SIGNATURE, UNDEFINED, H5Bytes
 
 
 class Group:
-    """A group: ``group.attrs`` maps names to values, ``group[name]`` gives a child."""
+    """A group: attributes, and links to groups and datasets."""
 
     def __init__(self, file: H5Bytes, address: int, path: str) -> None:
         self.file, self.path = file, path
@@ -69,8 +69,7 @@ class Group:
 
     def attribute(self, name: str) -> Any:
         """Give an attribute's value, None when there is none of that name."""
-        found = self._attributes.get(name)
-        return None if found is None else found.value()
+        return self._attributes[name].value() if name in self._attributes else None
 
     def attribute_list(self, name: str) -> list[str] | None:
         """Give a list of names, joined when Keras split it into name0, name1 and so on."""
@@ -125,8 +124,7 @@ class Group:
 
     def is_group(self, name: str) -> bool:
         """Tell groups from datasets without reading either."""
-        messages = self.file.messages(self._target(name))
-        return not any(kind == 0x08 for kind, *_ in messages)
+        return all(kind != 0x08 for kind, *_ in self.file.messages(self._target(name)))
 
 
 class H5File(H5Bytes):

@@ -4,7 +4,7 @@
 functions; `train.py` fills in what the command line leaves open from it.
 """
 
-from nn.train.recipes.base import Recipe, make_optimizer
+from nn.train.recipes.base import OPTIMIZERS, Recipe
 from nn.train.recipes.data import Batches, Reseed, to_network
 from nn.train.recipes.distil import Distilled, Teacher
 from nn.train.recipes.presets import CLASSES, PRESETS, build
@@ -12,18 +12,16 @@ from nn.train.recipes.strong import RECORD, STRONG
 
 __all__ = [
     "CLASSES",
+    "OPTIMIZERS",
     "ORIGINAL",
     "PRESETS",
     "RECIPES",
     "RECORD",
-    "STRONG",
     "Batches",
     "Distilled",
-    "Recipe",
     "Reseed",
     "Teacher",
     "build",
-    "make_optimizer",
     "to_network",
 ]
 

@@ -29,11 +29,7 @@ def generator(seed: int, use: int, *key: int) -> np.random.Generator:
 class Reseed(Callback):
     """Makes the batches and the dropout masks of an epoch a function of (seed, epoch).
 
-    Parameters
-    ----------
-    batches : Batches, MixedBatches or Distilled
-        The data set given to ``fit``.
-    seed : int
+    ``batches`` is the data set given to ``fit``: Batches, MixedBatches or Distilled.
     """
 
     def __init__(self, batches: Any, seed: int) -> None:
@@ -66,7 +62,7 @@ class Batches(ArrayBatches):
         Ink is 255.
     labels : integer array of shape (N,)
     batch_size : int
-        Examples a step; the last batch of an epoch may be smaller.
+        The last batch of an epoch may be smaller.
     seed : int
         Decides the order, together with the epoch.
     data_dir : str, optional

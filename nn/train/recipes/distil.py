@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.augment import MixedBatches
-from nn.models import Sequential
-from nn.saving import Ensemble
+from nn.saving.ensemble import Network
 
 VARIATIONS = 64
 """Different epochs of data; later ones repeat them in another order.
@@ -43,11 +42,11 @@ class Teacher:
         used for all.
     """
 
-    model: Sequential | Ensemble
+    model: Network
     trained_on: str | None = None
 
     @classmethod
-    def of(cls, model: Sequential | Ensemble) -> Teacher:
+    def of(cls, model: Network) -> Teacher:
         """Return a model of `train.py` as a teacher for the sources in its metadata."""
         names = model.metadata.get("trained_on")
         return cls(model, names if isinstance(names, str) else None)
@@ -141,13 +140,8 @@ class Distilled:
 
     def describe(self) -> dict[str, Any]:
         """Return the description of the batches, and the teacher's part."""
-        known: dict[str, Any] = getattr(self.batches, "describe", dict)()
+        description: dict[str, Any] = getattr(self.batches, "describe", dict)()
+        description |= {"teacher's share": self.share, "variations": self.batches.variations}
         names = zip(self.batches.sources, self._choice, strict=True)
         alone = sorted({source.name for source, teacher in names if teacher < 0})
-        without = {"without the teacher": ", ".join(alone)} if alone else {}
-        return {
-            **known,
-            "teacher's share": self.share,
-            "variations": self.batches.variations,
-            **without,
-        }
+        return {**description, "without the teacher": ", ".join(alone)} if alone else description

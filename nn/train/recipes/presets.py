@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from nn import layers
+from nn.layers import Layer
 from nn.models import Sequential
-
-if TYPE_CHECKING:
-    from nn.layers import Layer
 
 CLASSES = 10
 
@@ -36,21 +33,20 @@ def large_layers() -> list[Layer]:
     Four times the arithmetic of the original; the first convolution is pooled at once, so that the
     others work on small maps.
     """
-    row = [
+    return _classifier(
         *_convolution(32, 5), layers.MaxPooling2D((2, 2)),
         *_convolution(64, 3), *_convolution(96, 3), *_convolution(128, 3),
-        layers.MaxPooling2D((2, 2)),
-    ]  # fmt: skip
-    return _classifier(row, 0.4, hidden=256)
+        layers.MaxPooling2D((2, 2)), hidden=256,
+    )  # fmt: skip
 
 
 def deep_layers() -> list[Layer]:
     """Return six convolutions of 3 x 3 and one pooling: 760,000 parameters."""
-    row = [
+    return _classifier(
         *_convolution(32, 3), *_convolution(32, 3), layers.MaxPooling2D((2, 2)),
         *_convolution(64, 3), *_convolution(64, 3), *_convolution(96, 3), *_convolution(128, 3),
-    ]  # fmt: skip
-    return _classifier(row, 0.4, hidden=256)
+        hidden=256,
+    )  # fmt: skip
 
 
 def strided_layers() -> list[Layer]:
@@ -58,12 +54,11 @@ def strided_layers() -> list[Layer]:
 
     Two of them move in steps of two pixels instead (Springenberg et al. 2015, arXiv 1412.6806).
     """
-    row = [
+    return _classifier(
         *_convolution(32, 3), *_convolution(32, 3), *_convolution(32, 3, 2),
         *_convolution(64, 3), *_convolution(64, 3), *_convolution(96, 3, 2),
         *_convolution(128, 3),
-    ]  # fmt: skip
-    return _classifier(row, 0.4)
+    )  # fmt: skip
 
 
 def _convolution(filters: int, size: int, step: int = 1) -> list[Layer]:
@@ -76,11 +71,11 @@ def _convolution(filters: int, size: int, step: int = 1) -> list[Layer]:
     ]
 
 
-def _classifier(convolutions: list[Layer], dropout: float, hidden: int = 0) -> list[Layer]:
+def _classifier(*convolutions: Layer, hidden: int = 0) -> list[Layer]:
     """Return a whole network: convolutions, dropout, perhaps a hidden layer, and the classes."""
-    row = [layers.Input((28, 28, 1)), *convolutions, layers.Flatten(), layers.Dropout(dropout)]
+    row = [layers.Input((28, 28, 1)), *convolutions, layers.Flatten(), layers.Dropout(0.4)]
     if hidden:
-        row += [layers.Dense(hidden, activation="relu"), layers.Dropout(dropout)]
+        row += [layers.Dense(hidden, activation="relu"), layers.Dropout(0.4)]
     return [*row, layers.Dense(CLASSES, activation="softmax")]
 
 

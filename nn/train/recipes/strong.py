@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import losses, optimizers
+from nn import losses, recognise
 from nn.augment import Distortion, MixedBatches, Source, StrokeVariation, vary_strokes
 from nn.datasets import MissingDataError, pendigits
 from nn.drawing import pack_strokes, render_batch
+from nn.optimizers.schedules import OneCycle
 from nn.synthetic import generate
 from nn.synthetic.scribbles import scribbles
 from nn.train.recipes.base import Recipe
@@ -61,22 +62,10 @@ WRITTEN, DRAWN = "pen strokes (UCI)", "synthetic digits"
 SCRIBBLES = 1_000
 SCRIBBLE_SEED = 11
 
-# Factor on the small network's rates, 0.3 and 0.5: so varied data need little other regularisation.
-DROPOUT = {"original": 0.4}
 
-# AdamW on one cycle: a tenth of the steps up, the rest down along a cosine.
-RISE = 0.1
-FINAL = 0.01  # of the first rate
-
-# The average of the last thousand steps is better than any of them.
-AVERAGING = 0.999
-
-
-def one_cycle(learning_rate: float, steps: int, epochs: int) -> optimizers.schedules.OneCycle:
-    """Return one cycle over the whole training."""
-    return optimizers.schedules.OneCycle(
-        learning_rate, steps * epochs, rise=RISE, final_divisor=1 / FINAL
-    )
+def _one_cycle(rate: float, steps: int, epochs: int) -> OneCycle:
+    """Return one cycle: a tenth of the steps up, the rest down along a cosine, to 1 %."""
+    return OneCycle(rate, steps * epochs, rise=0.1, final_divisor=100.0)
 
 
 def pen_digits(data_dir: str | None) -> pendigits.StrokeFile | None:
@@ -88,16 +77,15 @@ def pen_digits(data_dir: str | None) -> pendigits.StrokeFile | None:
 
 
 class DescribedBatches(MixedBatches):
-    """Mixed batches with a description for the run record.
-
-    The description says how many examples of each kind an epoch holds and where they come from;
-    ``"beside"`` names the kinds that are not in the given images.
-    """
+    """Mixed batches with a description for the run record."""
 
     description: dict[str, Any]
 
     def describe(self) -> dict[str, Any]:
-        """Return the description."""
+        """Return how many examples of each kind an epoch holds, and where they come from.
+
+        ``"beside"`` names the kinds that are not in the given images.
+        """
         return dict(self.description)
 
 
@@ -110,19 +98,10 @@ def mixed_batches(
     taught: bool = False,
     others: bool = True,
 ) -> DescribedBatches:
-    """Return the mix of the strong recipe.
+    """Return the mix of the strong recipe: `nn.train.recipes.Batches` has the first parameters.
 
-    Parameters
-    ----------
-    images, labels : uint8 (N, 28, 28), (N,)
-        MNIST's training images, or others of its kind.
-    batch_size, seed : int
-    data_dir : str, optional
-        Where to look for the pen strokes.
-    taught : bool
-        Whether there is a teacher: the given images are then distorted more.
-    others : bool
-        Whether to mix pen strokes, synthetic digits and scribbles in.
+    With a teacher (``taught``) the given images are distorted more; ``others`` are pen strokes,
+    looked for in ``data_dir``, synthetic digits and scribbles.
     """
     distortion = TAUGHT_DISTORTION if taught else MNIST_DISTORTION
     plain = min(TAUGHT_PLAIN if taught else MNIST_PLAIN, len(images))
@@ -182,8 +161,6 @@ def calibrate(
     dict
         Figures for the run record: accuracy on the pen strokes, calibration errors.
     """
-    from nn.recognise import calibrate as fit_confidence
-
     x, y = to_network(images), np.asarray(labels, np.int64)
     figures: dict[str, Any] = {}
     found = pen_digits(data_dir)
@@ -192,11 +169,10 @@ def calibrate(
         drawn, answers = pendigits.to_images(held_out)
         drawn = drawn[..., None]
         right = model.predict(drawn).argmax(axis=1) == answers
-        figures["pen_accuracy"] = float(right.mean())
-        figures["pen_digits"] = len(answers)
+        figures |= {"pen_accuracy": float(right.mean()), "pen_digits": len(answers)}
         x, y = np.concatenate([x, drawn]), np.concatenate([y, answers.astype(np.int64)])
     if np.bincount(y, minlength=CLASSES).min() >= 20:  # a confidence from fewer says nothing
-        figures["calibration"] = vars(fit_confidence(model, x, y))
+        figures["calibration"] = vars(recognise.calibrate(model, x, y))
     return figures
 
 
@@ -205,14 +181,16 @@ STRONG = Recipe(
     batch_size=128,
     optimizer="adamw",
     loss=losses.CategoricalCrossentropy(),
-    schedule=one_cycle,
+    schedule=_one_cycle,
     batches=mixed_batches,
     taught=partial(mixed_batches, taught=True),
     learning_rates={"adamw": 2e-3, "adam": 2e-3, "sgd": 0.03, "adadelta": 1.0},
     fixed_length=True,
-    averaging=AVERAGING,
+    averaging=0.999,  # the average of the last thousand steps is better than any of them
     tolerance=1.0,  # the rule of one standard error (Breiman et al. 1984)
-    dropout=DROPOUT,
+    # Factor on the small network's rates, 0.3 and 0.5: so varied data need little other
+    # regularisation.
+    dropout={"original": 0.4},
     finish=calibrate,
 )
 
