@@ -58,14 +58,9 @@ class Run:
     output : Path, optional
         Where the weights will go; the checkpoints get names beside it. None: write nothing.
     teachers : sequence of Sequential
-        Better networks, whose probabilities are part of the targets.
+        Better networks, whose probabilities are part of the targets; the recipe must allow them.
     quiet : bool
         Print nothing.
-
-    Raises
-    ------
-    ConfigError
-        If there are teachers and the recipe trains without variations.
     """
 
     def __init__(
@@ -107,13 +102,7 @@ class Run:
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state in which a checkpoint was written.
-
-        Raises
-        ------
-        ConfigError
-            If it is of other data, another network or another optimiser.
-        """
+        """Go back to the state in which a checkpoint of this data, network and optimiser was."""
         model, saved, state = self.model, checkpoint.model, checkpoint.state
         if state["source"] != self.source:
             raise ConfigError(
@@ -275,7 +264,8 @@ def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> 
     if isinstance(batches, MixedBatches):
         batches.epochs = settings.epochs  # prepares the next epoch during this one
     if teachers:
-        return recipes.Distilled(batches, [recipes.Teacher.of(teacher) for teacher in teachers])
+        named = [recipes.Teacher(model, model.metadata.get("trained_on")) for model in teachers]
+        return recipes.Distilled(batches, named)
     return batches
 
 

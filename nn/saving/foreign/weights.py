@@ -121,7 +121,7 @@ def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:
 
 
 def _share(model: Architecture, named: Named) -> None:
-    """Share a nested model's arrays among its layers: by their names in the arrays', or in order."""
+    """Share a nested model's arrays among its layers: by the layers' names, else in order."""
     specs = [spec for spec in model.layers if names(spec)]
     taken = [[d for n, d in named if spec.name in n.split("/")[:-1]] for spec in specs]
     counts = [len(arrays) for arrays in taken]
