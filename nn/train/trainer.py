@@ -49,7 +49,7 @@ class DivergedError(ArithmeticError):
 
 
 class Run:
-    """The training of one network.
+    """The training of one network: ``model`` has the best weights after ``train``.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Run:
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state in which a checkpoint of this data, network and optimiser was."""
+        """Go back to a checkpoint; `ConfigError` unless data, network and optimiser are its own."""
         model, saved, state = self.model, checkpoint.model, checkpoint.state
         if state["source"] != self.source:
             raise ConfigError(
@@ -135,8 +135,6 @@ class Run:
     def train(self, patience: int | None = None) -> None:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
 
-        ``model`` has the best weights afterwards.
-
         Raises
         ------
         DivergedError
@@ -150,9 +148,13 @@ class Run:
         self.best.patience = patience or epochs
         try:
             self.model.fit(
-                self.batches, epochs=epochs, initial_epoch=self.history.epochs_done, verbose=0,
-                validation_data=validation, callbacks=self._callbacks(),
-            )  # fmt: skip
+                self.batches,
+                epochs=epochs,
+                initial_epoch=self.history.epochs_done,
+                validation_data=validation,
+                callbacks=self._callbacks(),
+                verbose=0,
+            )
         finally:
             self.batches = None  # the memory is needed for the next network
             if best_weights := self.best.best_weights or self._best_weights:
