@@ -2,15 +2,15 @@
 
 Most can be differentiated knowing only their output y; those that fall before they rise, silu and
 gelu, need their input x, since two x have the same y. So a layer keeps one array for the backward
-pass, and ``Activation.kept`` says which. ``get`` turns a Keras-style name, ``None`` or one of the
-functions here into an ``Activation``.
+pass, and ``Activation.kept`` says which. ``get`` turns what Keras takes into an ``Activation``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,13 +37,59 @@ _ERFC = (
 )  # fmt: skip
 
 
-class Activation(NamedTuple):
-    """A name and the two directions: ``forward(x) -> y`` and ``backward(dy, kept) -> dx``."""
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """A function of every value, or of every row, and its derivative; call it like a function.
+
+    An activation of your own is made of two functions, and checked like a layer by
+    ``nn.gradcheck.check(Dense(3, activation=mine), (4,))``:
+
+    >>> square = Activation("square", lambda x: x * x, lambda dy, x: dy * 2 * x, by_input=True)
+
+    Parameters
+    ----------
+    name : str
+        One of those here compares equal to its name; see ``known``.
+    forward : callable
+        ``forward(x) -> y``, arrays of one shape and dtype.
+    backward : callable
+        ``backward(dy, kept) -> dx``, where ``kept`` is y.
+    by_input : bool
+        ``kept`` is x instead.
+    """
 
     name: str
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
     by_input: bool = False
+
+    def __call__(self, x: Any) -> Array:
+        """Return ``forward(x)``."""
+        return self.forward(np.asarray(x))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (self.known and other == self.name)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Let a copy of one of those here be itself."""
+        return (get, (self.name,)) if self.known else super().__reduce_ex__(protocol)
+
+    @property
+    def __name__(self) -> str:
+        return self.name
+
+    @property
+    def known(self) -> bool:
+        """Whether this is the activation that Keras means by the name, not one of a user's."""
+        return ACTIVATIONS.get(self.name) is self
+
+    @property
+    def identifier(self) -> str:
+        """What a configuration calls it."""
+        return self.name
 
     def kept(self, x: Array, y: Array) -> Array:
         """Return what ``backward`` has to know: y, or x where y does not tell the slope."""
@@ -200,7 +246,9 @@ def get(identifier: Any) -> Activation:
 
     Parameters
     ----------
-    identifier : str, None (linear), a function of this module, or an Activation
+    identifier : str, None, callable or Activation
+        A name; None for linear; a function of this module; a layer such as ``LeakyReLU(0.1)``; an
+        ``Activation`` of your own. Another function serves for predictions only.
 
     Raises
     ------
@@ -209,10 +257,33 @@ def get(identifier: Any) -> Activation:
     """
     if identifier is None:
         return ACTIVATIONS["linear"]
-    name = getattr(identifier, "name", None) or getattr(identifier, "__name__", identifier)
-    name = "silu" if name == "swish" else name
-    if name not in ACTIVATIONS:
-        raise ValueError(
-            f"activation: expected one of {', '.join(ACTIVATIONS)}, received {identifier!r}."
+    if isinstance(identifier, Activation):
+        return identifier
+    if hasattr(identifier, "as_activation"):  # a layer
+        own: Activation = identifier.as_activation()
+        return own
+    for known in ACTIVATIONS.values():
+        if identifier is known.forward:
+            return known
+    if isinstance(identifier, str) and identifier.lower() in _NAMES:
+        return _NAMES[identifier.lower()]
+    if callable(identifier) and not isinstance(identifier, type):
+        return _without_derivative(identifier)
+    raise ValueError(
+        f"activation: expected one of {', '.join(ACTIVATIONS)}, received {identifier!r}."
+    )
+
+
+_NAMES = {**ACTIVATIONS, "swish": ACTIVATIONS["silu"]}
+
+
+def _without_derivative(function: Callable[..., Any]) -> Activation:
+    name = getattr(function, "__name__", type(function).__name__)
+
+    def backward(dy: Array, x: Array) -> Array:
+        raise TypeError(
+            f"activation {name}: expected a derivative to train with, received a function alone. "
+            f'Use nn.activations.Activation("{name}", forward, backward).'
         )
-    return ACTIVATIONS[name]
+
+    return Activation(name, lambda x: np.asarray(function(x), x.dtype), backward, by_input=True)

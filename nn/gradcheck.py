@@ -31,7 +31,6 @@ from nn.layers import (
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
-    Input,
     Layer,
     LeakyReLU,
     MaxPooling2D,
@@ -274,24 +273,9 @@ def check_model(
 
 def digit_network(dtype: str = "float64", seed: int = 0) -> Sequential:
     """Return the digit network of this project, compiled, in ``dtype``."""
-    model = Sequential(
-        [
-            Input((28, 28, 1)),
-            Conv2D(32, 5, activation="relu"),
-            MaxPooling2D(2),
-            Conv2D(64, 3, activation="relu"),
-            MaxPooling2D(2),
-            Flatten(),
-            Dense(128, activation="relu"),
-            Dropout(0.3),
-            Dense(64, activation="relu"),
-            Dropout(0.5),
-            Dense(10, activation="softmax"),
-        ],
-        name="digit network",
-        seed=seed,
-        dtype=dtype,
-    )
+    from nn.train.recipes.presets import original_layers
+
+    model = Sequential(original_layers(), "digit network", seed, dtype)
     model.compile("adadelta", "sparse_categorical_crossentropy", ["accuracy"])
     return model
 

@@ -65,6 +65,7 @@ class Sequential(Weights):
         self.layers: list[Layer] = []
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
+        self._trainable = True
         self.history: History | None = None
         self.metric: str | None = None
         weights, order = utils.seed_sequence(seed).spawn(2)
@@ -179,10 +180,27 @@ class Sequential(Weights):
         return [w for layer in self.layers for w in layer.weights]
 
     @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets it for every layer."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for layer in self.layers:
+            layer.trainable = self._trainable
+
+    @property
     def trainable_weights(self) -> list[Array]:
-        """The weights that are trained, layer by layer, kernel before bias."""
+        """The weights that training changes, layer by layer, kernel before bias."""
         self.build()
-        return [w for layer in self.layers for w in layer.params.values()]
+        return [w for layer in self.layers for w in layer.trainable_weights]
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The weights of frozen layers, and what is not trained by gradient."""
+        self.build()
+        return [w for layer in self.layers for w in layer.non_trainable_weights]
 
     @property
     def flat(self) -> FlatWeights:
@@ -298,6 +316,8 @@ class Sequential(Weights):
         if self._engine is None or not current or setting != self._engine_setting:
             self.build()
             self._engine, self._engine_setting = training.engine_for(self), setting
+            if self._optimizer is not None:
+                self.prepare_optimizer()
         return self._engine
 
     def prepare_optimizer(self) -> None:

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from nn import reference, runtime
 from nn.reference import *  # noqa: F403 - the same names, at first the same functions
-from nn.reference import __all__
+
+NAMES = [
+    name
+    for name, value in vars(reference).items()
+    if inspect.isfunction(value) and value.__module__ == reference.__name__ and name[0] != "_"
+]
 
 
 def _bind(module: ModuleType) -> None:
     """Let every name stand for the function of ``module``, or of the reference without one."""
-    for name in __all__:
+    for name in NAMES:
         globals()[name] = getattr(module, name, getattr(reference, name))
 
 
@@ -42,7 +48,7 @@ def _use(backend: str) -> None:
     if backend == "reference":
         _bind(reference)
     else:
-        globals().update({name: _importing(name) for name in __all__})
+        globals().update({name: _importing(name) for name in NAMES})
 
 
 runtime.on_backend_change(_use)

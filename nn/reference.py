@@ -19,32 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-__all__ = [
-    "adadelta_step",
-    "adam_step",
-    "avgpool2d_backward",
-    "avgpool2d_forward",
-    "batchnorm_backward",
-    "batchnorm_forward",
-    "bias_gradient",
-    "conv2d_backward_input",
-    "conv2d_backward_kernel",
-    "conv2d_forward",
-    "dense_backward_input",
-    "dense_backward_kernel",
-    "dense_forward",
-    "dropout_mask",
-    "maxpool2d_backward",
-    "maxpool2d_forward",
-    "relu_backward",
-    "relu_forward",
-    "sgd_step",
-    "softmax_backward",
-    "softmax_crossentropy_backward",
-    "softmax_crossentropy_forward",
-    "softmax_forward",
-]
-
 Array = npt.NDArray[Any]
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
@@ -327,11 +301,18 @@ def softmax_crossentropy_backward(probabilities: Array, targets: Array) -> Array
 # -------------------------------------------------------------------- dropout
 
 
+def splitmix64(z: Array) -> Array:
+    """Return the hash of uint64 numbers (Steele, Lea and Flood 2014)."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
+
+
 def dropout_mask(seed: int, shape: Shape, rate: float, dtype: npt.DTypeLike) -> Array:
     """Return a mask that is 0 with probability ``rate`` and 1 / (1 - rate) otherwise.
 
-    Element i (in C order) depends on ``seed`` and ``i`` alone, through the SplitMix64 hash (Steele,
-    Lea and Flood 2014), so a mask can be made in any order, by any number of threads, or in parts.
+    Element i (in C order) depends on ``seed`` and ``i`` alone, through the SplitMix64 hash, so a
+    mask can be made in any order, by any number of threads, or in parts.
 
     Parameters
     ----------
@@ -345,10 +326,7 @@ def dropout_mask(seed: int, shape: Shape, rate: float, dtype: npt.DTypeLike) -> 
     count = int(np.prod(shape))
     z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z += np.uint64(seed)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    uniform = (z >> np.uint64(40)).astype(np.float64) / 2**24
+    uniform = (splitmix64(z) >> np.uint64(40)).astype(np.float64) / 2**24
     return np.where(uniform >= rate, 1 / (1 - rate), 0).astype(dtype).reshape(shape)
 
 

@@ -103,7 +103,8 @@ class PlainEngine:
 
 def apply_gradients(model: Sequential) -> None:
     """Take one optimiser step along the ``grads`` of the model's layers."""
-    gradients = [layer.grads[name] for layer in model.layers for name in layer.params]
+    trained = [layer for layer in model.layers if layer.trainable]
+    gradients = [layer.grads[name] for layer in trained for name in layer.params]
     model.optimizer.step(model.trainable_weights, gradients)
 
 

@@ -103,7 +103,9 @@ def config_of(instance: Any, base: type, *left_out: str) -> dict[str, Any]:
 
 
 def described(value: Any) -> Any:
-    """Return ``value``, or its class name and configuration if it has one."""
+    """Return ``value`` as a configuration says it: by its identifier, or class name and config."""
+    if hasattr(value, "identifier"):
+        return value.identifier
     if hasattr(value, "get_config"):
         return {"class_name": type(value).__name__, "config": value.get_config()}
     return value

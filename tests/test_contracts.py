@@ -25,7 +25,7 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "optimizers", "callbacks")
 BUDGETS = {
-    "network": (5_650, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "network": (5_800, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
     "fast": (7_900, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_180, "our own format, and the import of Keras's and PyTorch's files"),
     "datasets": (1_200, "three data sets in their own formats, download, checks"),
@@ -38,9 +38,9 @@ BUDGETS = {
     "train": (2_040, "what train.py does: config, trainer, artifacts, scores, recipes"),
     "console": (5_780, "the window: document, views, commands"),
 }
-TOTAL = 31_900
+TOTAL = 32_000
 STUDY_PATH = 1_600
-MODULE = 500
+MODULE = 530
 FUNCTION = 40  # lines of code in a function of the study path; its docstring is not counted
 CALLS = 12  # of the project's functions in one Conv2D forward and backward, besides the arithmetic
 
@@ -49,6 +49,7 @@ LAZY = [
     ("nn.models", "nn.fast"),
     ("nn.training", "nn.fast"),
     ("nn.models", "nn.saving"),
+    ("nn.fast.jit.cache", "nn.fast.jit.workers"),  # a missing kernel is compiled elsewhere
     ("nn.saving.ensemble", "nn.saving.save"),  # a model's own ``save``, as in nn.models
 ]
 

@@ -14,7 +14,7 @@ import pytest
 
 import nn
 from nn import runtime
-from nn.fast.conv.stage import Form
+from nn.fast.conv.sparse import SparseTile
 from nn.fast.engine import schedule, training
 from nn.fast.engine.buffers import SLACK, Plane
 from nn.fast.engine.plan import make_plan
@@ -492,7 +492,7 @@ def test_buffers_are_never_written_behind_their_end():
         model.engine.loss_and_gradients(x, y)
         space = model.engine._training
         canary = np.float32(-7.25)
-        gradients = [stage.buffers.dy for stage in space.stages]
+        gradients = [stage.dy for stage in space.stages]
         ends = [b.data[-SLACK // 2 :] for b in (*space.y, *gradients)]
         for end in ends:
             end[:] = canary
@@ -575,19 +575,25 @@ def test_a_plane_knows_its_border():
 
 @pytest.mark.parametrize("widest", [EIGHT, SIXTEEN])
 @pytest.mark.parametrize(
-    ("KH", "KWC"), [(5, 5), (3, 96), (3, 9), (7, 56), (1, 1), (3, 384), (11, 33), (3, 144)]
+    ("KH", "KW", "C"),
+    [(5, 5, 1), (3, 3, 32), (3, 3, 3), (7, 7, 8), (1, 1, 1), (3, 3, 128), (11, 11, 3), (3, 3, 48)],
 )
-def test_the_forms_of_sparse_tiles_fit_the_registers(KH, KWC, widest):
-    for form, registers in zip(Form.of_gradients(KH, KWC, widest), (24, 12), strict=True):
-        assert form.rows * form.columns <= (registers if form.lanes == SIXTEEN else 12)
-        assert KH % form.rows == 0
-        assert form.row % (8 * len(form.lanes) * form.columns) == 0
-        assert KWC <= form.row < KWC + 8 * len(form.lanes) * form.columns
+def test_sparse_tiles_fit_the_registers(KH, KW, C, widest):
+    KWC = KW * C
+    tiles = SparseTile.of_gradients(KH, KW, C, 1, widest)
+    for tile, registers in zip(tiles, (24, 12), strict=True):
+        rows, columns = len(tile.rows), len(tile.vectors)
+        assert rows * columns <= (registers if tile.lanes == SIXTEEN else 12)
+        assert KH % rows == 0
+        assert tile.row % (8 * len(tile.lanes) * columns) == 0
+        assert KWC <= tile.row < KWC + 8 * len(tile.lanes) * columns
+        assert 1 <= len(tile.slide) <= columns
 
 
 def test_wide_vectors_are_taken_where_they_fill_a_row():
-    assert Form.of_gradients(3, 96, SIXTEEN)[0] == Form(3, 6, 96, SIXTEEN)
-    assert Form.of_gradients(5, 5, SIXTEEN)[0].lanes == EIGHT
+    tile = SparseTile.of_gradients(3, 3, 32, 1, SIXTEEN)[0]
+    assert (len(tile.rows), len(tile.vectors), tile.row, tile.lanes) == (3, 6, 96, SIXTEEN)
+    assert SparseTile.of_gradients(5, 5, 1, 1, SIXTEEN)[0].lanes == EIGHT
 
 
 def test_training_gives_the_same_bits_with_vectors_of_either_width(monkeypatch):
@@ -596,7 +602,7 @@ def test_training_gives_the_same_bits_with_vectors_of_either_width(monkeypatch):
     y = rng.integers(0, 10, 40)
     trained = []
     for lanes in (EIGHT, SIXTEEN):
-        for module in ("dense.forward", "conv.stage", "conv.winograd.blocks"):
+        for module in ("dense.forward", "conv.sparse", "conv.stage", "conv.winograd.blocks"):
             monkeypatch.setattr(f"nn.fast.{module}.WIDE", lanes)
         model = make(digits_net())
         for _ in range(3):

@@ -11,13 +11,13 @@ from nn.fast.memory import aligned_zeros
 from nn.fast.simd import (
     EIGHT,
     SIXTEEN,
-    deal,
-    draw,
+    append_by_argmax,
+    append_columns,
     load,
     load_tile,
-    slid,
+    slide_tile,
+    store_argmax_entries,
     store_numbered,
-    store_placed,
     store_tile,
     turned,
 )
@@ -32,8 +32,8 @@ def turn(a, out):
 
 
 @jit
-def place(entries, index, values, winners, base, down, step):
-    store_placed(entries, index, load(values, 0), winners, 0, base, down, step)
+def place(entries, index, values, argmax, base, down, step):
+    store_argmax_entries(entries, index, load(values, 0), argmax, 0, base, down, step)
 
 
 @jit
@@ -48,7 +48,7 @@ def slide_along(numbers, step, target, form, slide, moves, rest):
     at = 0
     for _ in range(moves):
         behind = at + len(form[1]) * 8
-        acc = slid(acc, numbers, target + at, behind, step, form, slide)
+        acc = slide_tile(acc, numbers, target + at, behind, step, form[0], slide)
         at += len(slide) * 8
     store_tile(rest, 0, len(form[1]) * 8, acc, form[1])
 
@@ -77,25 +77,25 @@ def test_a_turned_tile_is_the_transpose(rng):
     np.testing.assert_array_equal(out, a.T)
 
 
-def drawing():
-    """Return ``draw`` and ``deal`` as functions, compiled anew."""
+def list_functions():
+    """Return ``append_columns`` and ``append_by_argmax`` as functions, compiled anew."""
 
     @numba.njit
-    def draw_all(entries, source, out, pitch, ends, first):
-        draw(entries, source, out, pitch, ends, first)
+    def append_all(entries, source, out, pitch, ends, first):
+        append_columns(entries, source, out, pitch, ends, first)
 
     @numba.njit
-    def deal_all(entries, out, heads, values, base, step, winners, pixel):
-        return deal(entries, out, heads, load(values, 0), base, step, winners, pixel)
+    def append_window(entries, out, ends_of, values, base, step, argmax, pixel):
+        return append_by_argmax(entries, out, ends_of, load(values, 0), base, step, argmax, pixel)
 
-    return draw_all, deal_all
+    return append_all, append_window
 
 
 @pytest.fixture(params=["as the machine can", "entry by entry"])
 def lists(request, monkeypatch):
     if request.param == "entry by entry":
         monkeypatch.setattr(_lists, "COMPRESSES", False)
-    return drawing()
+    return list_functions()
 
 
 def some_entries(rng, shape):
@@ -107,14 +107,14 @@ def some_entries(rng, shape):
     return np.stack([values.view(np.int32), places], axis=-1).view(np.int64)[..., 0]
 
 
-def test_columns_are_drawn_without_their_zeros_and_in_their_order(rng, lists):
-    draw_all, _ = lists
+def test_columns_are_appended_without_their_zeros_and_in_their_order(rng, lists):
+    append_all, _ = lists
     rows, pitch = some_entries(rng, (24, 8)), 33
     entries = np.full(rows.size + 8 * pitch + 8, -5, np.int64)
     entries[: rows.size] = rows.ravel()
     ends = np.array([7] + 8 * [0] + [7])
     for i in range(0, rows.size, 64):
-        draw_all(entries, i, rows.size, pitch, ends, 1)
+        append_all(entries, i, rows.size, pitch, ends, 1)
     np.testing.assert_array_equal(entries[: rows.size], rows.ravel())
     for c in range(8):
         # -0.0 has bits: it is kept, whatever it adds.
@@ -125,19 +125,19 @@ def test_columns_are_drawn_without_their_zeros_and_in_their_order(rng, lists):
     assert ends[[0, 9]].tolist() == [7, 7]
 
 
-def test_entries_are_dealt_to_their_winners_lists(rng, lists):
-    _, deal_all = lists
+def test_entries_are_appended_to_the_list_of_their_argmax(rng, lists):
+    _, append_window = lists
     F, pitch = 24, 32
     values = np.array([e & 0xFFFFFFFF for e in some_entries(rng, F)], np.uint32).view(np.float32)
-    winners = rng.integers(0, 4, F).astype(np.uint8)
+    argmax = rng.integers(0, 4, F).astype(np.uint8)
     entries = np.full(4 * pitch + 8, -5, np.int64)
     starts = sum(np.uint64(w * pitch) << np.uint64(16 * w) for w in range(4))
-    heads = np.uint64(starts)
+    ends_of = np.uint64(starts)
     for f in range(0, F, 8):
-        heads = deal_all(entries, 0, heads, values[f:].copy(), 3 * f, 3, winners, f)
+        ends_of = append_window(entries, 0, ends_of, values[f:].copy(), 3 * f, 3, argmax, f)
     for w in range(4):
-        chosen = [f for f in range(F) if winners[f] == w and values.view(np.uint32)[f]]
-        end = (int(heads) >> 16 * w) & 0xFFFF
+        chosen = [f for f in range(F) if argmax[f] == w and values.view(np.uint32)[f]]
+        end = (int(ends_of) >> 16 * w) & 0xFFFF
         assert end - w * pitch == len(chosen)
         got = entries[w * pitch : end]
         assert (got >> 32).tolist() == [3 * f for f in chosen]
@@ -147,11 +147,11 @@ def test_entries_are_dealt_to_their_winners_lists(rng, lists):
 
 def test_entries_hold_a_value_and_a_place(rng):
     values = rng.normal(size=8).astype(np.float32)
-    winners = np.array([0, 1, 2, 3, 3, 2, 1, 0], np.uint8)
+    argmax = np.array([0, 1, 2, 3, 3, 2, 1, 0], np.uint8)
     entries = np.full(12, -1, np.int64)
-    place(entries, 2, values, winners, 100, 28, 1)
+    place(entries, 2, values, argmax, 100, 28, 1)
     np.testing.assert_array_equal(entries.view(np.float32)[4:20:2], values)
-    expected = 100 + winners // 2 * 28 + winners % 2
+    expected = 100 + argmax // 2 * 28 + argmax % 2
     np.testing.assert_array_equal(entries.view(np.int32)[5:21:2], expected)
     assert (entries[[0, 1, 10, 11]] == -1).all()
     number(entries, 3, values, 7, 96)
@@ -197,7 +197,7 @@ def test_the_dense_gradients_agree_with_numpy_and_stay_inside(rng, n, D, F, dens
     x, w, dy = (rng.normal(size=shape).astype(np.float32) for shape in ((n, D), (D, F), (n, F)))
     dy = np.where(rng.random(dy.shape) < density, dy, np.float32(0))
     dx, dw = fenced(n * D), fenced(D * F, np.full(D * F, 3, np.float32))
-    entries, count, numbers = gradient_kernels.Scratch.sizes(F)
+    entries, count, numbers = (array.size for array in gradient_kernels.Scratch.allocate(F))
     lists, scratch = np.full(entries + 32, -1, np.int64), fenced(numbers)
     ends = np.full(count + 8, -1, np.int64)
     room = gradient_kernels.Scratch(lists, ends, scratch)

@@ -1,18 +1,19 @@
-"""A small kernel's gradient by looking up what each winner read: against float64, with canaries."""
+"""A small kernel's gradient by looking up what each argmax read: against float64, with canaries."""
 
 import numpy as np
 import pytest
 
-from nn.fast.conv.lookup import add_taps, lookup_form, lookup_kernel_gradient
+from nn.fast.conv.geometry import ConvPool
+from nn.fast.conv.lookup import LookupShape, add_taps, lookup_kernel_gradient
 from nn.fast.jit.cache import jit
 from nn.fast.simd import (
     EIGHT,
-    REACH,
+    LOOKUP_WIDTH,
     SIXTEEN,
-    add_looked_up,
+    add_lookup,
     load,
     load_tile,
-    store_seats,
+    store_lookup_offsets,
     store_tile,
 )
 
@@ -44,50 +45,53 @@ def intact(whole):
 
 
 def problem(rng, n, H, W, C, KH, KW, F, strides):
-    """Return x, dy and winners, and what is written in each column of windows."""
+    """Return x, dy and argmax, and what is written in each column of windows."""
     PH, PW = ((H - KH) // strides[0] + 1) // 2, ((W - KW) // strides[1] + 1) // 2
     x = rng.normal(size=(n, H, W, C)).astype(np.float32)
     x[:, : H // 3] = 0
     x[0] = 0
     dy = rng.normal(size=(n, PH, PW, F)).astype(np.float32)
-    winner = rng.integers(0, 5, (n, PH, PW, F)).astype(np.uint8)
+    argmax = rng.integers(0, 5, (n, PH, PW, F)).astype(np.uint8)
     columns = np.zeros((n, PW), np.int64)
     width = KW + strides[1]
     for image, px in np.ndindex(n, PW):
         lines = (x[image, :, 2 * px * strides[1] :][:, :width] != 0).any(axis=(1, 2))
         columns[image, px] = sum(int(written) << line for line, written in enumerate(lines))
-    return x, dy, winner, columns
+    return x, dy, argmax, columns
 
 
-def gradient(x, dy, winner, columns, KH, KW, strides, lanes):
+def gradient(x, dy, argmax, columns, KH, KW, strides, lanes):
     """Return dkernel, dbias by the kernel; check that it wrote only where it may."""
     n, H, W, C = x.shape
     _, PH, PW, F = dy.shape
     vector = 8 * len(lanes)
     padded = -(-F // vector) * vector
     wide = np.full((n, PH, PW, padded), 4, np.uint8)
-    wide[..., :F] = winner
-    form = (0,) * (KW * C), (0,) * (strides[1] * C), lanes
+    wide[..., :F] = argmax
+    shape = LookupShape((0,) * (KW * C), (0,) * (strides[1] * C), lanes)
     xs, held = fenced(x)
     dys, gs = fenced(dy)
-    winners, places = fenced(wide, np.uint8)
+    argmaxes, places = fenced(wide, np.uint8)
     entries, room = fenced(2 * PH * PW * vector, np.int64)
     tables, table = fenced(3 * PH * PW, np.int64)
     kernels, dkernel = fenced(KH * KW * C * padded)
     biases, dbias = fenced(padded)
-    lookup_kernel_gradient(
-        held, H * W * C, W * C, (strides[0] * W * C, strides[1] * C), n, gs, 0, PH * PW * F,
-        PW * F, PH, PW, F, places, padded, KH, form, room, table, columns.ravel(), dkernel, dbias,
+    conv = ConvPool(
+        C, F, padded, KH, KW * C, PH, PW, H * W * C, W * C, strides[0], strides[0] * W * C,
+        strides[1] * C, 0, PH * PW * F, PW * F,
     )  # fmt: skip
-    assert all(map(intact, (xs, dys, winners, entries, tables, kernels, biases)))
+    lookup_kernel_gradient(
+        held, n, conv, gs, places, columns.ravel(), shape, room, table, dkernel, dbias
+    )
+    assert all(map(intact, (xs, dys, argmaxes, entries, tables, kernels, biases)))
     return dkernel.reshape(KH, KW, C, padded)[..., :F], dbias[:F]
 
 
-def expected(x, dy, winner, KH, KW, strides):
+def expected(x, dy, argmax, KH, KW, strides):
     dkernel = np.zeros((KH, KW, x.shape[3], dy.shape[3]))
     dbias = np.zeros(dy.shape[3])
     for image, py, px, f in np.ndindex(*dy.shape):
-        w = winner[image, py, px, f]
+        w = argmax[image, py, px, f]
         if w < 4:  # otherwise nothing passed ReLU
             h, v = (2 * py + (w >> 1)) * strides[0], (2 * px + (w & 1)) * strides[1]
             g = np.float64(dy[image, py, px, f])
@@ -100,11 +104,11 @@ def expected(x, dy, winner, KH, KW, strides):
 @pytest.mark.parametrize("looks", [True, False])
 def test_the_gradient_agrees_with_float64_at_either_width(n, H, W, C, KH, KW, F, strides, looks):
     rng = np.random.default_rng(n * H * W)
-    x, dy, winner, columns = problem(rng, n, H, W, C, KH, KW, F, strides)
+    x, dy, argmax, columns = problem(rng, n, H, W, C, KH, KW, F, strides)
     if not looks:
         columns = columns[:0]
-    exact = expected(x, dy, winner, KH, KW, strides)
-    results = [gradient(x, dy, winner, columns, KH, KW, strides, w) for w in (EIGHT, SIXTEEN)]
+    exact = expected(x, dy, argmax, KH, KW, strides)
+    results = [gradient(x, dy, argmax, columns, KH, KW, strides, w) for w in (EIGHT, SIXTEEN)]
     for received in results:
         for one, other in zip(received, exact, strict=True):
             np.testing.assert_allclose(one, other, rtol=0, atol=2e-6 * np.abs(other).max())
@@ -115,11 +119,11 @@ def test_the_gradient_agrees_with_float64_at_either_width(n, H, W, C, KH, KW, F,
 @pytest.mark.parametrize("lanes", [EIGHT, SIXTEEN])
 def test_what_is_not_finite_reaches_its_channel_even_from_blank_windows(lanes):
     rng = np.random.default_rng(1)
-    x, dy, winner, columns = problem(rng, 2, 12, 12, 1, 3, 3, 16, (1, 1))
-    winner[...] = 4
-    winner[0, 0, 0, 5] = winner[1, 4, 4, 9] = 1
+    x, dy, argmax, columns = problem(rng, 2, 12, 12, 1, 3, 3, 16, (1, 1))
+    argmax[...] = 4
+    argmax[0, 0, 0, 5] = argmax[1, 4, 4, 9] = 1
     dy[0, 0, 0, 5], dy[1, 4, 4, 9] = np.inf, np.nan
-    dkernel, dbias = gradient(x, dy, winner, columns, 3, 3, (1, 1), lanes)
+    dkernel, dbias = gradient(x, dy, argmax, columns, 3, 3, (1, 1), lanes)
     assert np.isnan(dkernel[..., [5, 9]]).all()
     assert dbias[5] == np.inf
     assert np.isnan(dbias[9])
@@ -128,26 +132,26 @@ def test_what_is_not_finite_reaches_its_channel_even_from_blank_windows(lanes):
 
 
 @jit
-def _look(seats, winners, numbers, down, acc, g, form):
-    store_seats(seats, 0, winners, 0, form[1], form[2])
+def _look(offsets, argmax, numbers, down, acc, g, form):
+    store_lookup_offsets(offsets, 0, argmax, 0, form[1], form[2])
     tile = load_tile(acc, 0, 8 * len(form[2]), form[0], 1, form[2])
     lanes = load(g, 0, form[2])
-    tile = add_looked_up(tile, lanes, numbers, 0, down, seats, 0, (form[0], form[1]))
+    tile = add_lookup(tile, lanes, numbers, 0, down, offsets, 0, form[1])
     store_tile(acc, 0, 8 * len(form[2]), tile, 1)
 
 
 @pytest.mark.parametrize("lanes", [EIGHT, SIXTEEN])
 @pytest.mark.parametrize(("columns", "shift"), [(1, 1), (5, 1), (9, 3), (15, 1), (8, 8)])
-def test_each_lane_looks_up_what_its_winner_read(rng, lanes, columns, shift):
+def test_each_lane_looks_up_what_its_argmax_read(rng, lanes, columns, shift):
     width, down = 8 * len(lanes), 23
-    numbers = rng.normal(size=down + REACH).astype(np.float32)
-    winners = rng.integers(0, 4, width).astype(np.uint8)
+    numbers = rng.normal(size=down + LOOKUP_WIDTH).astype(np.float32)
+    argmax = rng.integers(0, 4, width).astype(np.uint8)
     acc, g = rng.normal(size=(columns, width)).astype(np.float32), np.zeros(width, np.float32)
     g[:] = rng.normal(size=width)
-    places = (winners >> 1) * down + (winners & 1).astype(int) * shift
+    places = (argmax >> 1) * down + (argmax & 1).astype(int) * shift
     exact = acc + g.astype(float) * numbers[places + np.arange(columns)[:, None]]
     form = (0,) * columns, (0,) * shift, lanes
-    _look(np.zeros(width, np.int32), winners, numbers, down, acc, g, form)
+    _look(np.zeros(width, np.int32), argmax, numbers, down, acc, g, form)
     np.testing.assert_allclose(acc, exact, rtol=1e-6, atol=1e-6)
 
 
@@ -162,8 +166,8 @@ def test_parts_are_added_in_order_and_within_their_rows(rng):
 
 
 def test_lookups_are_for_wide_registers_that_channels_and_columns_fit():
-    assert lookup_form(5, 1, 32, SIXTEEN) == ((0,) * 5, (0,), SIXTEEN)
-    assert lookup_form(9, 3, 16, SIXTEEN) == ((0,) * 9, (0,) * 3, SIXTEEN)
-    assert lookup_form(5, 1, 32, EIGHT) is None
-    assert lookup_form(5, 1, 24, SIXTEEN) is None
-    assert lookup_form(15, 3, 32, SIXTEEN) is None
+    assert LookupShape.where_faster(5, 1, 32, SIXTEEN) == ((0,) * 5, (0,), SIXTEEN)
+    assert LookupShape.where_faster(9, 3, 16, SIXTEEN) == ((0,) * 9, (0,) * 3, SIXTEEN)
+    assert LookupShape.where_faster(5, 1, 32, EIGHT) is None
+    assert LookupShape.where_faster(5, 1, 24, SIXTEEN) is None
+    assert LookupShape.where_faster(15, 3, 32, SIXTEEN) is None

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from nn.fast.conv.direct import conv_pool_forward, looks, pack_columns
+from nn.fast.conv.direct import conv_pool_forward, detects_blanks, pack_columns
+from nn.fast.conv.geometry import ConvPool
 from nn.fast.engine.buffers import SLACK
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import EIGHT, SIXTEEN
@@ -37,7 +38,7 @@ def blotted(rng, shape):
 
 
 def run(x, kernel, bias, strides, keep=True, lanes=EIGHT):
-    """Return pooled outputs and winners of ``conv_pool_forward``, with canaries behind both."""
+    """Return pooled outputs and argmax of ``conv_pool_forward``, with canaries behind both."""
     n, H, W, C = x.shape
     KH, KW, _, F = kernel.shape
     PH, PW = ((H - KH) // strides[0] + 1) // 2, ((W - KW) // strides[1] + 1) // 2
@@ -45,21 +46,22 @@ def run(x, kernel, bias, strides, keep=True, lanes=EIGHT):
     flat = np.concatenate([x.ravel(), np.full(SLACK, np.nan, np.float32)])
     width = 16 * len(lanes)
     packed = aligned_zeros(KH * KW * C * (F + width))
-    pack_columns(kernel.ravel(), 0, KH * KW * C, F, width, packed)
+    pack_columns(kernel.ravel(), KH * KW * C, F, width, packed)
     y = np.full(n * PH * PW * F + SLACK, CANARY)
-    winner = np.full(n * PH * PW * padded + SLACK if keep else 0, 9, np.uint8)
-    small = looks(W * C, strides[0], KH, PH)
+    argmax = np.full(n * PH * PW * padded + SLACK if keep else 0, 9, np.uint8)
+    small = detects_blanks(W * C, strides[0], KH, PH)
     columns = np.full(n * PW + 1 if small else 0, -7, np.int64)
-    conv_pool_forward(
-        flat, H * W * C, W * C, C, n, packed, bias, KH, KW * C, strides, PH, PW, F,
-        FLOOR, y, 0, PH * PW * F, PW * F, winner, padded, columns, lanes,
+    conv = ConvPool(
+        C, F, padded, KH, KW * C, PH, PW, H * W * C, W * C, strides[0], strides[0] * W * C,
+        strides[1] * C, 0, PH * PW * F, PW * F,
     )  # fmt: skip
+    conv_pool_forward(flat, n, conv, packed, bias, FLOOR, y, argmax, columns, lanes)
     assert (columns[n * PW :] == -7).all()
     assert (y[n * PH * PW * F :] == CANARY).all()
     if not keep:
         return y[:-SLACK].reshape(n, PH, PW, F), None
-    assert (winner[n * PH * PW * padded :] == 9).all()
-    places = winner[:-SLACK].reshape(n, PH, PW, padded)[..., :F]
+    assert (argmax[n * PH * PW * padded :] == 9).all()
+    places = argmax[:-SLACK].reshape(n, PH, PW, padded)[..., :F]
     return y[:-SLACK].reshape(n, PH, PW, F), places
 
 

@@ -335,7 +335,6 @@ def test_wrong_values(make, sentence):
         (lambda: Conv2D(2, 3, dilation_rate=2), "dilation_rate is not supported"),
         (lambda: Conv2D(2, 3, groups=2), "groups is not supported: expected 1, received 2"),
         (lambda: Conv2D(2, 3, data_format="channels_first"), "data_format is not supported"),
-        (lambda: Dense(2, trainable=False), "trainable is not supported"),
         (lambda: Dropout(0.5, seed=3), "Dropout: seed is not supported: expected None, received 3"),
         (lambda: Dropout(0.5, noise_shape=(1,)), "noise_shape is not supported"),
         (lambda: Dense(2, colour="red"), "Dense: there is no argument 'colour' here. Leave it out"),

@@ -424,7 +424,7 @@ def test_heads_of_other_kinds_train_too(backend, points, head):
         [Dense(3, "relu"), Dropout(0.0), Softmax()],
         [Dense(3), BatchNormalization(), Softmax()],
     ],
-    ids=lambda head: "-".join(getattr(h, "activation", h.name) for h in head),
+    ids=lambda head: "-".join(getattr(h, "activation", h).name for h in head),
 )
 def test_engines_agree_on_every_kind_of_head(points, head):
     x, y = points

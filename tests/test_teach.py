@@ -67,7 +67,7 @@ def test_a_lesson_can_be_cancelled(model, known, seven):
         teach.fine_tune(model, seven, 7, known, report=stop)
 
 
-def test_unclear_digits_are_replayed_and_answers_remembered(model, easy_digits, monkeypatch):
+def test_hard_digits_are_replayed_and_targets_remembered(model, easy_digits, monkeypatch):
     from nn.datasets import mnist
 
     x = np.round(np.asarray(easy_digits[0])[..., 0] * 255).astype(np.uint8)
@@ -96,19 +96,19 @@ def missing(*_arguments, **_named):
 
 
 def test_undo_goes_back_lesson_by_lesson(tmp_path, model, known, seven):
-    teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
-    teacher._replay = known
+    own = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
+    own._replay = known
     kept = []
     for i in range(3):
         image = np.roll(seven, 2 * i - 2, axis=1)
-        teacher.accept(teacher.teach(image, 7, 1, [], lambda _share: None), oddness=0.1)
-        kept.append(teacher.model.get_weights())
+        own.accept(own.teach(image, 7, 1, [], lambda _share: None), oddness=0.1)
+        kept.append(own.model.get_weights())
     for weights in (kept[1], kept[0], model.get_weights()):
-        assert teacher.undo()
-        for now, then in zip(teacher.model.get_weights(), weights, strict=True):
+        assert own.undo()
+        for now, then in zip(own.model.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(now, then)
-    assert teacher.model is model
-    assert not teacher.can_undo
+    assert own.model is model
+    assert not own.can_undo
 
 
 def test_progress_goes_up(model, known, seven):
@@ -144,7 +144,7 @@ def test_the_set_survives_the_disk(tmp_path):
     first.add(example())
     first.add(example(1.0, 3))
     again = teach.PersonalSet(path)
-    assert [(e.label, e.said, e.time) for e in again.examples] == [(7, 1, 12.5), (3, 1, 12.5)]
+    assert [(e.label, e.predicted, e.time) for e in again.examples] == [(7, 1, 12.5), (3, 1, 12.5)]
     np.testing.assert_allclose(again.examples[0].image, first.examples[0].image, atol=1 / 255)
     np.testing.assert_allclose(again.examples[0].strokes[0], [[1, 2], [3, 4]])
     assert again.remove_last().label == 3
@@ -171,7 +171,7 @@ def test_a_damaged_set_is_kept_aside(tmp_path, content):
     assert not path.exists()
 
 
-def test_a_strangers_file_is_refused(tmp_path):
+def test_a_file_of_another_program_is_refused(tmp_path):
     import h5py
 
     with h5py.File(tmp_path / "x.h5", "w") as file:
@@ -206,7 +206,7 @@ def test_nothing_is_lost_when_saving_fails(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["set.h5"]
 
 
-def test_the_console_asks_before_a_doubtful_label(tmp_path):
+def test_a_label_that_contradicts_gives_a_warning(tmp_path):
     personal = teach.PersonalSet(tmp_path / "set.h5")
     image = example().image
     assert "99.0 % sure that this is 2" in label_warning(answer(2, 0.99), 7, personal, image)
@@ -219,13 +219,13 @@ def test_the_console_asks_before_a_doubtful_label(tmp_path):
     )
 
 
-def test_a_teacher_saves_restores_undoes_and_resets(tmp_path, model, known, seven):
-    teacher = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
-    teacher._replay = known
-    lesson = teacher.teach(seven, 7, 1, [], lambda _share: None)
-    teacher.accept(lesson)
-    assert teacher.lessons == 1
-    assert teacher.model is lesson.model
+def test_a_personal_network_saves_restores_undoes_and_resets(tmp_path, model, known, seven):
+    own = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
+    own._replay = known
+    lesson = own.teach(seven, 7, 1, [], lambda _share: None)
+    own.accept(lesson)
+    assert own.lessons == 1
+    assert own.model is lesson.model
     later = PersonalNetwork(model, tmp_path / "mnist.h5", tmp_path)
     assert later.restore()
     assert later.lessons == 1
@@ -234,12 +234,12 @@ def test_a_teacher_saves_restores_undoes_and_resets(tmp_path, model, known, seve
     np.testing.assert_allclose(later.model(x), lesson.model(x), atol=1e-6)
     other = nn.Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)], seed=2)
     assert not PersonalNetwork(other, tmp_path / "other.h5", tmp_path).restore()  # another base
-    assert teacher.undo()
-    assert teacher.model is model
-    assert len(teacher.personal) == 0
-    assert not teacher.weights_path.exists()
-    teacher.accept(lesson)
-    teacher.reset()
-    assert teacher.model is model
-    assert not teacher.weights_path.exists()
-    assert not teacher.undo()
+    assert own.undo()
+    assert own.model is model
+    assert len(own.personal) == 0
+    assert not own.weights_path.exists()
+    own.accept(lesson)
+    own.reset()
+    assert own.model is model
+    assert not own.weights_path.exists()
+    assert not own.undo()

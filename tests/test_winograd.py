@@ -6,11 +6,19 @@ from math import prod
 import numpy as np
 import pytest
 
+from nn.fast.conv.geometry import ConvPool
 from nn.fast.conv.winograd.blocks import Blocks
 from nn.fast.conv.winograd.forward import winograd_forward
 from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
 from nn.fast.conv.winograd.pooled import winograd_pool_forward
-from nn.fast.conv.winograd.transforms import GAP, input_blocks, output_columns
+from nn.fast.conv.winograd.transforms import (
+    GAP,
+    Winograd,
+    input_blocks,
+    kind_at,
+    output_columns,
+    winograd_kernel,
+)
 from nn.fast.conv.winograd.unpooled import _kernel_gradient, convolve
 from nn.fast.simd import EIGHT, SIXTEEN
 
@@ -81,13 +89,13 @@ def test_the_kernels_matrices_are_those_of_the_points(rows, columns, C, F, wides
     rng = np.random.default_rng(C)
     kernel = rng.normal(size=(3, 3, C, F)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, F, widest)
-    panel = blocks.panel
+    _, vectors, lanes = blocks.tile
+    panel = 8 * len(lanes) * len(vectors)
     assert panel == (64 if widest == SIXTEEN and F == 64 else 32)
     padded, size = blocks.padded, blocks.sizes[0]
     whole = np.full(size + 2 * ROOM, CANARY)
     u = whole[ROOM:-ROOM]
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
+    winograd_kernel(kernel.reshape(-1), blocks.workspace(u, u[:0], u[:0]))
     (_, down, _), (_, across, _) = matrices(rows, columns)
     expected = np.einsum("pi,qj,ijcf->pqcf", down, across, kernel)
     for e, matrix in enumerate(expected.reshape(-1, C, F)):
@@ -110,11 +118,12 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes)
     x = rng.normal(size=(n, H, W, C)).astype(np.float32)
     blocks = of_one_kind(rows, columns, C, 8)
     area = n * C + GAP
-    v = np.full(H * W * area + 8, CANARY)
-    square = np.zeros(36 * 8 * len(lanes), np.float32)
+    v = np.full(H * W * area + 8 + 36 * 8 * len(lanes), CANARY)
+    blocks.table[0, 6:8] = n, area
+    w = Winograd(blocks.table, v[:0], v, v[:0], C, 8, 8, H, W, (0,), (0,), lanes)
     held = np.concatenate([x.reshape(-1), np.zeros(8, np.float32)])
     row = W * C
-    input_blocks(held, 0, H * row, row, C, blocks.table, 0, 0, n, v, area, square, lanes)
+    input_blocks(held, 0, H * row, row, kind_at(blocks.table, 0), 0, n, w)
     (_, _, down), (_, _, across) = matrices(rows, columns)
     expected = np.einsum("pi,qj,nijc->pqnc", down, across, x).reshape(H * W, n, C)
     got = v[: H * W * area].reshape(H * W, area)[:, : n * C].reshape(H * W, n, C)
@@ -126,10 +135,10 @@ def test_patches_are_transformed_by_the_points_matrices(rows, columns, C, lanes)
 def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lanes):
     rng = np.random.default_rng(rows)
     vector = 8 * len(lanes)
-    area, padded = 3 * vector + GAP, 3 * vector
+    area, padded = 3 * vector + GAP, 3 * vector  # one block at a time
     m = rng.normal(size=(rows + 2, columns + 2, area)).astype(np.float32)
     half = np.full(24 * padded + ROOM, CANARY)
-    output_columns(m.reshape(-1), 0, area, rows, columns, padded, half, lanes)
+    output_columns(m.ravel(), 0, area, rows, columns, padded, half, lanes)
     (down, _, _), _ = matrices(rows, columns)
     expected = np.einsum("ip,pqf->iqf", down, m)[..., :padded]
     got = half[: 24 * padded].reshape(padded // vector, 4, 6, vector)[:, :rows, : columns + 2]
@@ -142,7 +151,7 @@ def test_products_are_transformed_back_by_the_points_matrices(rows, columns, lan
 @pytest.mark.parametrize("OW", [1, 2, 3, 7, 10])
 def test_blocks_cover_every_output_once_and_no_more_than_a_row_behind(OH, OW):
     covered = np.zeros((OH + 1, OW + 1), int)
-    for rows, columns, down, across, top, left, tiles in Blocks.cover(OH, OW, 8, 8).table:
+    for rows, columns, down, across, top, left, tiles, *_ in Blocks.cover(OH, OW, 8, 8).table:
         assert 12 <= tiles <= 48
         for i in range(down):
             for j in range(across):
@@ -171,7 +180,7 @@ class Fenced:
 
 
 def pooled(x, kernel, bias, floor, group, widest=None):
-    """Return y and the winners by the kernel; check that it wrote only where it may."""
+    """Return y and the argmax by the kernel; check that it wrote only where it may."""
     n, H, W, C = x.shape
     F = kernel.shape[3]
     PH, PW = (H - 2) // 2, (W - 2) // 2
@@ -180,16 +189,16 @@ def pooled(x, kernel, bias, floor, group, widest=None):
     held = Fenced(np.concatenate([x.reshape(-1), np.full(8, CANARY)]))
     arrays = [Fenced(size) for size in blocks.sizes]
     u, v, m = (array.inside for array in arrays)
-    y, winner = Fenced(n * PH * PW * F), Fenced(n * PH * PW * padded, np.uint8)
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
-    winograd_pool_forward(
-        held.inside, H * W * C, W * C, C, n, group, blocks.table, u, blocks.grid, bias, PH, PW,
-        F, padded, np.float32(floor), y.inside, 0, PH * PW * F, PW * F, winner.inside, v, m,
-        blocks.form,
-    )  # fmt: skip
-    assert all(array.intact() for array in (held, *arrays, y, winner))
-    return y.inside.reshape(n, PH, PW, F), winner.inside.reshape(n, PH, PW, padded)[..., :F]
+    y, argmax = Fenced(n * PH * PW * F), Fenced(n * PH * PW * padded, np.uint8)
+    w = blocks.workspace(u, v, m)
+    winograd_kernel(kernel.reshape(-1), w)
+    conv = ConvPool(
+        C, F, padded, 3, 3 * C, PH, PW, H * W * C, W * C, 1, W * C, C, 0, PH * PW * F, PW * F
+    )
+    out = np.float32(floor), y.inside, argmax.inside
+    winograd_pool_forward(held.inside, n, conv, w, group, bias, *out)
+    assert all(array.intact() for array in (held, *arrays, y, argmax))
+    return y.inside.reshape(n, PH, PW, F), argmax.inside.reshape(n, PH, PW, padded)[..., :F]
 
 
 def windows_of(x, kernel):
@@ -241,16 +250,16 @@ def test_pooled_convolution_agrees_with_float64(shape):
     z = windows_of(x, kernel)
     scale = np.abs(z).max()
     for floor in (0.0, -np.inf):
-        y, winner = pooled(x, kernel, bias, floor, n)
+        y, argmax = pooled(x, kernel, bias, floor, n)
         expected = np.maximum(floor, z.max(axis=-1) + bias)
         np.testing.assert_allclose(y, expected, rtol=0, atol=LARGEST_ERROR * scale)
-        alive = winner < 4
+        alive = argmax < 4
         np.testing.assert_array_equal(alive, y > floor)
-        assert winner.max() <= 4
-        won = np.take_along_axis(z, np.minimum(winner, 3)[..., None].astype(int), axis=-1)[..., 0]
+        assert argmax.max() <= 4
+        won = np.take_along_axis(z, np.minimum(argmax, 3)[..., None].astype(int), axis=-1)[..., 0]
         largest = z.max(axis=-1)[alive]
         np.testing.assert_allclose(won[alive], largest, rtol=0, atol=2 * LARGEST_ERROR * scale)
-        assert (winner == z.argmax(axis=-1))[alive].sum() >= 0.999 * alive.sum()
+        assert (argmax == z.argmax(axis=-1))[alive].sum() >= 0.999 * alive.sum()
 
 
 def test_images_do_not_depend_on_their_company():
@@ -258,21 +267,21 @@ def test_images_do_not_depend_on_their_company():
     x = rng.normal(size=(9, 12, 12, 8)).astype(np.float32)
     kernel = rng.normal(size=(3, 3, 8, 40)).astype(np.float32)
     bias = np.zeros(40, np.float32)
-    together, winners = pooled(x, kernel, bias, 0.0, 9)
+    together, places = pooled(x, kernel, bias, 0.0, 9)
     for group in (1, 2, 4):
-        y, winner = pooled(x, kernel, bias, 0.0, group)
+        y, argmax = pooled(x, kernel, bias, 0.0, group)
         np.testing.assert_array_equal(y, together)
-        np.testing.assert_array_equal(winner, winners)
+        np.testing.assert_array_equal(argmax, places)
     alone = [pooled(x[i : i + 1], kernel, bias, 0.0, 1)[0] for i in range(9)]
     np.testing.assert_array_equal(np.concatenate(alone), together)
 
 
-def test_among_equals_the_first_wins():
+def test_among_equals_the_argmax_is_the_first():
     x = np.zeros((2, 12, 12, 8), np.float32)
     kernel = np.ones((3, 3, 8, 16), np.float32)
-    y, winner = pooled(x, kernel, np.full(16, 0.5, np.float32), 0.0, 2)
+    y, argmax = pooled(x, kernel, np.full(16, 0.5, np.float32), 0.0, 2)
     assert (y == 0.5).all()
-    assert (winner == 0).all()
+    assert (argmax == 0).all()
 
 
 def test_a_nan_spoils_its_own_image_only():
@@ -338,14 +347,12 @@ def test_convolution_writes_its_outputs_and_nothing_else(largest, OH, OW, C, F, 
     sizes = (*blocks.sizes, group * H * row + row + 4 * C + 64)
     arrays = [Fenced(size) for size in sizes]
     u, v, m, inside = (array.inside for array in arrays)
-    for function, arguments in blocks.kernels(kernel.reshape(-1), u):
-        function(*arguments)
+    w = blocks.workspace(u, v, m)
+    winograd_kernel(kernel.reshape(-1), w)
     inside[group * H * row :] = np.nan  # what lies behind the images must not matter
     y, held = Fenced(n * OH * OW * F), Fenced(x)
-    winograd_forward(
-        held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, u, blocks.grid, bias,
-        OH, OW, F, blocks.padded, y.inside, v, m, inside, blocks.form,
-    )  # fmt: skip
+    images = H, row, 0, H * row, row, OH, OW, group
+    winograd_forward(held.inside, n, images, w, bias, y.inside, inside)
     assert all(array.intact() for array in (held, *arrays, y))
     expected = direct(x, kernel, bias, NONE)
     atol = LARGEST_ERROR * np.abs(expected).max()
@@ -414,11 +421,10 @@ def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest
         inside[group * H * row :] = 100  # behind the images: numbers that must not matter
         du[:] = np.nan  # is written, not added to
         held, given, out = Fenced(x), Fenced(dy), Fenced(9 * C * F)
-        winograd_kernel_gradient(
-            held.inside, (H, row, 0, H * row, row), C, n, group, blocks.table, blocks.grid,
-            given.inside, OH, OW, F, blocks.padded, v, m, du, inside, blocks.form,
-        )  # fmt: skip
-        winograd_kernel_back(du, 0, 1, C, F, blocks.padded, blocks.grid, out.inside)
+        images = H, row, 0, H * row, row, OH, OW, group
+        w = blocks.workspace(du, v, m)
+        winograd_kernel_gradient(held.inside, n, images, w, given.inside, inside)
+        winograd_kernel_back(du, 0, 1, w, out.inside)
         assert all(array.intact() for array in (held, given, *arrays, out))
         results.append(out.inside.reshape(3, 3, C, F))
     np.testing.assert_array_equal(*results)
@@ -430,11 +436,14 @@ def test_the_gradient_stays_inside_and_has_the_same_bits_at_either_width(largest
 def test_parts_of_the_gradient_are_added_in_their_order():
     rng = np.random.default_rng(5)
     C, F, padded, grid = 8, 11, 16, (6, 4)
+    nothing = np.zeros(0, np.float32)
+    table = np.zeros((0, 9), np.int64)
+    w = table, nothing, nothing, nothing, C, F, padded, *grid, (0,), (0,), EIGHT
     size = prod(grid) * (C * padded + GAP)
     parts = rng.normal(size=(3, size)).astype(np.float32)
     together, alone = Fenced(9 * C * F), Fenced(9 * C * F)
     total = (parts[0] + parts[1]) + parts[2]
-    winograd_kernel_back(parts.ravel(), size, 3, C, F, padded, grid, together.inside)
-    winograd_kernel_back(total, size, 1, C, F, padded, grid, alone.inside)
+    winograd_kernel_back(parts.ravel(), size, 3, w, together.inside)
+    winograd_kernel_back(total, size, 1, w, alone.inside)
     np.testing.assert_array_equal(together.inside, alone.inside)
     assert together.intact()

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.reference import splitmix64
+
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 # root mean square of a field of cubic B-splines with unit noise on the lattice, both axes: the
@@ -147,7 +149,7 @@ def distort(
         )
     _, H, W = images.shape
     out = np.empty((len(rows), H, W), np.float32)
-    key = _mix((_mix((seed + _GOLDEN) & _MASK) + epoch * _GOLDEN) & _MASK)
+    key = _mix(_mix(seed + _GOLDEN) + epoch * _GOLDEN)
     gain = np.float32(1 / 255 if images.dtype == np.uint8 else 1.0)
     field = distortion.field(H, W)
     from nn import runtime
@@ -158,16 +160,13 @@ def distort(
         _kernels.distort(images, rows, indices, np.uint64(key), gain, field, out)
     else:
         for n, (row, index) in enumerate(zip(rows, indices.tolist(), strict=True)):
-            state = _mix((key + index * 0xD1342543DE82EF95) & _MASK)
+            state = _mix(key + index * 0xD1342543DE82EF95)
             out[n] = _distorted(images[row] * gain, state, field)
     return out
 
 
 def _mix(z: int) -> int:
-    """Return the output function of splitmix64 (Steele, Lea and Flood 2014)."""
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & _MASK
-    return z ^ (z >> 31)
+    return int(splitmix64(np.array([z & _MASK], np.uint64))[0])
 
 
 def _distorted(image: NDArray[np.float32], state: int, field: Field) -> NDArray[np.float64]:
@@ -176,8 +175,8 @@ def _distorted(image: NDArray[np.float32], state: int, field: Field) -> NDArray[
     image = np.pad(image, 2)
     spline_y, spline_x = _spline_matrix(field.taps_y), _spline_matrix(field.taps_x)
     LH, LW = spline_y.shape[1], spline_x.shape[1]
-    draws = [_mix((state + (k + 1) * _GOLDEN) & _MASK) >> 11 for k in range(7 + 2 * LH * LW)]
-    uniform = 2 * (np.array(draws) * 2.0**-53) - 1
+    places = np.arange(1, 8 + 2 * LH * LW, dtype=np.uint64) * np.uint64(_GOLDEN)
+    uniform = 2 * ((splitmix64(places + np.uint64(state)) >> np.uint64(11)) * 2.0**-53) - 1
 
     share = field.thickness * uniform[6]
     around = [image] + [np.roll(image, step, axis) for step in (-1, 1) for axis in (0, 1)]

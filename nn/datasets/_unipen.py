@@ -125,7 +125,7 @@ def _points(lines: list[str], columns: tuple[int, int, int | None]) -> NDArray[n
     Parameters
     ----------
     lines : list of str
-        Numbers, each line one point, or several where `.COORD` told how many numbers make one.
+        Numbers, each line one point, or several where `.COORD` gives how many numbers make one.
     columns : (x, y, count)
         Places of x and y among the numbers of a point, and how many it has (None: the line's).
 

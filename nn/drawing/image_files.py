@@ -31,7 +31,7 @@ class ImageFileError(ValueError):
 def read_ink(source: ImageSource) -> NDArray[np.float32]:
     """Read an image file, or take an open image, and return the ink in it.
 
-    Knows PNG, JPEG, BMP, TIFF, WebP, GIF and PNM; EXIF rotation, transparency, 16 bits,
+    Reads PNG, JPEG, BMP, TIFF, WebP, GIF and PNM; EXIF rotation, transparency, 16 bits,
     palettes; photographs of paper with uneven light, ruled lines and noise; dark on light and
     light on dark.
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import curve
+from .layout import gaps
 from .normalise import Image, render_batch
 from .resample import Floats
 from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Group, Score, Segment, divide
-from .strokes import Points, pack_strokes
+from .strokes import Points, as_strokes
 
 TOUCH = 0.04  # of a digit's size: pen lines nearer than twice this meet
 CUT_FROM = 0.9  # strokes wider than this share of the line's height may be two digits
@@ -37,11 +38,10 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     list of Segment
         In reading order; empty if nothing was drawn.
     """
-    packed = pack_strokes([[stroke] for stroke in strokes])
-    owners = np.flatnonzero(np.diff(packed.drawing_starts))  # strokes with a usable point
-    if len(owners) == 0:
+    usable = [(i, points) for i, stroke in enumerate(strokes) for points in as_strokes([stroke])]
+    if not usable:
         return []
-    clean = [packed[owner][0] for owner in owners.tolist()]
+    owners, clean = zip(*usable, strict=True)
     lines = curve.smooth(clean, step=0.25)
     boxes = _boxes(lines)
     size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
@@ -50,9 +50,11 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     def pieces_of(members: NDArray[np.int64], height: float) -> _StrokePieces:
         cuts = score is not None and len(members) <= MOST_PIECES
         parted = [_cut(lines[member], height if cuts else np.inf) for member in members]
-        return _StrokePieces([clean[i] for i in members], parted, owners[members], reach)
+        return _StrokePieces(
+            [clean[i] for i in members], parted, [owners[i] for i in members], reach
+        )
 
-    return divide(boxes, _touching(lines, reach), reach, pieces_of, score)
+    return divide(boxes, _touching(lines, boxes, reach), reach, pieces_of, score)
 
 
 class _StrokePieces:
@@ -66,7 +68,7 @@ class _StrokePieces:
         self,
         strokes: list[Points],
         parted: list[list[Points]],
-        owners: NDArray[np.int64],
+        owners: list[int],
         reach: float,
     ) -> None:
         self._strokes, self._owners = strokes, owners
@@ -78,14 +80,14 @@ class _StrokePieces:
         of_stroke, number = np.array(self._parts).T
         same = of_stroke[:, None] == of_stroke
         neighbours = same & (np.abs(number[:, None] - number) == 1)
-        self.touching = _touching(self._pieces, reach) & ~same
+        self.touching = _touching(self._pieces, self.boxes, reach) & ~same
         self.cut = 2 * CUT_COST * neighbours
 
     def images(self, groups: Sequence[Group]) -> Image:
         return render_batch([self._drawn(group) for group in groups])
 
     def strokes(self, group: Group) -> tuple[int, ...]:
-        return tuple(sorted({int(self._owners[self._parts[i][0]]) for i in group}))
+        return tuple(sorted({self._owners[self._parts[i][0]] for i in group}))
 
     def _drawn(self, group: Group) -> list[Points]:
         """Return what the pen drew for some pieces; a stroke with all its parts is whole again."""
@@ -107,27 +109,22 @@ class _StrokePieces:
 
 def _boxes(lines: Sequence[Points]) -> Floats:
     """Return (K, 4): left, top, right, bottom of each pen line."""
-    return np.array([[*line.min(axis=0), *line.max(axis=0)] for line in lines])
+    return np.array([line.min(axis=0).tolist() + line.max(axis=0).tolist() for line in lines])
 
 
-def _touching(lines: Sequence[Points], reach: float) -> NDArray[np.bool_]:
+def _touching(lines: Sequence[Points], boxes: Floats, reach: float) -> NDArray[np.bool_]:
     """Return (K, K): whether two pen lines come within 2 * reach of each other."""
     K = len(lines)
     touching = np.zeros((K, K), dtype=bool)
+    if K == 1:
+        return touching
+    across, _, down = gaps(boxes)
     dense = [_dense(line, reach) for line in lines]
-    boxes = _boxes(lines).tolist()
-    for i in range(K):
-        for j in range(i):
-            apart = max(
-                boxes[i][0] - boxes[j][2],
-                boxes[j][0] - boxes[i][2],
-                boxes[i][1] - boxes[j][3],
-                boxes[j][1] - boxes[i][3],
-            )
-            if apart <= 2 * reach:
-                difference = dense[i][:, None] - dense[j]
-                near = (difference**2).sum(axis=2).min() <= (2 * reach) ** 2
-                touching[i, j] = touching[j, i] = bool(near)
+    close = np.tril(np.maximum(across, down) <= 2 * reach, -1)
+    for i, j in zip(*np.nonzero(close), strict=True):
+        difference = dense[i][:, None] - dense[j]
+        near = (difference**2).sum(axis=2).min() <= (2 * reach) ** 2
+        touching[i, j] = touching[j, i] = bool(near)
     return touching
 
 

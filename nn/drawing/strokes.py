@@ -76,7 +76,12 @@ def as_strokes(strokes: Iterable[ArrayLike]) -> list[Points]:
     ValueError
         If a stroke is not a table of numbers with at least two columns.
     """
-    return pack_strokes([strokes])[0]
+    clean = []
+    for points in _tables(strokes):
+        usable = (np.abs(points) < LARGEST_COORDINATE).all(axis=1)  # False for NaN
+        if usable.any():
+            clean.append(np.ascontiguousarray(points[usable]))
+    return clean
 
 
 def _tables(strokes: Iterable[ArrayLike]) -> list[Points]:

@@ -210,7 +210,7 @@ def _sums(layer: Any, terms: Array, listed: NDArray[np.intp], unit: int) -> dict
         "rest": total - float(terms[listed].sum()),
         "bias": bias,
         "total": total + bias,
-        "activation": layer.activation,
+        "activation": layer.activation.name,
     }
 
 

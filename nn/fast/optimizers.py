@@ -1,16 +1,15 @@
 """Optimiser steps, one pass over memory each: for a whole parameter or a part of the flat vector.
 
 ``sgd_step``, ``adadelta_step`` and ``adam_step`` are operations of ``nn.reference``; the engine
-calls the same kernels part by part, with what ``sgd``, ``adadelta`` and ``adam`` return.
-
-The kernels change ``p`` and the slots in place and share their arguments:
+calls the same kernels part by part. They change ``p`` and the slots in place and share their
+arguments:
 
 p, g : arrays (P,) of one dtype
     Parameters, and the gradient of the loss with respect to them.
 velocity, acc_grad, acc_delta, m, v : arrays (P,) of that dtype
     The slots, named as in ``nn.reference``.
-rates : tuple of scalars of that dtype
-    The constants of the step. Of another dtype, float32 would be computed in float64.
+settings : tuple of numbers
+    What the operation is called with behind the slots.
 done : int64 array (parts,)
     ``done[part] = 1`` is the last thing a kernel does. After Ctrl-C the engine knows exactly which
     parts have been stepped, because no Python runs between the last number and the mark.
@@ -30,15 +29,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nn.fast.jit.cache import jit
 from nn.fast.memory import prepare
 
 if TYPE_CHECKING:
     from nn.reference import Array
-
-Update = tuple[Callable[..., Any], tuple[Any, ...]]  # a kernel and its ``rates``
 
 SMALLEST = np.finfo(np.float32).smallest_normal
 NOTHING = np.float32(0.0)
@@ -50,22 +46,22 @@ def normal(value):
     return NOTHING if abs(value) < SMALLEST else value
 
 
+# The settings are brought to the dtype of p first, or float32 would be computed in float64.
+
+
 @jit
-def sgd_kernel(p, g, rates, done, part):
-    """Step ``p -= lr * g``; ``rates`` = (lr,)."""
-    lr = rates[0]
+def sgd_kernel(p, g, settings, done, part):
+    """Step ``p -= lr * g``; of the settings only the first is used."""
+    lr = p.dtype.type(settings[0])
     for i in range(len(p)):
         p[i] -= lr * g[i]
     done[part] = 1
 
 
 @jit
-def momentum_kernel(p, g, velocity, rates, done, part):
-    """Step with momentum: ``v = momentum * v - lr * g``, then p += v, or Nesterov's look ahead.
-
-    ``rates`` = (lr, momentum, nesterov), the last a bool.
-    """
-    lr, momentum, nesterov = rates
+def momentum_kernel(p, g, velocity, settings, done, part):
+    """Step with momentum: ``v = momentum * v - lr * g``, then p += v, or Nesterov's look ahead."""
+    lr, momentum, nesterov = p.dtype.type(settings[0]), p.dtype.type(settings[1]), settings[2]
     for i in range(len(p)):
         v = momentum * velocity[i] - lr * g[i]
         velocity[i] = normal(v)
@@ -74,9 +70,11 @@ def momentum_kernel(p, g, velocity, rates, done, part):
 
 
 @jit
-def adadelta_kernel(p, g, acc_grad, acc_delta, rates, done, part):
-    """Step with Adadelta (Zeiler 2012, algorithm 1); ``rates`` = (lr, rho, 1 - rho, epsilon)."""
-    lr, rho, rest, epsilon = rates
+def adadelta_kernel(p, g, acc_grad, acc_delta, settings, done, part):
+    """Step with Adadelta (Zeiler 2012, algorithm 1)."""
+    kind = p.dtype.type
+    lr, rho, epsilon = kind(settings[0]), kind(settings[1]), kind(settings[2])
+    rest = kind(1 - settings[1])
     for i in range(len(p)):
         squares = rho * acc_grad[i] + rest * g[i] * g[i]
         # One root of the quotient: two roots and a division cost half as much again.
@@ -88,57 +86,27 @@ def adadelta_kernel(p, g, acc_grad, acc_delta, rates, done, part):
 
 
 @jit
-def adam_kernel(p, g, m, v, rates, done, part):
-    """Step with Adam or AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019).
-
-    ``rates`` = (lr with both bias corrections, 1 - beta_1, 1 - beta_2, epsilon, lr * weight decay).
-    """
-    rate, rest_1, rest_2, epsilon, shrink = rates
+def adam_kernel(p, g, m, v, settings, done, part):
+    """Step with Adam or AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019)."""
+    lr, beta_1, beta_2, epsilon, step, weight_decay = settings
+    kind, step = p.dtype.type, np.float64(step)
+    rate = kind(lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step))
+    rest_1, rest_2, shrink = kind(1 - beta_1), kind(1 - beta_2), kind(lr * weight_decay)
+    small = kind(epsilon)
     for i in range(len(p)):
         first = m[i] + rest_1 * (g[i] - m[i])
         second = v[i] + rest_2 * (g[i] * g[i] - v[i])
         m[i] = normal(first)
         v[i] = normal(second)
-        p[i] = p[i] - shrink * p[i] - rate * first / (np.sqrt(second) + epsilon)
+        p[i] = p[i] - shrink * p[i] - rate * first / (np.sqrt(second) + small)
     done[part] = 1
 
 
-def sgd(dtype: npt.DTypeLike, lr: float, momentum: float, nesterov: bool) -> Update:
-    """Return the kernel and the constants of a step of gradient descent."""
-    scalar: Any = np.dtype(dtype).type
-    if momentum == 0:
-        return sgd_kernel, (scalar(lr),)
-    return momentum_kernel, (scalar(lr), scalar(momentum), nesterov)
-
-
-def adadelta(dtype: npt.DTypeLike, lr: float, rho: float, epsilon: float) -> Update:
-    """Return the kernel and the constants of a step of Adadelta."""
-    scalar: Any = np.dtype(dtype).type
-    return adadelta_kernel, tuple(map(scalar, (lr, rho, 1 - rho, epsilon)))
-
-
-def adam(
-    dtype: npt.DTypeLike,
-    lr: float,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-    step: int,
-    weight_decay: float,
-) -> Update:
-    """Return the kernel and the constants of step number ``step``, from 1, of Adam."""
-    scalar: Any = np.dtype(dtype).type
-    rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
-    rates = rate, 1 - beta_1, 1 - beta_2, epsilon, lr * weight_decay
-    return adam_kernel, tuple(map(scalar, rates))
-
-
-def _step(update: Update, g: Array, *changed: Array) -> None:
-    """Run the kernel of ``update`` over whole arrays of any shape; ``changed`` is p and slots."""
-    kernel, rates = update
+def _step(kernel: Callable[..., Any], g: Array, changed: tuple[Array, ...], *settings: Any) -> None:
+    """Run a kernel over whole arrays of any shape; ``changed`` is p and the slots."""
     used = [prepare(array) for array in changed]
     p, *slots = (array.reshape(-1) for array in used)
-    kernel(p, prepare(g).reshape(-1), *slots, rates, np.zeros(1, np.int64), 0)
+    kernel(p, prepare(g).reshape(-1), *slots, settings, np.zeros(1, np.int64), 0)
     for array, copy in zip(changed, used, strict=True):
         if copy is not array:
             array[...] = copy
@@ -148,14 +116,17 @@ def sgd_step(
     p: Array, g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool
 ) -> None:
     """Take one step of gradient descent in place; see ``nn.reference.sgd_step``."""
-    _step(sgd(p.dtype, lr, momentum, nesterov), g, p, *((velocity,) if momentum else ()))
+    if momentum == 0:
+        _step(sgd_kernel, g, (p,), lr)
+    else:
+        _step(momentum_kernel, g, (p, velocity), lr, momentum, nesterov)
 
 
 def adadelta_step(
     p: Array, g: Array, acc_grad: Array, acc_delta: Array, lr: float, rho: float, epsilon: float
 ) -> None:
     """Take one step of Adadelta in place; see ``nn.reference.adadelta_step``."""
-    _step(adadelta(p.dtype, lr, rho, epsilon), g, p, acc_grad, acc_delta)
+    _step(adadelta_kernel, g, (p, acc_grad, acc_delta), lr, rho, epsilon)
 
 
 def adam_step(
@@ -171,4 +142,4 @@ def adam_step(
     weight_decay: float,
 ) -> None:
     """Take step number ``step`` of Adam in place; see ``nn.reference.adam_step``."""
-    _step(adam(p.dtype, lr, beta_1, beta_2, epsilon, step, weight_decay), g, p, m, v)
+    _step(adam_kernel, g, (p, m, v), lr, beta_1, beta_2, epsilon, step, weight_decay)

@@ -18,9 +18,13 @@ class ActivationLayer(Layer):
     _activation: activations.Activation
 
     @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._activation.name
+    def activation(self) -> activations.Activation:
+        """The activation: a function with a ``name``."""
+        return self._activation
+
+    def as_activation(self) -> activations.Activation:
+        """Return the activation, for ``Dense(…, activation=layer)``."""
+        return self._activation
 
     def without_activation(self) -> None:
         """Return None: without its activation nothing is left of this layer."""

@@ -29,7 +29,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "noise_shape": (None,),
     "quantization_config": (None,),
     "seed": (None,),
-    "trainable": (True,),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,8 @@ class Layer(Weights):
         Unique within a model. Default: the class name in snake case.
     input_shape : tuple of int, optional
         Without the batch axis; on a model's first layer it takes the place of an ``Input``.
+    trainable : bool
+        Whether training changes the layer's weights. It can be set at any time.
     **neutral
         Keras arguments that have one meaning here, such as ``data_format="channels_last"``.
 
@@ -57,11 +59,30 @@ class Layer(Weights):
     ------
     TypeError
         For an argument this layer does not have, or has only at one value.
+    AttributeError
+        For setting an argument that ``build`` has used, such as ``strides``.
     """
 
+    fixed: frozenset[str] = frozenset()
+    """Attributes that shape the weights or the output: they cannot be set once built."""
+
+    changes: ClassVar[int] = 0
+    """Attributes set so far, on all layers: what was derived from a layer may be out of date."""
+
+    version = 0
+    """Attributes set so far on this layer."""
+
+    built = False
+
     def __init__(
-        self, *, name: str | None = None, input_shape: Shape | None = None, **neutral: Any
+        self,
+        *,
+        name: str | None = None,
+        input_shape: Shape | None = None,
+        trainable: bool = True,
+        **neutral: Any,
     ) -> None:
+        self.trainable = bool(trainable)
         kind = type(self).__name__
         self.given_input_shape = arguments.given_input_shape(kind, input_shape, neutral)
         arguments.check_neutral(kind, arguments.NEUTRAL, neutral)
@@ -72,9 +93,19 @@ class Layer(Weights):
         self.input_shape: Shape = ()
         self.output_shape: Shape = ()
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
-        self.built = False
-        self._kept: tuple[Any, ...] = ()
-        self._batch: int | None = None  # examples of the last forward(training=True)
+        # Of the last forward(training=True): "batch", the number of examples, and "kept".
+        self._memory: dict[str, Any] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.fixed and self.built:
+            raise AttributeError(
+                f"{self.name}: {name} cannot be changed once the layer is built. Make a new "
+                f"{type(self).__name__}."
+            )
+        object.__setattr__(self, name, value)
+        if name[0] != "_":
+            Layer.changes += 1
+            object.__setattr__(self, "version", self.version + 1)
 
     # -- defined by subclasses ---------------------------------------------------------------
 
@@ -116,7 +147,7 @@ class Layer(Weights):
         self.output_shape = self.compute_output_shape(self.input_shape)
         self.dtype = np.dtype(dtype)
         self.params, self.grads, self.state = {}, {}, {}
-        self._kept, self._batch = (), None
+        self._memory = {}
         self.create_weights(rng)
         self.built = True
         return self.output_shape
@@ -135,7 +166,7 @@ class Layer(Weights):
             raise RuntimeError(f"{self.name}: forward before build. Call build(input_shape, rng).")
         arguments.check_input(self.name, x, self.input_shape)
         if training:
-            self._batch = len(x)
+            self._memory["batch"] = len(x)
         return self._forward(x, training)
 
     def backward(self, dy: Array) -> Array:
@@ -157,11 +188,11 @@ class Layer(Weights):
         self._backward_parameters(dy)
 
     def _check_gradient(self, dy: Array) -> None:
-        if self._batch is None:
+        if "batch" not in self._memory:
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
             )
-        expected = (self._batch, *self.output_shape)
+        expected = (self._memory["batch"], *self.output_shape)
         if dy.shape != expected:
             raise ValueError(
                 f"{self.name}: expected dy of shape {expected}, that of y, received {dy.shape}."
@@ -169,17 +200,28 @@ class Layer(Weights):
 
     def keep(self, *values: Any) -> None:
         """Keep ``values`` for ``backward``; ``forward(training=True)`` calls it."""
-        self._kept = values
+        self._memory["kept"] = values
 
     @property
     def kept(self) -> Any:
         """What ``keep`` was given last: the value, or the tuple of several."""
-        return self._kept[0] if len(self._kept) == 1 else self._kept
+        values = self._memory.get("kept", ())
+        return values[0] if len(values) == 1 else values
 
     @property
     def weights(self) -> list[Array]:
         """All weights, trained ones first, in Keras's order; the arrays themselves."""
         return [*self.params.values(), *self.state.values()]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that training changes: those of ``params``, none if the layer is frozen."""
+        return list(self.params.values()) if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """All other weights."""
+        return list(self.state.values()) if self.trainable else self.weights
 
     @property
     def weight_names(self) -> list[str]:

@@ -48,6 +48,8 @@ class Conv2D(Weighted):
     ``nn.reference.conv2d_backward_kernel`` and ``…_input``.
     """
 
+    fixed = frozenset(("filters", "kernel_size", "strides", "padding", "use_bias"))
+
     def __init__(
         self,
         filters: int,

@@ -30,6 +30,8 @@ class Dense(Weighted):
     ``dkernel = x.T @ dz``; the bias is added to every example, so ``dbias`` is the sum of dz.
     """
 
+    fixed = frozenset(("units", "use_bias"))
+
     def __init__(self, units: int, activation: Any = None, **common: Any) -> None:
         super().__init__(activation, **common)
         self.units = as_count("Dense", "units", units)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from nn import initializers
+from nn.activations import Activation
+from nn.layers.activation import ActivationLayer
 from nn.layers.arguments import as_count, window_outputs
 from nn.layers.base import Layer
 from nn.reference import Array, Pads, Shape
@@ -21,6 +23,8 @@ class Reshape(Layer):
     target_shape : tuple of int
         Without the batch axis; one extent may be -1.
     """
+
+    fixed = frozenset(("target_shape",))
 
     def __init__(self, target_shape: Any, **common: Any) -> None:
         super().__init__(**common)
@@ -51,6 +55,8 @@ class ZeroPadding2D(Layer):
     ----------
     padding : int, (int, int) or ((top, bottom), (left, right))
     """
+
+    fixed = frozenset(("padding",))
 
     def __init__(self, padding: Any = (1, 1), **common: Any) -> None:
         super().__init__(**common)
@@ -99,7 +105,7 @@ class Rescaling(Layer):
         return dx
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(ActivationLayer):
     """x where positive, else ``negative_slope * x``.
 
     Parameters
@@ -114,15 +120,13 @@ class LeakyReLU(Layer):
         self.negative_slope = float(slope)
         if self.negative_slope < 0:
             raise ValueError(f"LeakyReLU: expected negative_slope from 0, received {slope!r}.")
+        self._activation = Activation("LeakyReLU", self._leaky, self._leaky_backward, by_input=True)
 
-    def _forward(self, x: Array, training: bool) -> Array:
-        positive = x > 0
-        if training:
-            self.keep(positive)
-        return np.where(positive, x, x * x.dtype.type(self.negative_slope))
+    def _leaky(self, x: Array) -> Array:
+        return np.where(x > 0, x, x * x.dtype.type(self.negative_slope))
 
-    def _backward(self, dy: Array) -> Array:
-        return np.where(self.kept, dy, dy * dy.dtype.type(self.negative_slope))
+    def _leaky_backward(self, dy: Array, x: Array) -> Array:
+        return np.where(x > 0, dy, dy * dy.dtype.type(self.negative_slope))
 
 
 class PReLU(Layer):
@@ -140,6 +144,8 @@ class PReLU(Layer):
     ``dx = dy`` where x is positive, else ``alpha * dy``; ``dalpha`` is the sum of ``x * dy`` over
     the batch and the shared axes, where x is not positive.
     """
+
+    fixed = frozenset(("shared_axes",))
 
     def __init__(
         self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **common: Any
@@ -173,7 +179,7 @@ class PReLU(Layer):
         return np.where(x > 0, dy, self.params["alpha"] * dy)
 
 
-class ELU(Layer):
+class ELU(ActivationLayer):
     """x where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2016).
 
     Parameters
@@ -187,14 +193,11 @@ class ELU(Layer):
         self.alpha = float(alpha)
         if self.alpha < 0:
             raise ValueError(f"ELU: expected alpha from 0, received {alpha!r}.")
+        self._activation = Activation("ELU", self._elu, self._elu_backward)
 
-    def _forward(self, x: Array, training: bool) -> Array:
+    def _elu(self, x: Array) -> Array:
         y = np.where(x > 0, x, self.alpha * np.expm1(np.minimum(x, 0)))
-        y = y.astype(x.dtype, copy=False)
-        if training:
-            self.keep(y)
-        return y
+        return y.astype(x.dtype, copy=False)
 
-    def _backward(self, dy: Array) -> Array:
-        y: Array = self.kept
+    def _elu_backward(self, dy: Array, y: Array) -> Array:
         return np.where(y > 0, dy, dy * (y + self.alpha)).astype(dy.dtype, copy=False)

@@ -28,8 +28,11 @@ class BatchNormalization(Layer):
     Notes
     -----
     Training uses the batch's mean and (biased) variance and moves the averages that prediction
-    uses. The derivation of dx stands in ``nn.reference.batchnorm_backward``.
+    uses; with ``trainable=False`` training uses and keeps the averages, too (as in Keras). The
+    derivation of dx stands in ``nn.reference.batchnorm_backward``.
     """
+
+    fixed = frozenset(("axis", "center", "scale"))
 
     def __init__(
         self,
@@ -77,7 +80,9 @@ class BatchNormalization(Layer):
 
     def _forward(self, x: Array, training: bool) -> Array:
         gamma, beta = self._gamma_beta(x.dtype)
-        if not training:
+        if not (training and self.trainable):
+            if training:
+                self._keep_averages(x)
             scale = gamma / np.sqrt(self.state["moving_variance"] + self.epsilon)
             y: Array = x * scale + (beta - self.state["moving_mean"] * scale)
             return y
@@ -88,6 +93,11 @@ class BatchNormalization(Layer):
             self._move("moving_variance", variance)
         return y
 
+    def _keep_averages(self, x: Array) -> None:
+        """Keep what ``_backward`` needs of a frozen layer: a linear map of every channel."""
+        inv_std = 1 / np.sqrt(self.state["moving_variance"] + self.epsilon)
+        self.keep((x - self.state["moving_mean"]) * inv_std, inv_std.astype(x.dtype))
+
     def _move(self, name: str, value: Array) -> None:
         average = self.state[name]
         average *= self.momentum
@@ -96,7 +106,11 @@ class BatchNormalization(Layer):
     def _backward(self, dy: Array) -> Array:
         x_hat, inv_std = self.kept
         gamma, _ = self._gamma_beta(dy.dtype)
-        dx, dgamma, dbeta = ops.batchnorm_backward(dy, x_hat, gamma, inv_std)
+        if self.trainable:
+            dx, dgamma, dbeta = ops.batchnorm_backward(dy, x_hat, gamma, inv_std)
+        else:  # the averages do not depend on x
+            dx, dbeta = dy * (gamma * inv_std), ops.bias_gradient(dy)
+            dgamma = ops.bias_gradient(dy * x_hat)
         if self.scale:
             self.grads["gamma"] = dgamma
         if self.center:

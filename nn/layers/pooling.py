@@ -15,6 +15,8 @@ from nn.reference import Array, Pads, Shape
 class _Pooling2D(Layer):
     """A window that slides over each channel by itself."""
 
+    fixed = frozenset(("pool_size", "strides", "padding"))
+
     def __init__(
         self, pool_size: Any = (2, 2), strides: Any = None, padding: str = "valid", **common: Any
     ) -> None:
@@ -85,6 +87,8 @@ class GlobalAveragePooling2D(Layer):
 
     With ``keepdims`` the result is (N, 1, 1, C). Every pixel gets dy / (H * W) back.
     """
+
+    fixed = frozenset(("keepdims",))
 
     def __init__(self, keepdims: bool = False, **common: Any) -> None:
         super().__init__(**common)

@@ -40,9 +40,9 @@ class Weighted(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
 
     @property
-    def activation(self) -> str:
-        """The name of the activation."""
-        return self._activation.name
+    def activation(self) -> activations.Activation:
+        """The activation: a function with a ``name``."""
+        return self._activation
 
     @activation.setter
     def activation(self, identifier: Any) -> None:
@@ -51,7 +51,7 @@ class Weighted(Layer):
     def without_activation(self) -> Weighted:
         """Return this layer with the same weights and gradients, and without its activation."""
         linear = copy.copy(self)
-        linear.activation = None
+        linear._activation = activations.get(None)
         return linear
 
     def kernel_shape(self) -> Shape:

@@ -7,6 +7,7 @@ next one. Hand it to an optimiser as its ``learning_rate``.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -19,19 +20,20 @@ class LearningRateSchedule:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this schedule again."""
-        return dict(vars(self))
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
 
 
+@dataclass
 class Constant(LearningRateSchedule):
     """Always ``learning_rate``."""
 
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = float(learning_rate)
+    learning_rate: float
 
     def __call__(self, step: int) -> float:
         return self.learning_rate
 
 
+@dataclass
 class PiecewiseConstantDecay(LearningRateSchedule):
     """Steps: ``values[i]`` up to and including step ``boundaries[i]``, then the next.
 
@@ -43,7 +45,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         One more than boundaries.
     """
 
-    def __init__(self, boundaries: list[int], values: list[float], name: str = "Steps") -> None:
+    boundaries: list[int]
+    values: list[float]
+    name: str = "Steps"
+
+    def __post_init__(self) -> None:
+        boundaries, values = self.boundaries, self.values = list(self.boundaries), list(self.values)
         if len(values) != len(boundaries) + 1:
             raise ValueError(
                 f"PiecewiseConstantDecay: expected {len(boundaries) + 1} values for "
@@ -53,7 +60,6 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             raise ValueError(
                 f"PiecewiseConstantDecay: expected ascending boundaries, received {boundaries}."
             )
-        self.boundaries, self.values, self.name = list(boundaries), list(values), name
 
     def __call__(self, step: int) -> float:
         for boundary, value in zip(self.boundaries, self.values, strict=False):
@@ -62,20 +68,18 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         return self.values[-1]
 
 
+@dataclass
 class ExponentialDecay(LearningRateSchedule):
     """``initial * decay_rate ** (step / decay_steps)``; in whole steps with ``staircase``."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        _positive("ExponentialDecay", "decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+    name: str = "ExponentialDecay"
+
+    def __post_init__(self) -> None:
+        _positive("ExponentialDecay", "decay_steps", self.decay_steps)
 
     def __call__(self, step: int) -> float:
         power = step / self.decay_steps
@@ -84,6 +88,7 @@ class ExponentialDecay(LearningRateSchedule):
         )
 
 
+@dataclass
 class CosineDecay(LearningRateSchedule):
     """Half a cosine from the top to ``alpha`` of it, after an optional linear warm-up.
 
@@ -104,19 +109,15 @@ class CosineDecay(LearningRateSchedule):
     Loshchilov and Hutter 2017 (SGDR), without restarts; the arguments are Keras's.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        alpha: float = 0.0,
-        name: str = "CosineDecay",
-        warmup_target: float | None = None,
-        warmup_steps: int = 0,
-    ) -> None:
-        _positive("CosineDecay", "decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps = initial_learning_rate, decay_steps
-        self.alpha, self.name = alpha, name
-        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+    initial_learning_rate: float
+    decay_steps: int
+    alpha: float = 0.0
+    name: str = "CosineDecay"
+    warmup_target: float | None = None
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        _positive("CosineDecay", "decay_steps", self.decay_steps)
 
     def __call__(self, step: int) -> float:
         top = self.initial_learning_rate
@@ -131,6 +132,7 @@ class CosineDecay(LearningRateSchedule):
         return top * ((1 - self.alpha) * cosine + self.alpha)
 
 
+@dataclass
 class OneCycle(LearningRateSchedule):
     """Up and down once: a cosine rise to ``max_learning_rate``, then a longer cosine fall.
 
@@ -150,19 +152,16 @@ class OneCycle(LearningRateSchedule):
     Smith and Topin 2019; the parametrisation is PyTorch's ``OneCycleLR``.
     """
 
-    def __init__(
-        self,
-        max_learning_rate: float,
-        total_steps: int,
-        rise: float = 0.3,
-        initial_divisor: float = 25.0,
-        final_divisor: float = 1e4,
-    ) -> None:
-        _positive("OneCycle", "total_steps", total_steps)
-        if not 0 < rise < 1:
-            raise ValueError(f"OneCycle: expected rise in (0, 1), received {rise!r}.")
-        self.max_learning_rate, self.total_steps, self.rise = max_learning_rate, total_steps, rise
-        self.initial_divisor, self.final_divisor = initial_divisor, final_divisor
+    max_learning_rate: float
+    total_steps: int
+    rise: float = 0.3
+    initial_divisor: float = 25.0
+    final_divisor: float = 1e4
+
+    def __post_init__(self) -> None:
+        _positive("OneCycle", "total_steps", self.total_steps)
+        if not 0 < self.rise < 1:
+            raise ValueError(f"OneCycle: expected rise in (0, 1), received {self.rise!r}.")
 
     def __call__(self, step: int) -> float:
         start = self.max_learning_rate / self.initial_divisor

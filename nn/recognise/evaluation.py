@@ -62,7 +62,7 @@ class Mistake:
 
     name: str
     label: int
-    said: int
+    predicted: int
     confidence: float
     image: NDArray[np.float32]
 
@@ -95,13 +95,13 @@ class Evaluation:
 
     def add(self, label: int, name: str, answer: Any) -> None:
         """Count one answer (`nn.recognise.Answer`)."""
-        said = int(np.argmax(answer.probabilities))
-        self.confusion[label, said] += 1
+        predicted = int(np.argmax(answer.probabilities))
+        self.confusion[label, predicted] += 1
         self.unsure += answer.state == "unsure"
         self.refused += answer.state == "not a digit"
-        if said != label:
-            confidence = float(answer.probabilities[said])
-            self.mistakes.append(Mistake(name, label, said, confidence, answer.image))
+        if predicted != label:
+            confidence = float(answer.probabilities[predicted])
+            self.mistakes.append(Mistake(name, label, predicted, confidence, answer.image))
 
     def as_json(self) -> dict[str, Any]:
         """Return what --json prints."""
@@ -258,7 +258,7 @@ def save_sheet(result: Evaluation, path: Path) -> None:
         levels = (np.clip(mistake.image, 0, 1) * 255).astype(np.uint8)
         image = ImageOps.colorize(Image.fromarray(levels), PAPER, INK)
         sheet.paste(image.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
-        text = f"{mistake.label} read {mistake.said}  {100 * mistake.confidence:.0f} %"
+        text = f"{mistake.label} read {mistake.predicted}  {100 * mistake.confidence:.0f} %"
         draw.text((x, y + cell + 2), text, fill=TEXT, font=font)
     if not chosen:
         draw.text((gap, gap), "no mistakes", fill=TEXT, font=font)

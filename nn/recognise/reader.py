@@ -17,11 +17,9 @@ from nn.recognise.recogniser import Recogniser
 
 SMALLEST = 6.0
 """Units of the strokes: a drawing smaller than this is a speck and is not enlarged to a digit."""
-TRANSPOSED = (
-    "This network takes transposed pictures: it can be asked, but not looked into or taught."
-)
-SEVERAL_SHOWN = "{} networks answer here as one. This is the first of them."
-SEVERAL_TAUGHT = "Several networks answer here as one. They cannot be taught: choose a single one."
+TRANSPOSED = "This network takes transposed images: its layers cannot be shown or taught."
+SEVERAL_SHOWN = "The mean of {} networks is the answer. This is the first of them."
+SEVERAL_TAUGHT = "The mean of several networks is the answer. To teach one, choose a single one."
 
 
 class TransposedModel:
@@ -80,7 +78,7 @@ class NetworkReader:
 
     @property
     def inside_note(self) -> str:
-        """What to say about the network whose layers are shown; "" for nothing."""
+        """A note on the network whose layers are shown; "" for none."""
         if isinstance(self.model, TransposedModel):
             return TRANSPOSED
         return SEVERAL_SHOWN.format(len(self._members)) if self._members else ""
@@ -191,7 +189,7 @@ def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
 def warm_up(reader: NetworkReader) -> float:
     """Read a drawn stroke five times; returns the milliseconds of the quickest.
 
-    Two digits before that: what they need would otherwise be compiled while somebody draws.
+    Two digits before that: their kernels would otherwise be compiled during the first drawing.
     """
     line = np.linspace((60.0, 40.0), (70.0, 220.0), 30, dtype=np.float32)
     reader.read_strokes([line, line + np.array((200, 0), np.float32)])

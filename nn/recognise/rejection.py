@@ -1,7 +1,7 @@
 """Rejection: whether an image is a digit at all, decided by a classifier beside the network.
 
 A network must name one of ten digits, and names a scribble with confidence. Three kinds of
-evidence together tell better, none of them alone: the network's own uncertainty (margin and
+evidence together do better, none of them alone: the network's own uncertainty (margin and
 energy of its logits, Liu et al. 2020), how far its last hidden features lie from those of the
 digit it names (Mahalanobis distance, Lee et al. 2018, and what their main directions leave over),
 and the shape of the ink (amount, outline, crossings, holes) compared with that digit's usual

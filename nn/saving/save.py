@@ -175,7 +175,7 @@ def legacy_config(model: Network) -> dict[str, Any]:
 
 def _layer_config(layer: Layer) -> dict[str, Any]:
     """Give a layer's configuration with the keys every Keras expects, Keras 2's where it must."""
-    config = {"trainable": True, "dtype": "float32", **layer.get_config()}
+    config = {"dtype": "float32", **layer.get_config()}
     if type(layer).__name__ == "LeakyReLU":
         config["alpha"] = config.pop("negative_slope")
     if config.get("activation") == "silu":

@@ -78,7 +78,8 @@ def optimizer_state(model: Sequential) -> Arrays:
     """List an optimiser's arrays in Keras 3's order: steps, rate, then all slots of each weight."""
     optimizer = model.optimizer
     prefix = type(optimizer).__name__.lower()
-    names = [f"{layer.name}/{name}" for layer in model.layers for name in layer.params]
+    trained = [layer for layer in model.layers if layer.trainable]
+    names = [f"{layer.name}/{name}" for layer in trained for name in layer.params]
     return [
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
         (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
@@ -187,7 +188,7 @@ def _serialised(value: Any) -> tuple[str, dict[str, Any]]:
 
 def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset]) -> bool:
     """Fill ``optimizer.slots`` and ``iterations``; False when the arrays do not fit."""
-    shapes = [w.shape for layer in model.layers for w in layer.params.values()]
+    shapes = [w.shape for w in model.trainable_weights]
     count, names = len(shapes), optimizer.slot_names
     scalars = [a for a in arrays if not a.shape]
     moments = [a for a in arrays if a.shape]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import csv
 from functools import lru_cache
-from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ class Allograph(NamedTuple):
 
 
 def _allographs() -> tuple[Allograph, ...]:
-    table = resources.files(__package__).joinpath("allographs.tsv").read_text(encoding="utf-8")
+    table = Path(__file__).with_name("allographs.tsv").read_text(encoding="utf-8")
     return tuple(
         Allograph(int(row["digit"]), row["name"], float(row["weight"]), row["path"])
         for row in csv.DictReader(table.splitlines(), delimiter="\t")

@@ -1,6 +1,6 @@
 """From an allograph to a written digit: the deformations, vectorised over a block of digits.
 
-Digit number i of a seed is always the same, however many are asked for and by how many threads:
+Digit number i of a seed is always the same, however many are made and by how many threads:
 digits are made in blocks of `BLOCK`, each from its own `SeedSequence((seed, block))`.
 """
 

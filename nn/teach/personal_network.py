@@ -137,7 +137,7 @@ class PersonalNetwork:
         self,
         image: NDArray[np.float32],
         label: int,
-        said: int,
+        predicted: int,
         strokes: list[NDArray[np.float32]],
         report: Callable[[float], None],
     ) -> Lesson:
@@ -147,7 +147,7 @@ class PersonalNetwork:
         even if the lesson is cancelled. `report`: see `nn.teach.fine_tune`.
         """
         earlier = self.personal.arrays()
-        self.personal.add(Example(image, label, said, time.time(), strokes))
+        self.personal.add(Example(image, label, predicted, time.time(), strokes))
         replay = self.prepare()
         return fine_tune(
             self.model, image, label, replay, earlier, self.base, seed=self.lessons, report=report

@@ -31,7 +31,7 @@ class Example:
 
     image: Images  # (28, 28) in [0, 1], ink = 1, the input of the network
     label: int  # the digit its writer meant
-    said: int  # the network's answer
+    predicted: int  # the network's answer
     time: float = 0.0  # seconds since 1970
     strokes: list[NDArray[np.float32]] = field(default_factory=list)  # (P, 2), if it was drawn
 
@@ -127,7 +127,7 @@ def write_set(path: Path, examples: Sequence[Example]) -> None:
             images = np.array([e.image for e in examples], np.float32).reshape(-1, 28, 28)
             file["images"] = np.round(images * 255).astype(np.uint8)
             file["labels"] = np.array([e.label for e in examples], np.uint8)
-            file["said"] = np.array([e.said for e in examples], np.int8)
+            file["said"] = np.array([e.predicted for e in examples], np.int8)
             file["times"] = np.array([e.time for e in examples], np.float64)
             strokes = [
                 json.dumps([np.round(s, 2).tolist() for s in e.strokes], separators=(",", ":"))

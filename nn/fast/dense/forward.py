@@ -17,16 +17,13 @@ from nn.fast.simd import (
     LANES,
     WIDE,
     Lanes,
+    add_product,
     get,
-    load,
     load_part,
     load_tile,
-    loads,
     maximum,
-    outer,
     put,
     splat,
-    store,
     store_part,
     store_tile,
     store_tile_part,
@@ -68,12 +65,7 @@ def matmul(a, a_row, a_step, b, b_row, c, c_row, M, K, N):
     while M >= 3 and j + 32 <= N:
         for i in range(0, M, 3):
             i = min(i, M - 3)
-            acc = zeros(12, c)
-            left, right = i * a_row, j
-            for _ in range(K):
-                acc = outer(acc, a, left, a_row, loads(b, right, 4))
-                left += a_step
-                right += b_row
+            acc = add_product(zeros(12, c), a, i * a_row, a_row, a_step, b, j, b_row, K, 4)
             store_tile(c, i * c_row + j, c_row, acc, 4)
         j += 32
     while j < N:
@@ -82,24 +74,15 @@ def matmul(a, a_row, a_step, b, b_row, c, c_row, M, K, N):
         if M >= 12:
             while i < M:
                 i = min(i, M - 12)
-                column = zeros(12, c)
-                left, right = i * a_row, j
-                for _ in range(K):
-                    column = outer(column, a, left, a_row, load(b, right))
-                    left += a_step
-                    right += b_row
+                at = i * a_row
+                column = add_product(zeros(12, c), a, at, a_row, a_step, b, j, b_row, K, 1)
                 if columns == 8:
                     store_tile(c, i * c_row + j, c_row, column, 1)
                 else:
                     store_tile_part(c, i * c_row + j, c_row, column, columns)
                 i += 12
         while i < M:
-            single = zeros(1, c)
-            left, right = i * a_row, j
-            for _ in range(K):
-                single = outer(single, a, left, a_row, load(b, right))
-                left += a_step
-                right += b_row
+            single = add_product(zeros(1, c), a, i * a_row, a_row, a_step, b, j, b_row, K, 1)
             store_tile_part(c, i * c_row + j, c_row, single, columns)
             i += 1
         j += 8
@@ -131,19 +114,13 @@ def dense_forward(x, n, D, kernel, row, y, F, form):
                 at, left, right = i * F + j, i * D + k, k * row + j
                 tile = load_tile(y, at, F, rows, vectors, lanes)
                 acc = tile if k else zeros((rows, vectors), y, lanes)
-                for _ in range(depth):
-                    acc = outer(acc, x, left, D, loads(kernel, right, vectors, lanes))
-                    left += 1
-                    right += row
+                acc = add_product(acc, x, left, D, 1, kernel, right, row, depth, vectors)
                 store_tile(y, at, F, acc, vectors)
             for i in range(pairs, n, 2):
                 at, left, right = i * F + j, i * D + k, k * row + j
                 pair = load_tile(y, at, F, 2, vectors, lanes)
                 two = pair if k else zeros((PAIR, vectors), y, lanes)
-                for _ in range(depth):
-                    two = outer(two, x, left, D, loads(kernel, right, vectors, lanes))
-                    left += 1
-                    right += row
+                two = add_product(two, x, left, D, 1, kernel, right, row, depth, vectors)
                 store_tile(y, at, F, two, vectors)
 
 
@@ -175,10 +152,6 @@ def bias_activation(y, n, F, bias, floor):
     """
     low = splat(floor)
     for f in range(0, F, 8):
-        count = min(8, F - f)
-        b = load(bias, f) if count == 8 else load_part(bias, f, count)
+        b = load_part(bias, f, F - f)
         for at in range(f, n * F, F):
-            if count == 8:
-                store(y, at, maximum(low, load(y, at) + b))
-            else:
-                store_part(y, at, maximum(low, load_part(y, at, count) + b), count)
+            store_part(y, at, maximum(low, load_part(y, at, F - f) + b), F - f)

@@ -25,15 +25,13 @@ from nn.fast.jit.cache import jit
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import (
     LANES,
+    add_listed,
     added,
-    entry_place,
-    entry_value,
     get,
     load,
     load_part,
     load_tile,
     put,
-    scaled_add,
     splat,
     store_numbered,
     store_part,
@@ -47,7 +45,6 @@ VALUE = 0xFFFFFFFF  # the bits of an entry that are its value
 COLUMNS = 48  # that a list is summed for at a time
 VECTORS = COLUMNS // LANES
 EXAMPLES = 128  # whose lists are made at a time
-FORM = ((0,), (0,) * VECTORS)  # the tile of ``scaled_add``: one row of six vectors
 
 # Steps of ``_draw``. Plain numbers would be types of their own for Numba, and what is called with
 # them compiled once more.
@@ -71,19 +68,14 @@ class Scratch(NamedTuple):
     ends: Array
     numbers: Array
 
-    @staticmethod
-    def sizes(F: int) -> tuple[int, int, int]:
-        """Return the number of elements of each."""
-        padded = -(-F // LANES) * LANES
-        lists = EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
-        numbers = max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
-        return lists, max(F, EXAMPLES), numbers
-
     @classmethod
     def allocate(cls, F: int) -> Scratch:
         """Return the arrays for F units."""
-        lists, ends, numbers = cls.sizes(F)
-        return cls(np.zeros(lists, np.int64), np.zeros(ends, np.int64), aligned_zeros(numbers))
+        padded = -(-F // LANES) * LANES
+        lists = EXAMPLES * padded + max(EXAMPLES * LANES, padded) + 4 * LANES
+        ends = np.zeros(max(F, EXAMPLES), np.int64)
+        numbers = max(padded, EXAMPLES + LANES) * COLUMNS + LANES * LANES
+        return cls(np.zeros(lists, np.int64), ends, aligned_zeros(numbers))
 
 
 @jit
@@ -119,8 +111,7 @@ def _list_examples(dy, d0, n, F, lists, ends):
     for i in range(n):
         for f in range(0, F, LANES):
             at = d0 + i * F + f
-            g = load(dy, at) if f + LANES <= F else load_part(dy, at, F - f)
-            store_numbered(lists, behind + f, g, f * COLUMNS, COLUMNS)
+            store_numbered(lists, behind + f, load_part(dy, at, F - f), f * COLUMNS, COLUMNS)
         end = _draw(lists, behind, behind + padded, NEXT, end)
         put(ends, i, end)
 
@@ -138,7 +129,7 @@ def _list_units(dy, d0, n, F, lists, ends):
         count = min(LANES, F - eight)
         for i in range(n):
             at = d0 + i * F + eight
-            g = load(dy, at) if count == LANES else load_part(dy, at, count)
+            g = load_part(dy, at, count)
             store_numbered(lists, behind + i * LANES, g, i * COLUMNS, 0)
         for f in range(count):
             end = _draw(lists, behind + f, behind + n * LANES, NEXT_EXAMPLE, end)
@@ -177,10 +168,7 @@ def dense_input_gradient(dy, n, F, kernel, D, dx, room):
             first = np.int64(0)
             for i in range(count):
                 last = get(ends, i)
-                acc = zeros(VECTORS, dx)
-                for entry in range(first, last):
-                    e = get(lists, entry)
-                    acc = scaled_add(acc, entry_value(e), scratch, entry_place(e), 0, FORM)
+                acc = add_listed(zeros(VECTORS, dx), lists, first, last, scratch, 0, 0, 1, 1)
                 store_tile(dx, (k + i) * D + d, 0, acc, VECTORS)
                 first = last
 
@@ -214,10 +202,7 @@ def dense_kernel_gradient(x, D, lo, hi, dy, F, N, dkernel, room):
                 width = min(LANES, F - eight)
                 for f in range(width):
                     last = get(ends, eight + f)
-                    acc = zeros(VECTORS, x)
-                    for entry in range(first, last):
-                        e = get(lists, entry)
-                        acc = scaled_add(acc, entry_value(e), scratch, entry_place(e), 0, FORM)
+                    acc = add_listed(zeros(VECTORS, x), lists, first, last, scratch, 0, 0, 1, 1)
                     store_tile(scratch, tile + f * COLUMNS, 0, acc, VECTORS)
                     first = last
                 for q in range(0, COLUMNS, LANES):

@@ -65,7 +65,7 @@ class BoundDense(BoundFusedStage):
         # What the backward kernels need; where a layer is too small for them, W transposed.
         turned = self.dx is not None and not stage.sparse
         self.transposed = aligned_zeros(self.D * self.F + SLACK if turned else 0)
-        sparse = buffers.training and stage.sparse
+        sparse = self.training and stage.sparse
         self.room = [Scratch.allocate(self.F) for _ in range(SHARDS if sparse else 0)]
         held = [self.transposed, *itertools.chain.from_iterable(self.room)]
         self.nbytes = sum(array.nbytes for array in held) + self.packed * self.right.nbytes

@@ -108,13 +108,11 @@ def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | No
     if not isinstance(layer, Conv2D | Dense) or type(layer) not in (Conv2D, Dense):
         return None
     following: list[Layer | None] = [*layers[1:4], None, None, None]
-    activation = layer.activation
-    if softmax and len(layers) == 1 and activation == "softmax":
-        activation = "linear"
-    if activation not in ("linear", "relu"):
+    is_head = softmax and len(layers) == 1 and layer.activation == "softmax"
+    if not (is_head or layer.activation in ("linear", "relu")):
         return None
     count = 1
-    relu = activation == "relu"
+    relu = layer.activation == "relu"
     if not relu and _is_activation(following[0], "relu"):
         relu, count = True, 2
     if isinstance(layer, Conv2D):

@@ -20,7 +20,7 @@ from nn import ops
 from nn.fast.engine.buffers import Buffer
 from nn.fast.engine.plan import Plan
 from nn.fast.engine.stages import BoundFusedStage, BoundStage, Call, bind_stages, layout
-from nn.fast.engine.update import Updates
+from nn.fast.engine.update import update_calls
 from nn.fast.jit.cache import direct
 from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.jit.workers import compile_together
@@ -73,23 +73,15 @@ class TrainingBuffers:
         What lays the weights out for the kernels before a step.
     losses, correct : arrays (SHARDS,)
         What each shard adds to the loss, in nats, and to the number of right answers.
-    updates : Updates
-        The optimiser steps of the parts of the weights.
-    done : int64 array (SHARDS,)
-        Which parts have been stepped.
     """
 
     def __init__(self, model: Sequential, plan: Plan, capacity: int) -> None:
         self.model, self.plan, self.capacity = model, plan, capacity
         self.losses = np.zeros(SHARDS)
         self.correct = np.zeros(SHARDS, np.int64)
-        self.done = np.zeros(SHARDS, np.int64)
         self.y = [Buffer(plane, capacity, slack) for plane, slack, _ in layout(plan.stages)]
         self.stages = bind_stages(plan.stages, model, self.y, capacity)
         self.preparation = [call for stage in self.stages for call in stage.prepare(True)]
-        size = model.parameters.size
-        cuts = [size * part // SHARDS // 16 * 16 for part in range(SHARDS)] + [size]
-        self.updates = Updates(cuts, self.done)
         self._schedules: dict[tuple[int, int], Schedule] = {}
 
     def schedule(self, N: int, threads: int) -> Schedule:
@@ -164,7 +156,7 @@ class TrainingBuffers:
         """Return the call that turns the logits of a shard into its loss and dy."""
         N, K = schedule.targets.shape
         z, targets = self.y[-1].part(shard, lo), schedule.targets[lo:].reshape(-1)
-        dy = self.stages[-1].buffers.dy.part(shard, lo)
+        dy = self.stages[-1].dy.part(shard, lo)
         figures = self.losses, self.correct, shard
         return softmax_crossentropy, (z, targets, hi - lo, K, N, dy, *figures)
 
@@ -177,7 +169,7 @@ class TrainingBuffers:
         dy = loss.gradient(targets, output)
         if self.plan.softmax:
             dy = ops.softmax_backward(dy, output)
-        self.stages[-1].buffers.dy.write(dy)
+        self.stages[-1].dy.write(dy)
         self.losses[:], self.correct[:] = 0, 0
         self.losses[0] = loss.values(targets, output).sum(dtype=np.float64)
         self.correct[0] = (output.argmax(axis=-1) == targets.argmax(axis=-1)).sum()
@@ -186,7 +178,7 @@ class TrainingBuffers:
         """Have all kernels compiled, and replace them by their direct entries."""
         lists = [self.preparation, *itertools.chain(*schedule.phases)]
         model = self.model
-        updates = self.updates.calls(model.optimizer, model.flat) or ()
+        updates = update_calls(model.optimizer, model.flat, np.zeros(SHARDS, np.int64)) or ()
         compile_together([*itertools.chain(*lists), *updates])
         for calls in lists:
             calls[:] = direct(calls)

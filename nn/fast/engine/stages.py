@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -41,29 +41,16 @@ def run(calls: Iterable[Call]) -> None:
         function(*arguments)
 
 
-@dataclass(frozen=True)
-class StageBuffers:
-    """What a stage reads and writes.
+class StageBuffers(NamedTuple):
+    """Inputs and outputs of a stage and their gradients.
 
-    Attributes
-    ----------
-    x, y : Buffer
-        Inputs and outputs.
-    dx : Buffer or None
-        For the gradient of the inputs; None where it is not needed.
-    dy : Buffer
-        The gradient of the outputs; of capacity 0 for prediction.
+    ``dx`` is None where it is not needed; ``dy`` has a capacity of 0 for prediction.
     """
 
     x: Buffer
     y: Buffer
     dx: Buffer | None
     dy: Buffer
-
-    @property
-    def training(self) -> bool:
-        """Whether there is room for gradients."""
-        return self.dy.capacity > 0
 
 
 class BoundDropout:
@@ -147,6 +134,10 @@ class BoundStage(ABC):
 
     Attributes
     ----------
+    x, y, dx, dy : Buffer
+        See ``StageBuffers``.
+    training : bool
+        Whether there is room for gradients.
     scope : {"shard", "group", "batch"}
         What one call takes: a shard, the shards of a thread, or the whole batch.
     nbytes : int
@@ -157,7 +148,8 @@ class BoundStage(ABC):
     nbytes = 0
 
     def __init__(self, buffers: StageBuffers) -> None:
-        self.buffers = buffers
+        self.x, self.y, self.dx, self.dy = buffers
+        self.training = self.dy.capacity > 0
 
     def prepare(self, training: bool) -> list[Call]:
         """Return the calls that lay the weights out for the kernels."""
@@ -196,8 +188,7 @@ class BoundFusedStage(BoundStage):
 
     def __init__(self, stage: FusedStage[Any], buffers: StageBuffers) -> None:
         super().__init__(buffers)
-        self.x, self.y, self.dx, self.dy = buffers.x, buffers.y, buffers.dx, buffers.dy
-        params, grads = stage.layer.params, stage.layer.grads if buffers.training else {}
+        params, grads = stage.layer.params, stage.layer.grads if self.training else {}
         self.width = params["kernel"].shape[-1]
         unused = aligned_zeros(self.width)
         self.kernel, self.bias = params["kernel"].reshape(-1), params.get("bias", unused)
@@ -272,21 +263,21 @@ class BoundPlainStage(BoundStage):
         return [(self._backward, (n,))]
 
     def _forward(self, N: int, training: bool) -> None:
-        x = self.buffers.x.read(N)
+        x = self.x.read(N)
         for runner in self.stage.runners:
             x = runner.forward(x, training)
-        self.buffers.y.write(x)
+        self.y.write(x)
 
     def _backward(self, N: int) -> None:
         """Run the layers backwards; the first without dx where that is not needed."""
-        buffers, runners = self.buffers, self.stage.runners
-        dy = buffers.dy.read(N).reshape(N, *self.stage.output_shape)
+        runners = self.stage.runners
+        dy = self.dy.read(N).reshape(N, *self.stage.output_shape)
         for runner in runners[:0:-1]:
             dy = runner.backward(dy)
-        if buffers.dx is None:
+        if self.dx is None:
             runners[0].backward_parameters(dy)
         else:
-            buffers.dx.write(runners[0].backward(dy))
+            self.dx.write(runners[0].backward(dy))
 
 
 def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:

@@ -24,7 +24,10 @@ from nn.fast.engine.plan import Plan, make_plan
 from nn.fast.engine.prediction import Predictor
 from nn.fast.engine.schedule import TrainingBuffers
 from nn.fast.engine.stages import BoundFusedStage, Call, FusedStage, run
+from nn.fast.engine.update import update_calls
 from nn.fast.jit import pool
+from nn.fast.jit.pool import SHARDS
+from nn.layers import Layer
 from nn.reference import Array
 from nn.training import apply_gradients
 
@@ -44,6 +47,7 @@ class Engine:
         self._lock = threading.RLock()  # one training step at a time
         self._predictor = Predictor(model, plan)
         self._flat = model.flat
+        self._changes, self._versions = Layer.changes, [layer.version for layer in model.layers]
         self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
@@ -69,13 +73,13 @@ class Engine:
         Whatever interrupts it, the weights are those before the step or those after it.
         """
         with self._lock:
-            buffers, model = self._buffers(len(x)), self.model
-            figures = self._backpropagate(buffers, x, y)
-            updates = buffers.updates.calls(model.optimizer, model.flat)
+            figures = self._backpropagate(self._buffers(len(x)), x, y)
+            done = np.zeros(SHARDS, np.int64)
+            updates = update_calls(self.model.optimizer, self.model.flat, done)
             if updates is None:
-                apply_gradients(model)
+                apply_gradients(self.model)
             else:
-                self._step(updates, buffers.done)
+                self._step(updates, done)
         return figures
 
     def _buffers(self, N: int) -> TrainingBuffers:
@@ -103,8 +107,7 @@ class Engine:
         return float(buffers.losses.sum()) / len(x), int(buffers.correct.sum())
 
     def _step(self, updates: list[Call], done: Array) -> None:
-        """Step all parts of the weights; an interrupt waits until the last is done."""
-        done[:] = 0
+        """Step the parts of the weights that are not done; an interrupt waits until all are."""
         interrupt: BaseException | None = None
         while not done.all():
             try:
@@ -120,7 +123,11 @@ class Engine:
         return self._predictor.predict(x)
 
     def is_current(self) -> bool:
-        """Return whether the weights still lie where this engine's calls read them."""
+        """Return whether the layers and the place of their weights are those of the plan."""
+        if Layer.changes != self._changes:
+            if [layer.version for layer in self.model.layers] != self._versions:
+                return False
+            self._changes = Layer.changes
         return self.model.flat is self._flat
 
     def describe(self, batch_size: int = 128) -> list[tuple[str, str, str, int]]:
@@ -131,7 +138,7 @@ class Engine:
         bound = TrainingBuffers(self.model, self.plan, batch_size).stages
         rows = []
         for number, (stage, work) in enumerate(zip(self.plan.stages, bound, strict=True), 1):
-            held = work.buffers.y.data.nbytes + work.buffers.dy.data.nbytes + work.nbytes
+            held = work.y.data.nbytes + work.dy.data.nbytes + work.nbytes
             names = " + ".join(layer.name for layer in stage.layers)
             rows.append((f"{number} {stage.kind}", names, stage.kernels, held))
         if self.plan.softmax:

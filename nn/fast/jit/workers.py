@@ -13,6 +13,7 @@ import contextlib
 import importlib
 import os
 import pickle
+import queue
 import signal
 import subprocess
 import sys
@@ -176,26 +177,24 @@ def _kind(value: Any) -> Any:
 def serve() -> None:
     """Compile the kernels that standard input names until it ends: the main loop of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    requests: deque[Request] = deque()
-    arrived = threading.Event()
+    requests: queue.SimpleQueue[Request] = queue.SimpleQueue()
     answers = os.dup(1)
 
     def listen() -> None:
         # In a thread: the process that sent a request may end before it is answered.
         with contextlib.suppress(EOFError, OSError):
             while True:
-                requests.append(pickle.load(sys.stdin.buffer))
-                arrived.set()
+                requests.put(pickle.load(sys.stdin.buffer))
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    while arrived.wait(IDLE):
-        arrived.clear()
-        module, name, types = requests.popleft()
-        try:
-            getattr(importlib.import_module(module), name).compile(types)
-        except Exception:  # the process that sent the request meets it again, and shows it
-            os.write(answers, b"0")
-        else:
-            os.write(answers, b"1")
+    with contextlib.suppress(queue.Empty):
+        while True:
+            module, name, types = requests.get(timeout=IDLE)
+            answer = b"1"
+            try:
+                getattr(importlib.import_module(module), name).compile(types)
+            except Exception:  # the process that sent the request meets it again, and shows it
+                answer = b"0"
+            os.write(answers, answer)
     os._exit(0)

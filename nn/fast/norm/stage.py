@@ -29,7 +29,9 @@ from nn.reference import Array
 def norm_relu_length(layers: Sequence[Layer]) -> int:
     """Return how many of the first layers ``NormRelu`` takes: 3 with pooling, 2, or 0."""
     norm, activation, pooling = [*layers[:3], None, None][:3]
-    if type(norm) is not BatchNormalization or norm.input_shape[-1] % LANES:
+    if type(norm) is not BatchNormalization or not norm.trainable:
+        return 0
+    if norm.input_shape[-1] % LANES:
         return 0
     if not isinstance(activation, ActivationLayer) or activation.activation != "relu":
         return 0

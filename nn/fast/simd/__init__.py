@@ -53,88 +53,42 @@ alignment. The functions run inside ``@jit`` only; each docstring gives the NumP
 Multiply-adds round once where the machine has such an instruction and twice elsewhere.
 """
 
+from nn.fast.simd.argmax import (
+    LOOKUP_WIDTH,
+    add_lookup,
+    append_by_argmax,
+    relu_masked,
+    store_argmax_entries,
+    store_lookup_offsets,
+)
 from nn.fast.simd.lanes import (
     equal,
     first_bit,
     fma,
     greater,
     last_bit,
-    less,
     maximum,
-    minimum,
     nonzero,
     select,
     splat,
-    sqrt,
-    total,
 )
-from nn.fast.simd.lists import draw, entry_place, entry_value, slid, store_numbered, turned
+from nn.fast.simd.lists import (
+    add_listed,
+    append_columns,
+    store_numbered,
+)
 from nn.fast.simd.memory import get, load, load_part, put, store, store_bytes, store_part
 from nn.fast.simd.tiles import (
+    add_product,
+    add_tile,
     added,
     load_tile,
     loads,
     outer,
-    scaled_add,
+    slide_tile,
     store_tile,
     store_tile_part,
+    turned,
     zeros,
 )
-from nn.fast.simd.types import LANES, wide_registers
-from nn.fast.simd.windows import REACH, add_looked_up, deal, store_placed, store_seats, won
-
-Lanes = tuple[int, ...]
-
-EIGHT: Lanes = (0,)
-SIXTEEN: Lanes = (0, 0)
-
-
-WIDE = SIXTEEN if wide_registers() else EIGHT
-
-__all__ = [
-    "EIGHT",
-    "LANES",
-    "REACH",
-    "SIXTEEN",
-    "WIDE",
-    "Lanes",
-    "add_looked_up",
-    "added",
-    "deal",
-    "draw",
-    "entry_place",
-    "entry_value",
-    "equal",
-    "first_bit",
-    "fma",
-    "get",
-    "greater",
-    "last_bit",
-    "less",
-    "load",
-    "load_part",
-    "load_tile",
-    "loads",
-    "maximum",
-    "minimum",
-    "nonzero",
-    "outer",
-    "put",
-    "scaled_add",
-    "select",
-    "slid",
-    "splat",
-    "sqrt",
-    "store",
-    "store_bytes",
-    "store_numbered",
-    "store_part",
-    "store_placed",
-    "store_seats",
-    "store_tile",
-    "store_tile_part",
-    "total",
-    "turned",
-    "won",
-    "zeros",
-]
+from nn.fast.simd.types import EIGHT, LANES, SIXTEEN, WIDE, Lanes

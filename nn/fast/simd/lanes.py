@@ -1,197 +1,114 @@
 """Arithmetic lane by lane, and sets of lanes as the bits of an integer."""
 
-from typing import Any
-
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.errors import TypingError
 
 from nn.fast.simd.types import (
-    I32,
+    I64,
     LANES,
     MaskType,
     VectorType,
+    call,
+    constant,
+    expect_vectors,
+    extent,
     intrinsic,
     ir_of,
-    lanes_of,
     multiply_add,
+    operation,
     spread,
 )
 
 
 @intrinsic
-def splat(typingctx: Any, scalar: Any, lanes: Any = types.none) -> Any:
+def splat(typingctx, scalar, lanes=types.none):
     """Return a vector with ``scalar`` in every lane: ``np.full(8, scalar)``, or 16."""
     if scalar not in (types.float32, types.float64):
         raise TypingError(f"simd.splat: expected float32 or float64, received {scalar}.")
-    vector = VectorType(scalar, lanes_of(lanes))
+    vector = VectorType(scalar, LANES * (1 if lanes == types.none else extent(lanes)))
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return spread(builder, args[0], ir_of(context, vector))
+    def emit(builder, scalar, lanes):
+        return spread(builder, scalar, ir_of(vector))
 
-    return vector(scalar, lanes), codegen
+    return operation(vector, (scalar, lanes), emit)
 
 
 @intrinsic
-def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+def fma(typingctx, a, b, c):
     """Return ``a * b + c``, rounded once where the machine can."""
-    if not (isinstance(a, VectorType) and a == b == c):
-        raise TypingError(f"simd.fma: expected three vectors of one dtype, received {a}, {b}, {c}.")
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return multiply_add(builder, *args)
-
-    return a(a, b, c), codegen
+    return operation(expect_vectors("fma", a, b, c), (a, b, c), multiply_add)
 
 
-def _comparison(operation: str) -> Any:
-    def typing(typingctx: Any, a: Any, b: Any) -> Any:
-        if not (isinstance(a, VectorType) and a == b):
-            raise TypingError(f"simd: expected two vectors of one dtype, received {a}, {b}.")
+def _comparison(name, operator, a, b):
+    def emit(builder, a, b):
+        return builder.fcmp_ordered(operator, a, b)
 
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return builder.fcmp_ordered(operation, *args)
-
-        return MaskType(a.lanes)(a, b), codegen
-
-    return typing
+    return operation(MaskType(expect_vectors(name, a, b).lanes), (a, b), emit)
 
 
 @intrinsic
-def greater(typingctx: Any, a: Any, b: Any) -> Any:
+def greater(typingctx, a, b):
     """Return the mask ``a > b``; False where either is NaN."""
-    return _comparison(">")(typingctx, a, b)
+    return _comparison("greater", ">", a, b)
 
 
 @intrinsic
-def equal(typingctx: Any, a: Any, b: Any) -> Any:
+def equal(typingctx, a, b):
     """Return the mask ``a == b``; False where either is NaN."""
-    return _comparison("==")(typingctx, a, b)
+    return _comparison("equal", "==", a, b)
 
 
 @intrinsic
-def less(typingctx: Any, a: Any, b: Any) -> Any:
-    """Return the mask ``a < b``; False where either is NaN."""
-    return _comparison("<")(typingctx, a, b)
-
-
-@intrinsic
-def nonzero(typingctx: Any, a: Any) -> Any:
-    """Return a set of lanes as an int64: bit l is set where lane l is not 0.0; NaN is not."""
-    if not isinstance(a, VectorType):
-        raise TypingError(f"simd.nonzero: expected a vector, received {a}.")
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lanes = builder.fcmp_unordered("!=", args[0], ir.Constant(args[0].type, [0.0] * a.lanes))
-        return builder.zext(builder.bitcast(lanes, ir.IntType(a.lanes)), ir.IntType(64))
-
-    return types.int64(a), codegen
-
-
-@intrinsic
-def select(typingctx: Any, mask: Any, a: Any, b: Any) -> Any:
+def select(typingctx, mask, a, b):
     """Return ``np.where(mask, a, b)``."""
-    if not (isinstance(a, VectorType) and a == b and mask == MaskType(a.lanes)):
-        raise TypingError(
-            f"simd.select: expected a mask and two vectors, received {mask}, {a}, {b}."
-        )
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.select(*args)
-
-    return a(mask, a, b), codegen
-
-
-def _choice(operation: str) -> Any:
-    def typing(typingctx: Any, a: Any, b: Any) -> Any:
-        if not (isinstance(a, VectorType) and a == b):
-            raise TypingError(f"simd: expected two vectors of one dtype, received {a}, {b}.")
-
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return builder.select(builder.fcmp_ordered(operation, *args), *args)
-
-        return a(a, b), codegen
-
-    return typing
+    vector = expect_vectors("select", a, b)
+    if mask != MaskType(vector.lanes):
+        raise TypingError(f"simd.select: expected a mask of {vector.lanes} lanes, received {mask}.")
+    return operation(vector, (mask, a, b), lambda builder, *values: builder.select(*values))
 
 
 @intrinsic
-def maximum(typingctx: Any, a: Any, b: Any) -> Any:
+def maximum(typingctx, a, b):
     """Return ``np.where(a > b, a, b)``: one instruction, and a NaN in ``b`` comes through."""
-    return _choice(">")(typingctx, a, b)
+
+    def emit(builder, a, b):
+        return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+    return operation(expect_vectors("maximum", a, b), (a, b), emit)
 
 
 @intrinsic
-def minimum(typingctx: Any, a: Any, b: Any) -> Any:
-    """Return ``np.where(a < b, a, b)``: one instruction, and a NaN in ``b`` comes through."""
-    return _choice("<")(typingctx, a, b)
+def nonzero(typingctx, a):
+    """Return a set of lanes as an int64: bit l is set where lane l is not 0.0; NaN is not."""
+    lanes = expect_vectors("nonzero", a).lanes
 
+    def emit(builder, a):
+        mask = builder.fcmp_unordered("!=", a, constant(a.type, 0.0))
+        return builder.zext(builder.bitcast(mask, ir.IntType(lanes)), I64)
 
-@intrinsic
-def sqrt(typingctx: Any, a: Any) -> Any:
-    """Return the square root of every lane."""
-    if not isinstance(a, VectorType):
-        raise TypingError(f"simd.sqrt: expected a vector, received {a}.")
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        name = "f32" if sig.args[0].dtype == types.float32 else "f64"
-        kind = args[0].type
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(kind, [kind]), f"llvm.sqrt.v{a.lanes}{name}"
-        )
-        return builder.call(function, args)
-
-    return a(a), codegen
-
-
-@intrinsic
-def total(typingctx: Any, a: Any) -> Any:
-    """Return the sum of eight lanes, in the fixed order ((0+4)+(2+6)) + ((1+5)+(3+7))."""
-    if not isinstance(a, VectorType) or a.lanes != LANES:
-        raise TypingError(f"simd.total: expected a vector of eight lanes, received {a}.")
-    if not isinstance(a, VectorType):
-        raise TypingError(f"simd.total: expected a vector, received {a}.")
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = args[0]
-        nothing = ir.Constant(value.type, ir.Undefined)
-        for width in (4, 2, 1):
-            lanes = [lane + width if lane < width else 0 for lane in range(LANES)]
-            order = ir.Constant(ir.VectorType(I32, LANES), lanes)
-            value = builder.fadd(value, builder.shuffle_vector(value, nothing, order))
-        return builder.extract_element(value, I32(0))
-
-    return a.dtype(a), codegen
+    return operation(types.int64, (a,), emit)
 
 
 # --- Sets of small numbers: the bits of an integer ----------------------------------------------
 
 
-def _bit_search(name: str) -> Any:
-    def typing(typingctx: Any, bits: Any) -> Any:
-        if bits != types.int64:
-            raise TypingError(f"simd: expected an int64, received {bits}.")
-
-        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            i64, i1 = ir.IntType(64), ir.IntType(1)
-            function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(i64, [i64, i1]), f"llvm.{name}.i64"
-            )
-            zeros = builder.call(function, [args[0], i1(0)])
-            return zeros if name == "cttz" else builder.sub(i64(63), zeros)
-
-        return types.int64(bits), codegen
-
-    return typing
+def _zeros(builder, end, bits):
+    """Return how many bits are 0 before the first 1, from the low or the high ``end``."""
+    return call(builder, f"llvm.c{end}z.i64", I64, [bits, ir.Constant(ir.IntType(1), 0)])
 
 
 @intrinsic
-def first_bit(typingctx: Any, bits: Any) -> Any:
+def first_bit(typingctx, bits):
     """Return the place of the lowest 1 of an int64, 64 if it is 0."""
-    return _bit_search("cttz")(typingctx, bits)
+    return operation(types.int64, (bits,), lambda builder, bits: _zeros(builder, "tt", bits))
 
 
 @intrinsic
-def last_bit(typingctx: Any, bits: Any) -> Any:
+def last_bit(typingctx, bits):
     """Return the place of the highest 1 of an int64, -1 if it is 0."""
-    return _bit_search("ctlz")(typingctx, bits)
+
+    def emit(builder, bits):
+        return builder.sub(I64(63), _zeros(builder, "tl", bits))
+
+    return operation(types.int64, (bits,), emit)

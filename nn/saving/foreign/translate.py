@@ -126,7 +126,8 @@ class Chain:
         try:
             if kept is not None:  # no random weights are drawn for what is overwritten at once
                 arguments["kernel_initializer"] = "zeros"
-            layer: Any = LAYERS[kind](name=spec.name + suffix, **arguments)
+            arguments |= {"name": spec.name + suffix, "trainable": spec.trainable}
+            layer: Any = LAYERS[kind](**arguments)
             self.model.add(layer)
             if weights:
                 layer.set_weights(weights)

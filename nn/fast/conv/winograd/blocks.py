@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nn.fast.conv.winograd.transforms import GAP, winograd_kernel
+from nn.fast.conv.winograd.transforms import GAP
 from nn.fast.engine.buffers import SLACK
 from nn.fast.simd import EIGHT, LANES, WIDE, Lanes
 from nn.reference import Array
@@ -34,10 +35,8 @@ class Blocks:
 
     Attributes
     ----------
-    table : int64 array (kinds, 7)
-        What the kernels follow. A row is a kind of block: its rows and columns (2 or 4), how many
-        there are down and across an image, the row and the column of the first, and how many are
-        transformed and multiplied at a time.
+    table : int64 array (kinds, 9)
+        What the kernels follow: each row is a ``Kind``.
     C, F : int
     lanes : tuple of int
         The width of vectors that the channels fill, see ``nn.fast.simd``.
@@ -71,10 +70,11 @@ class Blocks:
                 points = (rows + 2) * (columns + 2)
                 room = TILE_ELEMENTS * tiles // 24 // (points * (C + padded)) // 12 * 12
                 here = max(12, min(tiles, room))
-                table.append((rows, columns, down, across, top, left, here))
+                areas = here * C + GAP, here * padded + GAP
+                table.append((rows, columns, down, across, top, left, here, *areas))
         wide = C % (LANES * len(widest)) == 0 and F % (2 * LANES * len(widest)) == 0
         lanes = widest if wide else EIGHT
-        return cls(np.array(table, np.int64).reshape(-1, 7), C, F, lanes)
+        return cls(np.array(table, np.int64).reshape(-1, 9), C, F, lanes)
 
     @classmethod
     def best(cls, OH: int, OW: int, C: int, F: int, images: int) -> Blocks:
@@ -98,15 +98,15 @@ class Blocks:
         points: Array = (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
         return points
 
-    @property
+    @functools.cached_property
     def grid(self) -> tuple[int, int]:
         """The matrices down and across: those of the largest block, with which all others do."""
         rows, columns = self.table[:, :2].max(axis=0).tolist()
         return rows + 2, columns + 2
 
     @property
-    def form(self) -> tuple[Lanes, Lanes, Lanes]:
-        """The tile of the products: tuples of as many elements as it has rows and vectors; lanes.
+    def tile(self) -> tuple[Lanes, Lanes, Lanes]:
+        """The register tile of the products: its rows, the vectors in each, their width.
 
         3 rows x 4 vectors of eight lanes, 4 x 4 of sixteen, or 6 x 2 where four so wide would reach
         beyond the channels.
@@ -115,12 +115,6 @@ class Blocks:
         if self.lanes != EIGHT:
             rows, vectors = (4, 4) if self.padded % (8 * LANES) == 0 else (6, 2)
         return (0,) * rows, (0,) * vectors, self.lanes
-
-    @property
-    def panel(self) -> int:
-        """Columns of a matrix that lie together: those of a tile."""
-        _, vectors, lanes = self.form
-        return LANES * len(lanes) * len(vectors)
 
     def _room(self, width: int, behind: int) -> int:
         """Return the elements for blocks of ``width`` channels and, at the end, their scratch."""
@@ -135,7 +129,6 @@ class Blocks:
         square, half = 36 * vector, max(24 * self.padded, 40 * vector)
         return matrices + SLACK, self._room(self.C, square), self._room(self.padded, half)
 
-    def kernels(self, kernel: Array, u: Array) -> list[tuple[Any, tuple[Any, ...]]]:
-        """Return the calls that write the matrices of a flat kernel (3, 3, C, F) to u."""
-        shape = self.C, self.F, self.padded, self.panel
-        return [(winograd_kernel, (kernel, 0, *shape, self.grid, u))]
+    def workspace(self, u: Array, v: Array, m: Array) -> tuple[Any, ...]:
+        """Return the fields of ``Winograd`` for the kernels, with arrays of the ``sizes``."""
+        return self.table, u, v, m, self.C, self.F, self.padded, *self.grid, *self.tile

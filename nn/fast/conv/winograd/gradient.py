@@ -1,7 +1,7 @@
 """The gradient of a 3 x 3 kernel by Winograd's algorithm, back through the steps of the output.
 
-Of ``Y = A^T [U * (B^T d B)] A`` with ``U = G g G^T`` (see ``kernels_winograd_transforms``) follows
-for the blocks dY of the output's gradient
+Of ``Y = A^T [U * (B^T d B)] A`` with ``U = G g G^T`` (see ``transforms``) follows for the blocks dY
+of the output's gradient
 
     dU = sum over blocks of (B^T d B) * (A dY A^T)        dg = G^T dU G
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 from nn.fast.conv.direct import copy_planes
+from nn.fast.conv.sparse import fill_zeros
+from nn.fast.conv.winograd.forward import ZERO, Images
 from nn.fast.conv.winograd.transforms import (
     A1,
     A2,
@@ -29,19 +31,21 @@ from nn.fast.conv.winograd.transforms import (
     GB0,
     GB1,
     GB2,
+    SINGLE,
+    Winograd,
     input_blocks,
+    kind_at,
+    matrix_at,
     place,
 )
 from nn.fast.jit.cache import jit
 from nn.fast.simd import (
-    added,
+    add_product,
+    add_tile,
     fma,
-    get,
     load,
     load_part,
     load_tile,
-    loads,
-    outer,
     splat,
     store,
     store_part,
@@ -49,192 +53,131 @@ from nn.fast.simd import (
     zeros,
 )
 
-# A plain 0 is a type of its own for Numba: what is called with it is compiled once more.
-ZERO = np.int64(0)
-SINGLE = (0,)
-
 
 @jit
-def _gradient_four(y0, y1, m, out, gap, lanes):
-    """Write ``A y`` of two gradients at four points, ``gap`` apart, for a vector of channels."""
+def _gradient_four(dy, at, step, m, out, gap, lanes):
+    """Write ``A y`` of two gradients at four points, as the functions of ``transforms`` do."""
+    y0, y1 = load_tile(dy, at, step, 2, 1, lanes)
     odd = splat(A1, lanes) * y1
-    store(m, out, y0)
-    store(m, out + gap, y0 + odd)
-    store(m, out + 2 * gap, y0 - odd)
-    store(m, out + 3 * gap, y1)
+    store_tile(m, out, gap, (y0, y0 + odd, y0 - odd, y1), 1)
 
 
 @jit
-def _gradient_six(y0, y1, y2, y3, m, out, gap, lanes):
-    """Do the same with four gradients at six points."""
+def _gradient_six(dy, at, step, m, out, gap, lanes):
+    """Write ``A y`` of four gradients at six points."""
+    y0, y1, y2, y3 = load_tile(dy, at, step, 4, 1, lanes)
     even_a = fma(splat(A2, lanes), y2, y0)
     odd_a = fma(splat(A3, lanes), y3, splat(A1, lanes) * y1)
     even_b = fma(splat(B2, lanes), y2, y0)
     odd_b = fma(splat(B3, lanes), y3, splat(B1, lanes) * y1)
-    store(m, out, y0)
-    store(m, out + gap, even_a + odd_a)
-    store(m, out + 2 * gap, even_a - odd_a)
-    store(m, out + 3 * gap, even_b + odd_b)
-    store(m, out + 4 * gap, even_b - odd_b)
-    store(m, out + 5 * gap, y3)
+    points = y0, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, y3
+    store_tile(m, out, gap, points, 1)
 
 
 @jit
-def _fetch(dy, at, F, line, below, right, rows, columns, block, f, lanes):
-    """Copy a block's gradients for a vector of channels: row i, column j to vector 4 i + j.
-
-    ``line`` is from one row of outputs to the next; of the block ``below`` rows and ``right``
-    columns are in the image, the others are zeros.
-    """
-    vector = np.int64(8 * len(lanes))
-    nothing = splat(np.float32(0.0), lanes)
-    for i in range(rows):
-        for j in range(columns):
-            here = nothing
-            if i < below and j < right:
-                source = at + i * line + j * F
-                whole = F - f >= vector
-                here = load(dy, source, lanes) if whole else load_part(dy, source, F - f, lanes)
-            store(block, (4 * i + j) * vector, here)
-
-
-@jit
-def _gradient_blocks(
-    dy, first, OH, OW, F, padded, blocks, kind, start, count, m, area, room, lanes
-):
-    """Write the elements of ``A dY A^T`` of ``count`` blocks, as ``input_blocks`` does for x.
+def _gradient_blocks(dy, first, images, kind, start, count, w):
+    """Write the elements of ``A dY A^T`` of ``count`` blocks to m, as ``input_blocks`` does for x.
 
     Element e of channel f of block t goes to ``e * area + t * padded + f``; ``first`` is the number
-    of the first image in dy. ``room`` holds 16 vectors of gradients and, behind them, 24 of what
-    they are at the points down their columns.
+    of the first image in dy. At the end of m wait 16 vectors of gradients, row i, column j in the
+    vector 4 i + j, zeros where the block is not in the image, and behind them 24 of what they are
+    at the points down their columns.
     """
+    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
-    rows, columns = get(blocks, kind), get(blocks, kind + 1)
-    down, across = get(blocks, kind + 2), get(blocks, kind + 3)
-    top, left = get(blocks, kind + 4), get(blocks, kind + 5)
-    points = 16 * vector
+    OH, OW, rows, columns = images.OH, images.OW, kind.rows, kind.columns
+    block, area = m.size - 40 * vector, kind.m_area
+    points = block + 16 * vector
     for t in range(count):
-        image, i, j = place(start + t, down, across)
-        oy, ox = top + i * rows, left + j * columns
+        image, oy, ox = place(kind, start + t)
         corner = (((first + image) * OH + oy) * OW + ox) * F
-        right, below = min(columns, OW - ox), min(rows, OH - oy)
         for f in range(0, padded, vector):
-            _fetch(dy, corner + f, F, OW * F, below, right, rows, columns, room, f, lanes)
+            for i in range(rows):
+                for j in range(columns):
+                    here = splat(np.float32(0.0), lanes)
+                    if oy + i < OH and ox + j < OW:
+                        here = load_part(dy, corner + (i * OW + j) * F + f, F - f, lanes)
+                    store(m, block + (4 * i + j) * vector, here)
             for s in range(0, columns * vector, vector):
-                y0, y1 = load(room, s, lanes), load(room, s + 4 * vector, lanes)
                 if rows == 4:
-                    y2, y3 = load(room, s + 8 * vector, lanes), load(room, s + 12 * vector, lanes)
-                    _gradient_six(y0, y1, y2, y3, room, points + s, 4 * vector, lanes)
+                    _gradient_six(m, block + s, 4 * vector, m, points + s, 4 * vector, lanes)
                 else:
-                    _gradient_four(y0, y1, room, points + s, 4 * vector, lanes)
+                    _gradient_four(m, block + s, 4 * vector, m, points + s, 4 * vector, lanes)
             out = t * padded + f
             for s in range(points, points + 4 * vector * (rows + 2), 4 * vector):
-                y0, y1 = load(room, s, lanes), load(room, s + vector, lanes)
                 if columns == 4:
-                    y2, y3 = load(room, s + 2 * vector, lanes), load(room, s + 3 * vector, lanes)
-                    _gradient_six(y0, y1, y2, y3, m, out, area, lanes)
+                    _gradient_six(m, s, vector, m, out, area, lanes)
                 else:
-                    _gradient_four(y0, y1, m, out, area, lanes)
+                    _gradient_four(m, s, vector, m, out, area, lanes)
                 out += (columns + 2) * area
 
 
 @jit
-def _add_products(v, v_area, m, m_area, height, width, count, C, padded, grid, du, form):
-    """Add ``v[e]^T m[e]``, (C, count) x (count, padded), to its matrix of du, for all elements.
+def _add_products(w, kind, count):
+    """Add ``v[e]^T m[e]``, (C, count) x (count, padded), to its matrix of u, for all elements.
 
-    ``form`` is that of ``products``; channels left over go one by one. Each call's products are
-    summed by themselves before they are added: sums of so many terms would lose digits.
+    Channels left over by the tile go one by one. Each call's products are summed by themselves
+    before they are added: sums of so many terms would lose digits.
     """
-    R, Q, lanes = len(form[0]), len(form[1]), form[2]
-    panel = 8 * len(lanes) * Q
-    wide = padded // panel * panel
-    whole = C - C % R
-    for e in range(height * width):
-        i, j = divmod(e, width)
-        i, j = grid[0] - 1 if i == height - 1 else i, grid[1] - 1 if j == width - 1 else j
-        matrix = (i * grid[1] + j) * (C * padded + GAP)
+    du, v, m, C, padded = w.u, w.v, w.m, w.C, w.padded
+    rows, vectors, lanes = w.rows, w.vectors, w.lanes
+    R, panel = len(rows), 8 * len(lanes) * len(vectors)
+    wide, whole = padded // panel * panel, C - C % R
+    for e in range((kind.rows + 2) * (kind.columns + 2)):
+        matrix = matrix_at(w, kind, e)
+        left, right = e * kind.v_area, e * kind.m_area
         for f in range(0, wide, panel):
             for c in range(0, whole, R):
-                out, left, right = matrix + c * padded + f, e * v_area + c, e * m_area + f
-                acc = zeros((form[0], form[1]), m, lanes)
-                for _ in range(count):
-                    acc = outer(acc, v, left, 1, loads(m, right, form[1], lanes))
-                    left += C
-                    right += padded
-                before = load_tile(du, out, padded, form[0], form[1], lanes)
-                store_tile(du, out, padded, added(before, acc), form[1])
+                acc = zeros((rows, vectors), m, lanes)
+                acc = add_product(acc, v, left + c, 1, C, m, right + f, padded, count, vectors)
+                add_tile(du, matrix + c * padded + f, padded, acc, vectors, panel)
             for c in range(whole, C):
-                out, left, right = matrix + c * padded + f, e * v_area + c, e * m_area + f
-                line = zeros((SINGLE, form[1]), m, lanes)
-                for _ in range(count):
-                    line = outer(line, v, left, 1, loads(m, right, form[1], lanes))
-                    left += C
-                    right += padded
-                row = load_tile(du, out, padded, SINGLE, form[1], lanes)
-                store_tile(du, out, padded, added(row, line), form[1])
+                line = zeros((SINGLE, vectors), m, lanes)
+                line = add_product(line, v, left + c, 1, C, m, right + f, padded, count, vectors)
+                add_tile(du, matrix + c * padded + f, padded, line, vectors, panel)
         for f in range(wide, padded, 8):
             for c in range(0, C - 7, 8):
-                out, left, right = matrix + c * padded + f, e * v_area + c, e * m_area + f
                 column = zeros(8, m)
-                for _ in range(count):
-                    column = outer(column, v, left, 1, load(m, right))
-                    left += C
-                    right += padded
-                eight = load_tile(du, out, padded, 8, 1)
-                store_tile(du, out, padded, added(eight, column), 1)
+                column = add_product(column, v, left + c, 1, C, m, right + f, padded, count, 1)
+                add_tile(du, matrix + c * padded + f, padded, column, 1, 8)
             for c in range(C // 8 * 8, C):
-                out, left, right = matrix + c * padded + f, e * v_area + c, e * m_area + f
                 one = zeros(1, m)
-                for _ in range(count):
-                    one = outer(one, v, left, 1, load(m, right))
-                    left += C
-                    right += padded
-                last = load_tile(du, out, padded, 1, 1)
-                store_tile(du, out, padded, added(last, one), 1)
+                one = add_product(one, v, left + c, 1, C, m, right + f, padded, count, 1)
+                add_tile(du, matrix + c * padded + f, padded, one, 1, 8)
 
 
 @jit
-def winograd_kernel_gradient(
-    x, place_of, C, n, group, blocks, grid, dy, OH, OW, F, padded, v, m, du, inside, form
-):
-    """Write dU, ``grid`` matrices (C, padded) ``C * padded + GAP`` apart, over n images.
+def winograd_kernel_gradient(x, n, images, w, dy, inside):
+    """Write dU to ``w.u`` over n images.
 
-    dy is (n, OH, OW, F); other arguments as for ``winograd_forward``. What is read behind the end
-    of the images has to be finite: it is multiplied by zero.
+    Parameters
+    ----------
+    x, n, images, inside
+        As in ``winograd_forward``. What is read behind the end of the images has to be finite: it
+        is multiplied by zero.
+    w : Winograd
+    dy : float32 array (n, OH, OW, F)
     """
-    H, line, x_first, x_image, x_row = place_of
-    lanes = form[2]
-    vector = 8 * len(lanes)
-    square, room = v[v.size - 36 * vector :], m[m.size - 40 * vector :]
-    nothing = splat(np.float32(0.0))
-    for i in range(0, grid[0] * grid[1] * (C * padded + GAP), 8):
-        store(du, i, nothing)
-    for first in range(0, n, group):
-        images = min(group, n - first)
-        copy_planes(x, first * H * line, images, H, line, inside, x_first, x_image, x_row)
-        for kind in range(0, blocks.size, 7):
-            rows, columns = get(blocks, kind), get(blocks, kind + 1)
-            total = images * get(blocks, kind + 2) * get(blocks, kind + 3)
-            tiles = get(blocks, kind + 6)
-            v_area, m_area = tiles * C + GAP, tiles * padded + GAP
-            for start in range(0, total, tiles):
-                count = min(tiles, total - start)
-                input_blocks(
-                    inside, ZERO, x_image, x_row, C, blocks, kind, start, count, v, v_area, square,
-                    lanes,
-                )  # fmt: skip
-                _gradient_blocks(
-                    dy, first, OH, OW, F, padded, blocks, kind, start, count, m, m_area, room, lanes
-                )
-                _add_products(
-                    v, v_area, m, m_area, rows + 2, columns + 2, count, C, padded, grid, du, form
-                )
+    images, w = Images(*images), Winograd(*w)
+    H, length = images.H, images.length
+    fill_zeros(w.u, w.points_down * w.points_across * (w.C * w.padded + GAP))
+    for first in range(0, n, images.group):
+        here, x0 = min(images.group, n - first), first * H * length
+        copy_planes(x, x0, here, H, length, inside, images.first, images.image, images.row)
+        for i in range(0, w.blocks.size, 9):
+            kind = kind_at(w.blocks, i)
+            total = here * kind.down * kind.across
+            for start in range(0, total, kind.tiles):
+                count = min(kind.tiles, total - start)
+                input_blocks(inside, ZERO, images.image, images.row, kind, start, count, w)
+                _gradient_blocks(dy, first, images, kind, start, count, w)
+                _add_products(w, kind, count)
 
 
 @jit
 def _kernel_back(u, at, gap, points):
     """Return ``G^T u`` of four or six vectors ``gap`` apart: the gradients of three taps."""
-    u0, u1, u2 = load(u, at), load(u, at + gap), load(u, at + 2 * gap)
+    u0, u1, u2 = load_tile(u, at, gap, 3, 1)
     last = load(u, at + (points - 1) * gap)
     plus, minus = u1 + u2, u1 - u2
     g0, g1 = fma(splat(GA0), plus, u0), splat(GA1) * minus
@@ -242,18 +185,23 @@ def _kernel_back(u, at, gap, points):
     if points == 6:
         u3, u4 = load(u, at + 3 * gap), load(u, at + 4 * gap)
         plus, minus = u3 + u4, u3 - u4
-        g0, g1, g2 = (
-            fma(splat(GB0), plus, g0),
-            fma(splat(GB1), minus, g1),
-            fma(splat(GB2), plus, g2),
-        )
+        g0, g1 = fma(splat(GB0), plus, g0), fma(splat(GB1), minus, g1)
+        g2 = fma(splat(GB2), plus, g2)
     return g0, g1, g2
 
 
 @jit
-def winograd_kernel_back(parts, part_size, count, C, F, padded, grid, dkernel):
-    """Add up ``count`` gradients of u in their order; write ``dkernel = G^T du G``."""
-    down, right = grid
+def winograd_kernel_back(parts, part_size, count, w, dkernel):
+    """Add up ``count`` gradients of u in their order; write ``dkernel = G^T du G``.
+
+    Parameters
+    ----------
+    parts : float32 array (count, part_size)
+        Overwritten. Each begins with the matrices of ``w``, whose own arrays are not used.
+    dkernel : float32 array (3, 3, C, F)
+    """
+    w = Winograd(*w)
+    C, F, padded, down, right = w.C, w.F, w.padded, w.points_down, w.points_across
     area = C * padded + GAP
     for i in range(0, down * right * area, 8):
         total = load(parts, i)
@@ -262,15 +210,12 @@ def winograd_kernel_back(parts, part_size, count, C, F, padded, grid, dkernel):
         store(parts, i, total)
     for c in range(C):
         for f in range(0, F, 8):
-            at, width = c * padded + f, min(8, F - f)
+            at = c * padded + f
             for row in range(at, at + down * right * area, right * area):
-                g0, g1, g2 = _kernel_back(parts, row, area, right)
-                store(parts, row, g0)
-                store(parts, row + area, g1)
-                store(parts, row + 2 * area, g2)
+                store_tile(parts, row, area, _kernel_back(parts, row, area, right), 1)
             for column in range(3):
                 g0, g1, g2 = _kernel_back(parts, at + column * area, right * area, down)
                 out = (column * C + c) * F + f
-                store_part(dkernel, out, g0, width)
-                store_part(dkernel, out + 3 * C * F, g1, width)
-                store_part(dkernel, out + 6 * C * F, g2, width)
+                store_part(dkernel, out, g0, F - f)
+                store_part(dkernel, out + 3 * C * F, g1, F - f)
+                store_part(dkernel, out + 6 * C * F, g2, F - f)

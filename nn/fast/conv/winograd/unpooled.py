@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from nn import ops
 from nn.fast.conv.winograd.blocks import Blocks
-from nn.fast.conv.winograd.forward import winograd_forward
+from nn.fast.conv.winograd.forward import Images, winograd_forward
 from nn.fast.conv.winograd.gradient import winograd_kernel_back, winograd_kernel_gradient
+from nn.fast.conv.winograd.transforms import winograd_kernel
 from nn.fast.engine.buffers import SLACK
 from nn.fast.jit import pool
 from nn.fast.jit.pool import SHARDS, shard_bounds
@@ -92,42 +90,25 @@ class WinogradConv:
         return convolve(dz, turned, None, ((2 - top, 2 - bottom), (2 - left, 2 - right)))
 
 
-@dataclass(frozen=True)
-class _Tiling:
-    """How a 3 x 3 convolution over x (N, H, W, C) with padding ``pads`` is cut."""
+@functools.lru_cache(maxsize=64)
+def _images(N: int, H: int, W: int, C: int, pads: Pads) -> Images:
+    """Return how images (N, H, W, C) lie inside their padding."""
+    (top, bottom), (left, right) = pads
+    OH, OW = H + top + bottom - 2, W + left + right - 2
+    row = (W + left + right) * C
+    image = (H + top + bottom) * row
+    group = max(1, min(-(-N // SHARDS), GROUP_ELEMENTS // image))
+    return Images(H, W * C, top * row + left * C, image, row, OH, OW, group)
 
-    shape: tuple[int, int, int, int]
-    pads: Pads
-    F: int
 
-    @property
-    def output(self) -> tuple[int, int]:
-        """Rows and columns of the output."""
-        _, H, W, _ = self.shape
-        return H + sum(self.pads[0]) - 2, W + sum(self.pads[1]) - 2
+def _insides(images: Images, C: int) -> Array:
+    """Return zeros for each shard's group of images inside their padding.
 
-    @property
-    def group(self) -> int:
-        """Images of a shard that pass all kinds of blocks together."""
-        return max(1, min(-(-self.shape[0] // SHARDS), GROUP_ELEMENTS // self.place[3]))
-
-    @property
-    def place(self) -> tuple[int, int, int, int, int]:
-        """Where an image lies inside its padding: what the kernels call ``place``."""
-        _, H, W, C = self.shape
-        (top, bottom), (left, right) = self.pads
-        row = (W + left + right) * C
-        return H, W * C, top * row + left * C, (H + top + bottom) * row, row
-
-    def insides(self, group: int) -> Array:
-        """Return zeros for each shard's group of images inside their padding.
-
-        Kernels read up to a row, a pixel and a vector behind the last image.
-        """
-        _, _, _, image, row = self.place
-        inside = recycled((SHARDS, group * image + row + 4 * self.shape[3] + SLACK))
-        inside[...] = 0
-        return inside
+    Kernels read up to a row, a pixel and a vector behind the last image.
+    """
+    inside = recycled((SHARDS, images.group * images.image + images.row + 4 * C + SLACK))
+    inside[...] = 0
+    return inside
 
 
 @functools.lru_cache(maxsize=64)
@@ -136,31 +117,19 @@ def _blocks(OH: int, OW: int, C: int, F: int, N: int) -> tuple[Blocks, tuple[int
     return blocks, blocks.sizes
 
 
-def _write(call: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
-    function, arguments = call
-    function(*arguments)
-
-
 def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
     """Return the 3 x 3 convolution of x (N, H, W, C), float32, padded by ``pads``, stride 1."""
     N, H, W, C = x.shape
-    tiling = _Tiling((N, H, W, C), pads, kernel.shape[3])
-    (OH, OW), F = tiling.output, tiling.F
-    blocks, (matrices, patches, products) = _blocks(OH, OW, C, F, N)
-    u = recycled((matrices,))
-    pool.run(_write, [(call,) for call in blocks.kernels(kernel.reshape(-1), u)])
+    F, images = kernel.shape[3], _images(N, H, W, C, pads)
+    blocks, (matrices, patches, products) = _blocks(images.OH, images.OW, C, F, N)
+    u, v, m = recycled(matrices), recycled((SHARDS, patches)), recycled((SHARDS, products))
+    winograd_kernel(kernel.reshape(-1), blocks.workspace(u, v[0], m[0]))
     offsets = aligned_zeros(F) if bias is None else bias
-    y = recycled((N, OH, OW, F))
-    flat, source = y.reshape(-1), x.reshape(-1)
-    v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
-    place, form = tiling.place, blocks.form
-    group = tiling.group
-    insides = tiling.insides(group)
+    y, insides = recycled((N, images.OH, images.OW, F)), _insides(images, C)
     tasks = [
         (
-            source[lo * H * W * C :], place, C, hi - lo, group, blocks.table, u, blocks.grid,
-            offsets, OH, OW, F, blocks.padded, flat[lo * OH * OW * F :], v[shard], m[shard],
-            insides[shard], form,
+            x[lo:hi].reshape(-1), hi - lo, tuple(images), blocks.workspace(u, v[shard], m[shard]),
+            offsets, y[lo:hi].reshape(-1), insides[shard],
         )
         for shard, (lo, hi) in enumerate(shard_bounds(N))
         if hi > lo
@@ -171,27 +140,22 @@ def convolve(x: Array, kernel: Array, bias: Array | None, pads: Pads) -> Array:
 
 def _kernel_gradient(x: Array, dz: Array, pads: Pads) -> Array:
     """Return the gradient (3, 3, C, F) of the kernel; x is (N, H, W, C), dz (N, OH, OW, F)."""
-    N, H, W, C = x.shape
-    OH, OW, F = dz.shape[1:]
+    (N, H, W, C), F = x.shape, dz.shape[3]
     if N == 0:
         return np.zeros((3, 3, C, F), np.float32)
-    tiling = _Tiling((N, H, W, C), pads, F)
-    blocks = Blocks.cover(OH, OW, C, F, tiles=GRADIENT_TILES)
+    images = _images(N, H, W, C, pads)
+    blocks = Blocks.cover(images.OH, images.OW, C, F, tiles=GRADIENT_TILES)
     matrices, patches, products = blocks.sizes
     v, m = recycled((SHARDS, patches)), recycled((SHARDS, products))
-    du, group = recycled((SHARDS, matrices)), tiling.group
-    flat, source, insides = dz.reshape(-1), x.reshape(-1), tiling.insides(group)
+    du, insides = recycled((SHARDS, matrices)), _insides(images, C)
     bounds = [(lo, hi) for lo, hi in shard_bounds(N) if hi > lo]
+    work = [blocks.workspace(du[shard], v[shard], m[shard]) for shard in range(len(bounds))]
     tasks = [
-        (
-            source[lo * H * W * C :], tiling.place, C, hi - lo, group, blocks.table, blocks.grid,
-            flat[lo * OH * OW * F :], OH, OW, F, blocks.padded, v[shard], m[shard], du[shard],
-            insides[shard], blocks.form,
-        )
-        for shard, (lo, hi) in enumerate(bounds)
-    ]  # fmt: skip
+        (x[lo:hi].reshape(-1), hi - lo, tuple(images), w, dz[lo:hi].reshape(-1), inside)
+        for (lo, hi), w, inside in zip(bounds, work, insides, strict=False)
+    ]
     pool.run(winograd_kernel_gradient, tasks)
     dkernel = np.empty((3, 3, C, F), np.float32)
-    shape = C, F, blocks.padded, blocks.grid
-    winograd_kernel_back(du.reshape(-1), du.shape[1], len(bounds), *shape, dkernel.reshape(-1))
+    parts = du.reshape(-1), du.shape[1], len(bounds)
+    winograd_kernel_back(*parts, work[0], dkernel.reshape(-1))
     return dkernel
