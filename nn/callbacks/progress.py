@@ -108,11 +108,8 @@ class ProgressLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.say(self.line(epoch, logs or {}))
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Remove the bar; harmless when there is none."""
+        """Remove the bar; ``fit`` calls it however it ends."""
         bar, self._bar = self._bar, None
         if bar is not None:
             bar.stop()

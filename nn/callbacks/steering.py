@@ -97,10 +97,7 @@ class WeightAveraging(Callback):
             average += share * (weights - average)
 
     def state(self) -> dict[str, Any]:
-        """Return what ``restore`` needs: the steps, the average and the raw weights.
-
-        Both lists are in the order of ``model.get_weights()``.
-        """
+        """Return the steps, and average and raw weights in the order of ``model.get_weights()``."""
         raw = self.raw or self.model.get_weights()
         return {"steps": self.steps, "average": self.average, "raw": raw}
 

@@ -13,8 +13,6 @@ from nn.saving.ensemble import Ensemble
 from nn.saving.errors import FormatError
 from nn.saving.foreign.digits import (
     DigitInput,
-    Evidence,
-    as_probabilities,
     check_digit_model,
     digit_probabilities,
     probe_input,
@@ -25,10 +23,8 @@ from nn.saving.save import save_model, save_weights
 __all__ = [
     "DigitInput",
     "Ensemble",
-    "Evidence",
     "FormatError",
     "add_softmax",
-    "as_probabilities",
     "check_digit_model",
     "digit_probabilities",
     "load_model",

@@ -54,13 +54,7 @@ class Ensemble:
         return total
 
     def __call__(self, x: Any, training: bool = False) -> Array:
-        """Return the mean of the members' outputs for a few images.
-
-        Raises
-        ------
-        ValueError
-            If `training` is True: the members are trained one by one.
-        """
+        """Return the mean of the members' outputs for a few images; they are trained one by one."""
         if training:
             raise ValueError("training: expected False, received True. Train the members instead.")
         mean: Array = np.mean([member(x) for member in self.members], axis=0)
@@ -94,9 +88,8 @@ def member_layers(ensemble: Ensemble) -> dict[str, list[Layer]]:
 def ensemble_config(ensemble: Ensemble, members: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Describe networks side by side under one input, and Keras's `Average` of their outputs.
 
-    `members` are their configurations as `nn.saving.save` makes them. They are written without an
-    `InputLayer` of their own: with one Keras 2 counts a nested model's calls from 1, Keras 3 from
-    0.
+    `members` are their configurations. They are written without an `InputLayer` of their own: with
+    one Keras 2 counts a nested model's calls from 1, Keras 3 from 0.
     """
     layers = [{**members[0]["config"]["layers"][0], "name": INPUT, "inbound_nodes": []}]
     names = list(member_layers(ensemble))

@@ -27,9 +27,7 @@ class FormatError(ValueError):
     """
 
     def __init__(self, part: str, expected: str, received: object, remedy: str = "") -> None:
-        self.part = part
-        self.expected = expected
-        self.received = received
+        self.part, self.expected, self.received = part, expected, received
         text = f"{part}: expected {expected}, received {_brief(received)}."
         super().__init__(f"{text} {remedy}".rstrip())
 

@@ -90,7 +90,11 @@ def load_model(
     there = content.config is not None
     require(there, Path(path).name, "an attribute model_config", "none", hint)
     chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
-    model = _network([chain.model for chain in chains])
+    try:
+        members = [chain.model for chain in chains]
+        model: Network = members[0] if len(members) == 1 else Ensemble(members)
+    except ValueError as error:
+        raise FormatError("Average", "models of one input and output shape", str(error)) from None
     _describe(model, chains, content)
     if isinstance(model, Sequential):
         settings = _parsed(content.training, "training_config") if compile else None
@@ -183,14 +187,6 @@ def _translate(config: Any, root: Group, version: str = "3") -> list[Chain]:
     for member in architecture.members:
         chains.append(translate(member, dialect, chains[-1].parameters if chains else 0))
     return chains
-
-
-def _network(models: list[Sequential]) -> Network:
-    """Give the model, or the ensemble of several."""
-    try:
-        return models[0] if len(models) == 1 else Ensemble(models)
-    except ValueError as error:
-        raise FormatError("Average", "models of one input and output shape", str(error)) from None
 
 
 def _describe(model: Network, chains: Sequence[Chain], content: _Content) -> None:

@@ -88,14 +88,10 @@ def save_model(model: Network, path: str | os.PathLike[str], keras: int = 3) -> 
 def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     """Save the weights only: Keras 3's layout for ``….weights.h5``, else legacy HDF5.
 
-    Raises
-    ------
-    OSError
-        As for `save_model`.
+    Raises `OSError` as `save_model` does.
     """
     model.build()
-    modern = Path(path).name.endswith(".weights.h5")
-    write = _write_tree if modern else _write_groups
+    write = _write_tree if Path(path).name.endswith(".weights.h5") else _write_groups
     write_atomically(path, _hdf5(lambda file: write(file, model)))
 
 
@@ -113,19 +109,14 @@ def _hdf5(fill: Callable[[Any], None]) -> bytes:
 
 
 def _write_legacy(file: Any, model: Network, metadata: str, keras: int) -> None:
-    if isinstance(model, Ensemble):
-        config = ensemble_config(model, [legacy_config(member) for member in model.members])
-    else:
-        config = legacy_config(model)
     file.attrs["keras_version"] = KERAS_VERSION
     file.attrs["backend"] = "tensorflow"
-    file.attrs["model_config"] = json.dumps(config)
+    file.attrs["model_config"] = json.dumps(legacy_config(model))
     file.attrs[METADATA_ATTRIBUTE] = metadata
     _write_groups(file.create_group("model_weights"), model)
     if isinstance(model, Sequential) and model.compiled:
         file.attrs["training_config"] = json.dumps(training.legacy_config(model))
-        state = training.legacy_state(model)
-        if state:
+        if state := training.legacy_state(model):
             name = "optimizer_weights" if keras == 2 else training.STATE_GROUP
             _write_arrays(file.create_group(name), state)
 
@@ -169,8 +160,10 @@ def _write_names(group: Any, name: str, values: Sequence[str]) -> None:
         group.attrs[f"{name}{i}"] = piece
 
 
-def legacy_config(model: Sequential) -> dict[str, Any]:
+def legacy_config(model: Network) -> dict[str, Any]:
     """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
+    if isinstance(model, Ensemble):
+        return ensemble_config(model, [legacy_config(member) for member in model.members])
     shape = [None, *model.input_shape]
     first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
     layers = [

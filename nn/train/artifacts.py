@@ -22,15 +22,10 @@ from nn.train.trainer import Run
 
 
 class Predictions:
-    """What a model makes of images (N, 28, 28) with labels (N,).
+    """A model's probabilities (N, 10) for images (N, 28, 28) with labels (N,), and their scores.
 
-    Attributes
-    ----------
-    probabilities : float32 array of shape (N, 10)
-    confusion : int64 array of shape (10, 10)
-        The confusion matrix.
-    figures : dict
-        Number of images, accuracy with its interval, loss in nats.
+    ``confusion`` is the confusion matrix (10, 10); ``figures`` are the number of images, the
+    accuracy with its interval and the loss in nats.
     """
 
     def __init__(self, model: Network, images: NDArray[np.uint8], labels: NDArray[Any]) -> None:

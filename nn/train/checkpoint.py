@@ -103,17 +103,7 @@ class Checkpoint(NamedTuple):
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the checkpoint at ``path``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no file, or a model without the state of a run.
-    nn.saving.FormatError
-        If it is no model.
-    OSError
-        If it cannot be read.
-    """
+    """Return the checkpoint at ``path``; `ConfigError` without a file or the state of a run."""
     if not path.is_file():
         raise ConfigError(
             f"--resume: expected a checkpoint, received {path} (not there). Give the --output of "

@@ -32,7 +32,7 @@ FALLBACK = """\
 
 
 class ConfigError(ValueError):
-    """The options contradict each other, a file or a checkpoint; one sentence for the user."""
+    """The options contradict each other, a file or a checkpoint: what this module raises."""
 
 
 @dataclass
@@ -64,13 +64,7 @@ class Data:
 
 
 def resolve(args: argparse.Namespace) -> Settings:
-    """Return the settings of a new training.
-
-    Raises
-    ------
-    ConfigError
-        If a preset does not exist, or there are more presets than networks.
-    """
+    """Return the settings of a new training; every preset must exist and have a network."""
     name, presets = args.recipe or "original", _presets(args)
     for preset in presets:
         if preset not in recipes.PRESETS:
@@ -118,10 +112,7 @@ def members(args: argparse.Namespace, settings: Settings) -> list[Settings]:
 def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
     """Return the settings recorded in a checkpoint, with the number of epochs of ``args``.
 
-    Raises
-    ------
-    ConfigError
-        If the checkpoint is of another version, or an option differs from what it records.
+    The checkpoint must be of this version, and no other option may differ from what it records.
     """
     differing = {field.name for field in dataclasses.fields(Settings)} ^ set(recorded)
     if differing:
@@ -150,13 +141,7 @@ def resumed(args: argparse.Namespace, recorded: dict[str, Any]) -> Settings:
 
 
 def check_output(output: Path) -> None:
-    """Make the folder of ``output`` and check that it can be written, before any training.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot, if ``output`` is a folder, or its suffix is not that of a model file.
-    """
+    """Make the folder of ``output``; check that it can be written, and a model file's name."""
     if output.suffix not in SUFFIXES:
         raise ConfigError(
             f"--output: expected a name that ends in {', '.join(SUFFIXES)}, received {output}. "
@@ -179,10 +164,7 @@ def check_output(output: Path) -> None:
 def load_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequential]:
     """Return the networks to learn from, if any; record their names and hashes in ``settings``.
 
-    Raises
-    ------
-    ConfigError
-        If a file is missing, two have one name, or they are not those of a resumed training.
+    The names must differ, and the files must be those with which a resumed training began.
     """
     # A checkpoint holds names without folders: they are looked for beside the output.
     paths = args.teacher or [args.output.with_name(name) for name in settings.teachers]
@@ -195,16 +177,15 @@ def load_teachers(args: argparse.Namespace, settings: Settings) -> list[Sequenti
         found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         teachers.append(load_model(path))
     if settings.teachers and settings.teachers != found:
+        began, received = (
+            ", ".join(f"{name} with SHA-256 {digest}" for name, digest in files.items())
+            for files in (settings.teachers, found)
+        )
         raise ConfigError(
-            f"--teacher: expected the files the training began with, {_hashes(settings.teachers)}; "
-            f"received {_hashes(found)}."
+            f"--teacher: expected the files the training began with, {began}; received {received}."
         )
     settings.teachers = found
     return teachers
-
-
-def _hashes(teachers: dict[str, str]) -> str:
-    return ", ".join(f"{name} with SHA-256 {digest}" for name, digest in teachers.items())
 
 
 def load_data(

@@ -82,12 +82,6 @@ def _plain(value: Any) -> Any:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` to ``path`` as strict JSON, all of it or nothing.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; whatever stood at ``path`` before is still there.
-    """
+    """Write ``value`` to ``path`` as strict JSON: all of it, or `OSError` and nothing."""
     text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())

@@ -49,7 +49,7 @@ class DivergedError(ArithmeticError):
 
 
 class Run:
-    """The training of one network.
+    """The training of one network: ``model`` has the best weights after ``train``.
 
     Parameters
     ----------
@@ -58,14 +58,9 @@ class Run:
     output : Path, optional
         Where the weights will go; the checkpoints get names beside it. None: write nothing.
     teachers : sequence of Sequential
-        Better networks, whose probabilities are part of the targets.
+        Better networks, whose probabilities are part of the targets; the recipe must allow them.
     quiet : bool
         Print nothing.
-
-    Raises
-    ------
-    ConfigError
-        If there are teachers and the recipe trains without variations.
     """
 
     def __init__(
@@ -107,13 +102,7 @@ class Run:
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go back to the state in which a checkpoint was written.
-
-        Raises
-        ------
-        ConfigError
-            If it is of other data, another network or another optimiser.
-        """
+        """Go back to a checkpoint; `ConfigError` unless data, network and optimiser are its own."""
         model, saved, state = self.model, checkpoint.model, checkpoint.state
         if state["source"] != self.source:
             raise ConfigError(
@@ -146,8 +135,6 @@ class Run:
     def train(self, patience: int | None = None) -> None:
         """Train to the last epoch, or until ``patience`` epochs brought nothing better.
 
-        ``model`` has the best weights afterwards.
-
         Raises
         ------
         DivergedError
@@ -161,9 +148,13 @@ class Run:
         self.best.patience = patience or epochs
         try:
             self.model.fit(
-                self.batches, epochs=epochs, initial_epoch=self.history.epochs_done, verbose=0,
-                validation_data=validation, callbacks=self._callbacks(),
-            )  # fmt: skip
+                self.batches,
+                epochs=epochs,
+                initial_epoch=self.history.epochs_done,
+                validation_data=validation,
+                callbacks=self._callbacks(),
+                verbose=0,
+            )
         finally:
             self.batches = None  # the memory is needed for the next network
             if best_weights := self.best.best_weights or self._best_weights:
@@ -275,7 +266,8 @@ def _batches(settings: Settings, data: Data, teachers: Sequence[Sequential]) -> 
     if isinstance(batches, MixedBatches):
         batches.epochs = settings.epochs  # prepares the next epoch during this one
     if teachers:
-        return recipes.Distilled(batches, [recipes.Teacher.of(teacher) for teacher in teachers])
+        named = [recipes.Teacher(model, model.metadata.get("trained_on")) for model in teachers]
+        return recipes.Distilled(batches, named)
     return batches
 
 

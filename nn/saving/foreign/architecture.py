@@ -122,9 +122,8 @@ def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int])
     if kind != "InputLayer":
         trainable = config.get("trainable", True) is not False
         constants = read_call(entry.get("inbound_nodes"))[1]
-        found.parts.append(
-            LayerSpec(_ALIASES.get(kind, kind), name, settings, trainable, path, constants)
-        )
+        kind = _ALIASES.get(kind, kind)
+        found.parts.append(LayerSpec(kind, name, settings, trainable, path, constants))
     return None
 
 

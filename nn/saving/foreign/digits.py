@@ -118,13 +118,7 @@ def remember_input(model: Network, **said: Any) -> None:
 
 
 def check_digit_model(model: Network) -> None:
-    """Refuse a model that does not take 28×28 digits or does not tell ten classes apart.
-
-    Raises
-    ------
-    FormatError
-        Naming the shape that does not fit.
-    """
+    """Raise `FormatError` unless a model takes 28×28 digits and tells ten classes apart."""
     DigitInput().prepare(np.zeros((1, 28, 28), np.float32), model.input_shape)
     classes = tuple(model.output_shape)
     require(classes == (10,), "output", "10 classes", classes)

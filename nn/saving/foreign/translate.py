@@ -109,16 +109,14 @@ class Chain:
         what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
         received = [item.path for item in spec.stored]
         require(len(received) == len(expected), part, what, received)
-        for name, item in zip(expected, spec.stored, strict=True):
+        named = dict(zip(expected, spec.stored, strict=True))
+        for name, item in named.items():
             shape = shapes[name]
             self.parameters += math.prod(shape)
             few = self.parameters <= MAX_PARAMETERS
             require(few, part, f"at most {MAX_PARAMETERS} weights in all", "more")
             require(item.shape == shape, part, f"{name} of shape {shape}", item.shape)
-        return {
-            name: np.asarray(item.read(math.prod(item.shape)), np.float32)
-            for name, item in zip(expected, spec.stored, strict=True)
-        }
+        return {n: np.asarray(d.read(math.prod(d.shape)), np.float32) for n, d in named.items()}
 
     def emit(
         self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any

@@ -31,6 +31,7 @@ _OLD_LEAVES = {
     "depthwise_kernel": "kernel", "alphas": "alpha",
 }  # fmt: skip
 _LEAVES = ("moving_mean", "moving_variance", "gamma", "beta", "kernel", "bias", "alpha")
+_OTHER = "The file was saved from another architecture."
 
 Named = list[tuple[str, Dataset]]
 
@@ -62,8 +63,7 @@ def names(spec: LayerSpec) -> list[str]:
 def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
     """Fill ``stored`` of every layer from an HDF5 file with weights; say who wrote that.
 
-    `version` is that of the Keras that wrote an archive. A `FormatError` says that the file has
-    other layers than the architecture.
+    `version` is that of the Keras that wrote an archive.
     """
     if "model_weights" in root:
         group = root.group("model_weights")
@@ -109,12 +109,9 @@ def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:
         try:
             return _share(architecture, [named for group in groups.values() for named in group])
         except FormatError:
-            raise FormatError(
-                "weights",
-                f"{len(parts)} layers with weights ({', '.join(p.name for p in parts[:8])})",
-                f"{len(groups)} ({', '.join(list(groups)[:8])})",
-                "The file was saved from another architecture.",
-            ) from None
+            expected = f"{len(parts)} layers with weights ({', '.join(p.name for p in parts[:8])})"
+            received = f"{len(groups)} ({', '.join(list(groups)[:8])})"
+            raise FormatError("weights", expected, received, _OTHER) from None
     for part, named in zip(parts, found, strict=True):
         if isinstance(part, Architecture):
             _share(part, named)
@@ -124,11 +121,7 @@ def _bind_groups(architecture: Architecture, groups: dict[str, Named]) -> None:
 
 
 def _share(model: Architecture, named: Named) -> None:
-    """Share a nested model's arrays among its layers.
-
-    Names decide where they contain the layers' names. Else the order does: Keras lists all
-    trained arrays before all others.
-    """
+    """Share a nested model's arrays among its layers: by the layers' names, else in order."""
     specs = [spec for spec in model.layers if names(spec)]
     taken = [[d for n, d in named if spec.name in n.split("/")[:-1]] for spec in specs]
     counts = [len(arrays) for arrays in taken]
@@ -140,7 +133,7 @@ def _share(model: Architecture, named: Named) -> None:
     last = [(s, n) for s in specs for n in (slots(s)[1] if s.trainable else names(s))]
     by_layer = [(s, n) for s in specs for n in names(s)]
     leaves = [_leaf(name) for name, _ in named]
-    for order in (first + last, by_layer):
+    for order in (first + last, by_layer):  # Keras lists all trained arrays before all others
         if [name for _, name in order] == leaves:
             for (spec, _), (_, dataset) in zip(order, named, strict=True):
                 spec.stored = [*spec.stored, dataset]
@@ -167,10 +160,8 @@ def _bind_tree(architecture: Architecture, root: Group) -> None:
     for spec in specs:
         spec.stored = stored.pop(spec.path.replace("layers", top), [])
     used, left = (sum(map(len, s)) for s in ([s.stored for s in specs], stored.values()))
-    require(
-        not left, "weights", f"{used} arrays for these layers", f"{used + left} arrays",
-        "The file was saved from another architecture.",
-    )  # fmt: skip
+    expected = f"{used} arrays for these layers"
+    require(not left, "weights", expected, f"{used + left} arrays", _OTHER)
 
 
 def _tree(folder: Group, path: str, depth: int) -> Iterator[tuple[str, list[Dataset]]]:

@@ -21,11 +21,6 @@ from nn.utils import to_categorical
 SHUFFLING, DROPOUT = 1, 2
 
 
-def generator(seed: int, use: int, *key: int) -> np.random.Generator:
-    """Return the generator of one use of ``seed``; ``key`` is the epoch, the layer, …."""
-    return np.random.default_rng([seed, use, *key])
-
-
 class Reseed(Callback):
     """Makes the batches and the dropout masks of an epoch a function of (seed, epoch).
 
@@ -40,7 +35,7 @@ class Reseed(Callback):
         for index, layer in enumerate(self.model.layers):
             rng = getattr(layer, "rng", None)
             if isinstance(rng, np.random.Generator):
-                fresh = generator(self.seed, DROPOUT, epoch, index)
+                fresh = np.random.default_rng([self.seed, DROPOUT, epoch, index])
                 rng.bit_generator.state = fresh.bit_generator.state
 
 
@@ -83,7 +78,8 @@ class Batches(ArrayBatches):
 
     def begin_epoch(self, epoch: int) -> None:
         """Shuffle for ``epoch``, counted from 0."""
-        self.order = generator(self.seed, SHUFFLING, epoch).permutation(self.samples)
+        rng = np.random.default_rng([self.seed, SHUFFLING, epoch])
+        self.order = rng.permutation(self.samples)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         images, labels = super().__getitem__(index)

@@ -31,25 +31,11 @@ SHARE = 0.8
 
 @dataclass(frozen=True)
 class Teacher:
-    """A network to learn from, and the sources it was trained on.
+    """A network to learn from, and the sources it was trained on."""
 
-    Attributes
-    ----------
-    model : Sequential or Ensemble
-        Predicts probabilities (n, 10) for images (n, 28, 28, 1).
-    trained_on : str, optional
-        Names of the sources it was trained on; it is not used for other named sources. None: it is
-        used for all.
-    """
-
-    model: Network
+    model: Network  # predicts probabilities (n, 10) for images (n, 28, 28, 1)
+    # Names of the sources it was trained on: it is not used for other named ones. None: for all.
     trained_on: str | None = None
-
-    @classmethod
-    def of(cls, model: Network) -> Teacher:
-        """Return a model of `train.py` as a teacher for the sources in its metadata."""
-        names = model.metadata.get("trained_on")
-        return cls(model, names if isinstance(names, str) else None)
 
     def predict(self, x: NDArray[np.float32], variation: int) -> NDArray[np.float32]:
         """Return probabilities (n, 10) for images (n, 28, 28, 1).
@@ -63,7 +49,7 @@ class Teacher:
 
     def covers(self, name: str | None) -> bool:
         """Return whether the source ``name`` was part of its training."""
-        return self.trained_on is None or not name or name in self.trained_on
+        return not (isinstance(self.trained_on, str) and name) or name in self.trained_on
 
 
 class Distilled:
@@ -127,8 +113,7 @@ class Distilled:
         x, y = self.batches[index]
         places, variation = self.batches.places(index), self.batches.variation
         if variation not in self._predicted:
-            unknown = np.full((self.samples, y.shape[1]), np.nan, np.float32)
-            self._predicted[variation] = unknown
+            self._predicted[variation] = np.full((self.samples, y.shape[1]), np.nan, np.float32)
         soft = self._predicted[variation]
         if np.isnan(soft[places, 0]).any():
             soft[places] = y

@@ -111,7 +111,11 @@ def mixed_batches(
         pens = pen_digits(data_dir)
         drawn = SYNTHETIC_INSTEAD if pens is None else SYNTHETIC
         sources += [
-            Source(partial(_synthetic, drawn), distortion=SYNTHETIC_DISTORTION, name=DRAWN),
+            Source(
+                lambda epoch: generate(drawn, SYNTHETIC_SEED, start=epoch * drawn),
+                distortion=SYNTHETIC_DISTORTION,
+                name=DRAWN,
+            ),
             Source(_scribbles, name=DRAWN),
         ]
         description |= {
@@ -128,19 +132,14 @@ def mixed_batches(
     return batches
 
 
-def _synthetic(count: int, epoch: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    return generate(count, SYNTHETIC_SEED, start=epoch * count)
-
-
 def _pen_source(found: pendigits.StrokeFile, seed: int) -> Source:
     training, _ = pendigits.split_by_writer(found.records)
     labels = np.array([record.label for record in training], np.int64)
     packed = pack_strokes([record.strokes for record in training])
-
-    def written(epoch: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        return vary_strokes(packed, PEN_VARIATION, seed, epoch), labels
-
-    return Source(written, count=PENS, name=WRITTEN)
+    return Source(
+        lambda epoch: (vary_strokes(packed, PEN_VARIATION, seed, epoch), labels),
+        count=PENS, name=WRITTEN,
+    )  # fmt: skip
 
 
 def _scribbles(epoch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -154,12 +153,8 @@ def calibrate(
 ) -> dict[str, Any]:
     """Fit the confidence on validation images and on strokes of writers held out.
 
-    Writes temperature, thresholds and the rejection of scribbles into ``model.metadata``.
-
-    Returns
-    -------
-    dict
-        Figures for the run record: accuracy on the pen strokes, calibration errors.
+    Writes temperature, thresholds and the rejection of scribbles into ``model.metadata``. Returns
+    figures for the run record: accuracy on the pen strokes, calibration errors.
     """
     x, y = to_network(images), np.asarray(labels, np.int64)
     figures: dict[str, Any] = {}
