@@ -12,11 +12,4 @@ from nn.augment.batches import MixedBatches, Source
 from nn.augment.distortion import Distortion, distort
 from nn.augment.strokes import StrokeVariation, vary_strokes
 
-__all__ = [
-    "Distortion",
-    "MixedBatches",
-    "Source",
-    "StrokeVariation",
-    "distort",
-    "vary_strokes",
-]
+__all__ = ["Distortion", "MixedBatches", "Source", "StrokeVariation", "distort", "vary_strokes"]

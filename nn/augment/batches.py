@@ -15,9 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from nn.augment.distortion import Distortion, distort
 
-AHEAD = 1024
-"""Examples prepared at a time: large against a thread's overhead, small enough for its cache."""
-
+AHEAD = 1024  # examples prepared at a time: worth a thread's overhead, and they fit its cache
 Images = NDArray[np.uint8] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 
@@ -107,21 +105,16 @@ class MixedBatches:
         self._chunks: dict[int, Future[tuple[Floats, Floats]]] = {}
         self.begin_epoch(0)
 
-    @property
-    def epoch(self) -> int:
-        """The epoch that the batches are of, counted from 0."""
-        return self._number
-
     def begin_epoch(self, epoch: int) -> None:
         """Go to `epoch`, counted from 0; its examples are made when first needed."""
-        self._number = epoch
+        self.epoch = epoch  # that the batches are of
         self._chunks.clear()
         # The others let go of their memory before the next is made.
         self._epochs = {n: made for n, made in self._epochs.items() if n == epoch}
 
     def on_epoch_end(self) -> None:
         """Go to the next epoch."""
-        self.begin_epoch(self._number + 1)
+        self.begin_epoch(self.epoch + 1)
 
     @property
     def samples(self) -> int:
@@ -164,7 +157,7 @@ class MixedBatches:
     @property
     def variation(self) -> int:
         """The variation that this epoch shows, counted from 0."""
-        return self._number if self.variations is None else self._number % self.variations
+        return self.epoch if self.variations is None else self.epoch % self.variations
 
     def close(self) -> None:
         """End the threads; the batches cannot be used afterwards."""
@@ -172,7 +165,7 @@ class MixedBatches:
         self._maker.shutdown(cancel_futures=True)
 
     def _current(self) -> _Epoch:
-        number = self._number
+        number = self.epoch
         makes = any(callable(source.images) for source in self.sources)
         more = makes and self.epochs is not None and number + 1 < self.epochs
         for n in (number, number + 1) if more else (number,):

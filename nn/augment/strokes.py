@@ -60,9 +60,8 @@ def vary_strokes(
     for k in range(waves):
         angle = (points * frequency[k, whose]).sum(axis=1) + phase[k, whose]
         moved += np.sin(angle)[:, None] * amplitude[k, whose]
-    slant, rotation, aspect = rng.normal(size=(3, N)) * np.array(
-        [[variation.slant], [variation.rotation], [variation.aspect]]
-    )
+    deviations = np.array([[variation.slant], [variation.rotation], [variation.aspect]])
+    slant, rotation, aspect = rng.normal(size=(3, N)) * deviations
     x = moved[:, 0] * np.exp(aspect)[whose] - moved[:, 1] * slant[whose]
     y = moved[:, 1]
     cosine, sine = np.cos(rotation)[whose], np.sin(rotation)[whose]
@@ -71,10 +70,8 @@ def vary_strokes(
     median, up, down = variation.width
     z = rng.normal(size=N)
     widths = np.clip(median * np.exp(np.where(z > 0, up, down) * z), 1.0, 7.0)
-    images = render_batch(
-        PackedStrokes(turned, packed.stroke_starts, packed.drawing_starts), widths
-    )
-    return np.rint(images * 255).astype(np.uint8)
+    varied = PackedStrokes(turned, packed.stroke_starts, packed.drawing_starts)
+    return np.rint(render_batch(varied, widths) * 255).astype(np.uint8)
 
 
 def thinned(packed: PackedStrokes, keep: NDArray[np.int64]) -> PackedStrokes:

@@ -19,14 +19,9 @@ from pathlib import Path
 from nn.atomic import move_into_place
 from nn.datasets._lzw import unpack_lzw
 
-APPLICATION = "nn-digits"
-"""Name of the program's folder in the user's cache."""
-
-TIMEOUT = (10.0, 30.0)
-"""Seconds until a mirror must have answered, and between two chunks of its answer."""
-
-DEADLINE = 900.0
-"""Seconds that one file may take; after that the next mirror is tried."""
+APPLICATION = "nn-digits"  # name of the program's folder in the user's cache
+TIMEOUT = (10.0, 30.0)  # seconds until a mirror answers, and between two chunks of its answer
+DEADLINE = 900.0  # seconds that one file may take; after that the next mirror is tried
 
 
 class DataError(ValueError):

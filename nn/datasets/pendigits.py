@@ -46,16 +46,12 @@ __all__ = [
 ]
 
 NAME = "pendigits-orig.tra"
-SHA256 = "a66225d68d7d68591e62944df1ad33b3f5aa608e2df2505844b41f5568a80da4"
-"""SHA-256 of the unpacked file."""
-
+SHA256 = "a66225d68d7d68591e62944df1ad33b3f5aa608e2df2505844b41f5568a80da4"  # unpacked
 ZIP_NAME = "pen+based+recognition+of+handwritten+digits.zip"
 MIRRORS = ("https://archive.ics.uci.edu/ml/machine-learning-databases/pendigits",)
 ZIP_MIRRORS = ("https://archive.ics.uci.edu/static/public/81",)
-LIMIT = 1 << 24
-
-VALIDATION_WRITERS = ("3", "8", "13", "18", "23", "28")
-"""Six of the 30 writers, every fifth, kept for validation by default."""
+LIMIT = 1 << 24  # bytes
+VALIDATION_WRITERS = ("3", "8", "13", "18", "23", "28")  # every fifth of the 30
 
 
 def load(data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> StrokeFile:
@@ -93,20 +89,22 @@ def _verify(path: Path) -> Path:
 
 
 def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
-    if data_dir is not None:
-        given = Path(data_dir).expanduser()
-        path = _in_folder(given)
-        if path is None:
-            raise MissingDataError(
-                f"data_dir: expected {NAME}.gz (or .Z, or unpacked) in {given} or its folder "
-                "strokes/, received a place without it. Put it there, or leave data_dir out."
-            )
+    given = None if data_dir is None else Path(data_dir).expanduser()
+    places = (env_data_dir(), cache_folder()) if given is None else (given,)
+    folders = [folder for folder in places if folder is not None]
+    path = first_existing(
+        folder / sub / (NAME + suffix)
+        for folder in folders
+        for sub in ("", "strokes", "pendigits")
+        for suffix in ("", ".gz", ".Z")
+    )
+    if path is not None:
         return path
-    folders = [folder for folder in (env_data_dir(), cache_folder()) if folder is not None]
-    for folder in folders:
-        path = _in_folder(folder)
-        if path is not None:
-            return path
+    if given is not None:
+        raise MissingDataError(
+            f"data_dir: expected {NAME}.gz (or .Z, or unpacked) in {given} or its folder "
+            "strokes/, received a place without it. Put it there, or leave data_dir out."
+        )
     why = "downloading was switched off."
     if may_download:
         try:
@@ -117,14 +115,6 @@ def _find(data_dir: str | os.PathLike[str] | None, may_download: bool) -> Path:
         f"Pen digits: expected {NAME}.gz, .Z or unpacked, received none from "
         f"{', '.join(map(str, folders))}, nor from UCI: {why} Put the file into a folder and give "
         "it with --data-dir FOLDER or NN_DATA_DIR=FOLDER."
-    )
-
-
-def _in_folder(folder: Path) -> Path | None:
-    return first_existing(
-        folder / sub / (NAME + suffix)
-        for sub in ("", "strokes", "pendigits")
-        for suffix in ("", ".gz", ".Z")
     )
 
 
@@ -186,8 +176,7 @@ def split_by_writer(
             f"{sorted(held_out - writers)}. Take them from {sorted(writers)}."
         )
     training = [record for record in records if record.writer not in held_out]
-    validation = [record for record in records if record.writer in held_out]
-    return training, validation
+    return training, [record for record in records if record.writer in held_out]
 
 
 def to_images(

@@ -13,7 +13,6 @@ from .image_files import ImageFileError, read_ink
 from .ink_segments import segment_ink
 from .normalise import (
     STROKE_WIDTH,
-    Image,
     Steps,
     image_to_mnist,
     image_to_mnist_steps,
@@ -21,26 +20,15 @@ from .normalise import (
     strokes_to_mnist,
     strokes_to_mnist_steps,
 )
-from .segment import Segment
-from .stroke_files import (
-    Drawing,
-    StrokeFileError,
-    load_strokes,
-    render_ink,
-    save_strokes,
-    strokes_to_svg,
-)
+from .stroke_files import StrokeFileError, load_strokes, render_ink, save_strokes, strokes_to_svg
 from .stroke_segments import segment_strokes
 from .strokes import PackedStrokes, as_strokes, pack_strokes
 from .widths import normalise_width, pen_width
 
 __all__ = [
     "STROKE_WIDTH",
-    "Drawing",
-    "Image",
     "ImageFileError",
     "PackedStrokes",
-    "Segment",
     "Steps",
     "StrokeFileError",
     "as_strokes",

@@ -20,6 +20,7 @@ ImageSource = str | os.PathLike[str] | bytes | bytearray | Image.Image
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 LARGEST_PIXELS = 120_000_000  # the largest cameras of telephones; their JPEGs open shrunk
+MOST_PIXELS = f"at most {LARGEST_PIXELS // 10**6} million pixels"
 LARGEST_FILE = 256 * 1024 * 1024  # bytes
 WORK_SIDE = 1200  # longest side, in pixels, of the ink that is returned
 
@@ -72,52 +73,46 @@ def _grey_of(source: ImageSource) -> Floats:
     except ImageFileError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(name, "more") from error
+        raise _refused(name, MOST_PIXELS, "more") from error
     except MemoryError as error:
-        raise ImageFileError(
-            f"{name}: expected a picture that fits into memory, received a larger one. "
-            "Make the picture smaller first."
-        ) from error
+        raise _refused(name, "a picture that fits into memory", "a larger one") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
-        raise ImageFileError(
-            f"{name}: expected a whole PNG, JPEG, BMP, TIFF, WebP or GIF picture, received "
-            "something else or a damaged file. Open and save it again with an image program."
+        raise _refused(
+            name,
+            "a whole PNG, JPEG, BMP, TIFF, WebP or GIF picture",
+            "something else or a damaged file",
+            "Open and save it again with an image program.",
         ) from error
 
 
-def _too_large(name: str, received: str) -> ImageFileError:
-    return ImageFileError(
-        f"{name}: expected at most {LARGEST_PIXELS // 10**6} million pixels, received {received}. "
-        "Make the picture smaller first."
-    )
+def _refused(
+    name: str, expected: str, received: str, remedy: str = "Make the picture smaller first."
+) -> ImageFileError:
+    return ImageFileError(f"{name}: expected {expected}, received {received}. {remedy}")
 
 
 def _check_file(path: Path) -> None:
+    name = path.name or str(path)
     if path.is_dir():
-        raise ImageFileError(
-            f"{path.name or path}: expected a picture file, received a folder. "
-            "Name one of the files in it."
-        )
+        raise _refused(name, "a picture file", "a folder", "Name one of the files in it.")
     try:
         size = path.stat().st_size
         path.open("rb").close()
     except OSError as error:
         raise ImageFileError(
-            f"{path.name}: expected a readable picture file, received: "
-            f"{error.strerror or error}. Check the name and the permissions."
+            f"{name}: expected a readable picture file, received: {error.strerror or error}. "
+            "Check the name and the permissions."
         ) from error
     if size > LARGEST_FILE:
-        raise ImageFileError(
-            f"{path.name}: expected a file of at most {LARGEST_FILE >> 20} MiB, received "
-            f"{size >> 20} MiB. Make the picture smaller first."
-        )
+        most = f"a file of at most {LARGEST_FILE >> 20} MiB"
+        raise _refused(name, most, f"{size >> 20} MiB")
 
 
 def _upright_grey(image: Image.Image, name: str) -> Floats:
     """Return the luminance (H, W) in [0, 1] of the upright image, at most WORK_SIDE pixels long."""
     width, height = image.size
     if width * height > LARGEST_PIXELS:
-        raise _too_large(name, f"{width} x {height}")
+        raise _refused(name, MOST_PIXELS, f"{width} x {height}")
     if width < 1 or height < 1:
         raise ImageFileError(f"{name}: expected a picture with pixels, received none.")
     if image.format in ("JPEG", "MPO"):
@@ -142,20 +137,16 @@ def _luminance(image: Image.Image) -> Floats:
         full = 255.0 if image.mode == "I" and values.max() <= 255 else 65535.0
         return np.clip(values / full, 0.0, 1.0)
     if not image.has_transparency_data:
-        grey = image if image.mode == "L" else _as_grey(image)
+        grey = image if image.mode == "L" else image.convert("RGB").convert("L")
         return np.asarray(_shrink(grey), dtype=np.float64) / 255
     image = _shrink(image.convert("RGBA"))
     alpha = np.asarray(image.getchannel("A"), dtype=np.float64) / 255
-    luminance = np.asarray(_as_grey(image), dtype=np.float64) / 255
+    luminance = np.asarray(image.convert("RGB").convert("L"), dtype=np.float64) / 255
     if alpha.min() == 1 or alpha.max() == 0:
         return luminance * alpha
     # Ink on a clear sheet: light ink needs a dark page, everything else a white one.
     light = float((luminance * alpha).sum() / alpha.sum()) > 0.5 and alpha.mean() < 0.5
     return luminance * alpha + (0.0 if light else 1.0) * (1 - alpha)
-
-
-def _as_grey(image: Image.Image) -> Image.Image:
-    return image.convert("RGB").convert("L")
 
 
 def _shrink(image: Image.Image) -> Image.Image:

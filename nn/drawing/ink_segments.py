@@ -10,16 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .components import connected_components, pen_strokes
 from .normalise import Image, as_ink, image_to_mnist
 from .resample import Floats, dilate
-from .segment import (
-    CUT_COST,
-    CUT_SLOPES,
-    MOST_CUTS,
-    Box,
-    Group,
-    Score,
-    Segment,
-    divide,
-)
+from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Box, Group, Score, Segment, divide
 from .widths import normalise_width, pen_width
 
 WEAK_INK = 0.25  # of the peak: pixels below do not connect pieces

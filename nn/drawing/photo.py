@@ -26,12 +26,10 @@ def extract_ink(grey: Floats) -> NDArray[np.float32]:
 
     In [0, 1], ink = 1, background exactly 0; all zeros for an even image.
     """
-    ink: Floats | None = np.zeros_like(grey)
-    if grey.max() - grey.min() >= FAINTEST:
-        ink = _clean_ink(grey)
-        if ink is None:
-            ink = _photographed_ink(grey)
-    return np.asarray(ink, np.float32)
+    if grey.max() - grey.min() < FAINTEST:
+        return np.zeros(grey.shape, np.float32)
+    ink = _clean_ink(grey)
+    return np.asarray(_photographed_ink(grey) if ink is None else ink, np.float32)
 
 
 def _clean_ink(grey: Floats) -> Floats | None:
@@ -57,7 +55,6 @@ def _clean_ink(grey: Floats) -> Floats | None:
 
 
 def _photographed_ink(grey: Floats) -> Floats:
-    blank = np.zeros_like(grey)
     sign, light = _light(grey)
     # Ink takes a share of the light that falls on dark marks; chalk adds to what the board gives.
     mark = sign * (grey - light)
@@ -66,7 +63,7 @@ def _photographed_ink(grey: Floats) -> Floats:
     noise = _noise(smooth)
     level = _ink_level(smooth, noise)
     if _is_faint(level, noise):
-        return blank
+        return np.zeros_like(grey)
     # A second estimate of the light, now that the ink is known, follows soft shadows.
     background = smooth < max(3 * noise, 0.12 * level)
     shade = _masked_blur(mark, background, max(grey.shape) // 12)
@@ -76,7 +73,7 @@ def _photographed_ink(grey: Floats) -> Floats:
     smooth = _blur(mark, 1)
     level = _ink_level(smooth, noise)
     if _is_faint(level, noise):
-        return blank
+        return np.zeros_like(grey)
     # Hysteresis: what exceeds the weak threshold is ink where it exceeds the strong one somewhere.
     weak = max(NOISE_SIGMAS * noise, 0.18 * level)
     strong = max(1.3 * weak, 0.45 * level)

@@ -50,9 +50,8 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     def pieces_of(members: NDArray[np.int64], height: float) -> _StrokePieces:
         cuts = score is not None and len(members) <= MOST_PIECES
         parted = [_cut(lines[member], height if cuts else np.inf) for member in members]
-        return _StrokePieces(
-            [clean[i] for i in members], parted, [owners[i] for i in members], reach
-        )
+        inked, numbers = [clean[i] for i in members], [owners[i] for i in members]
+        return _StrokePieces(inked, parted, numbers, reach)
 
     return divide(boxes, _touching(lines, boxes, reach), reach, pieces_of, score)
 
@@ -65,11 +64,7 @@ class _StrokePieces:
     """
 
     def __init__(
-        self,
-        strokes: list[Points],
-        parted: list[list[Points]],
-        owners: list[int],
-        reach: float,
+        self, strokes: list[Points], parted: list[list[Points]], owners: list[int], reach: float
     ) -> None:
         self._strokes, self._owners = strokes, owners
         self._counts = [len(parts) for parts in parted]

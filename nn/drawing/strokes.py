@@ -41,12 +41,9 @@ class PackedStrokes:
 
 def pack_strokes(drawings: Sequence[Iterable[ArrayLike]]) -> PackedStrokes:
     """Clean many drawings, as `as_strokes` does, and lay them out flat."""
-    pieces: list[Points] = []
-    strokes_of = np.zeros(len(drawings), dtype=np.int64)
-    for n, strokes in enumerate(drawings):
-        tables = _tables(strokes)
-        pieces.extend(tables)
-        strokes_of[n] = len(tables)
+    tables = [_tables(strokes) for strokes in drawings]
+    strokes_of = np.array([len(of_drawing) for of_drawing in tables], dtype=np.int64)
+    pieces = [points for of_drawing in tables for points in of_drawing]
     lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
     points = np.concatenate(pieces) if pieces else np.zeros((0, 2))
     usable = (np.abs(points) < LARGEST_COORDINATE).all(axis=1)  # False for NaN
@@ -76,12 +73,7 @@ def as_strokes(strokes: Iterable[ArrayLike]) -> list[Points]:
     ValueError
         If a stroke is not a table of numbers with at least two columns.
     """
-    clean = []
-    for points in _tables(strokes):
-        usable = (np.abs(points) < LARGEST_COORDINATE).all(axis=1)  # False for NaN
-        if usable.any():
-            clean.append(np.ascontiguousarray(points[usable]))
-    return clean
+    return pack_strokes([strokes])[0]
 
 
 def _tables(strokes: Iterable[ArrayLike]) -> list[Points]:

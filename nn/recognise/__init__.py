@@ -7,15 +7,8 @@ fits confidences and thresholds, `answers` is the result. `reader` loads a netwo
 
 from __future__ import annotations
 
-from .answers import Answer, Reading
-from .calibration import Calibration, calibrate, expected_calibration_error
+from .answers import Answer
+from .calibration import calibrate, expected_calibration_error
 from .recogniser import Recogniser
 
-__all__ = [
-    "Answer",
-    "Calibration",
-    "Reading",
-    "Recogniser",
-    "calibrate",
-    "expected_calibration_error",
-]
+__all__ = ["Answer", "Recogniser", "calibrate", "expected_calibration_error"]

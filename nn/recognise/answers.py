@@ -16,39 +16,19 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The reading of one digit, and where on the canvas it stands.
-
-    Attributes
-    ----------
-    state : {"empty", "digit", "unsure", "not a digit"}
-    digit : int or None
-        The argmax of the probabilities, whatever the state; None only if the state is "empty".
-    runner_up : int or None
-        The second most probable digit ("not sure: 4 or 9").
-    probabilities : (10,) float64
-        Calibrated by the temperature, summing to 1; all zeros if the state is "empty".
-    image : (28, 28) float32
-        The network's input, in [0, 1], 1 = ink.
-    oddness : float
-        In [0, 1]: how much this looks like no digit at all; 1 if nothing was drawn.
-    box : (left, top, right, bottom) or None
-        Of its ink or pen line, in units of the drawing or pixels of the picture; None if the
-        image was given without a place.
-    strokes : tuple of int
-        Indices of the drawing's strokes that belong to it; empty for pictures.
-    line : int
-        Line of writing it stands in, 0 = the top one.
-    """
+    """The reading of one digit, and where on the canvas it stands."""
 
     state: State
-    digit: int | None
-    runner_up: int | None
-    probabilities: NDArray[np.float64]
-    image: NDArray[np.float32]
-    oddness: float
+    digit: int | None  # argmax of the probabilities, whatever the state; None if it is "empty"
+    runner_up: int | None  # the second most probable digit ("not sure: 4 or 9")
+    probabilities: NDArray[np.float64]  # (10,), calibrated, of sum 1; all zeros if "empty"
+    image: NDArray[np.float32]  # (28, 28): the network's input, in [0, 1], 1 = ink
+    oddness: float  # in [0, 1]: how much this looks like no digit; 1 if nothing was drawn
+    # Of its ink or pen line: left, top, right, bottom in units of the drawing or pixels of the
+    # picture; None if the image was given without a place.
     box: Box | None = None
-    strokes: tuple[int, ...] = ()
-    line: int = 0
+    strokes: tuple[int, ...] = ()  # indices of the drawing's strokes; empty for pictures
+    line: int = 0  # of writing, 0 = the top one
 
     @property
     def confidence(self) -> float:
@@ -63,18 +43,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Reading:
-    """The reading of everything on the canvas.
+    """The reading of everything on the canvas."""
 
-    Attributes
-    ----------
-    answers : tuple of Answer
-        In reading order.
-    seconds : float
-        What the reading took; 0 where it was not measured.
-    """
-
-    answers: tuple[Answer, ...] = ()
-    seconds: float = 0.0
+    answers: tuple[Answer, ...] = ()  # in reading order
+    seconds: float = 0.0  # what the reading took; 0 where it was not measured
 
     @property
     def text(self) -> str:
@@ -91,6 +63,5 @@ class Reading:
     @property
     def confidence(self) -> float:
         """Probability that every digit is right, if they err independently; 0 without any."""
-        if not self.answers:
-            return 0.0
-        return float(np.prod([answer.confidence for answer in self.answers]))
+        confidences = [answer.confidence for answer in self.answers]
+        return float(np.prod(confidences)) if confidences else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,6 @@ def calibrate(
     figures: dict[str, Any] = {name: round(value, FIGURES) for name, value in vars(result).items()}
     model.metadata["temperature"] = figures["temperature"]
     model.metadata["unsure_below"] = figures["unsure_below"]
-    model.metadata["rejection"] = rejection.to_metadata()
+    model.metadata["rejection"] = asdict(rejection)
     model.metadata["calibration"] = figures
     return result

@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,11 @@ from numpy.typing import NDArray
 from nn.drawing import read_ink
 from nn.recognise.recogniser import Recogniser
 
-LARGEST_SHEET = 200
-"""Mistakes that are drawn at most, the most confident first."""
+LARGEST_SHEET = 200  # mistakes drawn at most, the most confident first
 BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 
-Item = tuple[int, str, Callable[[], Any]]
-"""Label, name, and what reads it."""
+Item = tuple[int, str, Any]
+"""Label, name, and the strokes or the path of the image."""
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 
@@ -125,17 +123,17 @@ def run(recogniser: Recogniser, path: Path, *, as_json: bool, sheet: Path | None
     OSError, ValueError
         If the path holds nothing that can be measured.
     """
-    result = evaluate(recogniser, path, progress=_progress if sys.stderr.isatty() else None)
+
+    def progress(count: int) -> None:
+        print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
+
+    result = evaluate(recogniser, path, progress if sys.stderr.isatty() else None)
     if sheet is not None:
         save_sheet(result, sheet)
     print(json.dumps(result.as_json()) if as_json else as_text(result))
     if sheet is not None and not as_json:
         print(f"the mistakes are drawn in {sheet}", file=sys.stderr)
     return 0
-
-
-def _progress(count: int) -> None:
-    print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
 
 
 def evaluate(
@@ -152,9 +150,12 @@ def evaluate(
     """
     result = Evaluation()
     items = _folder if path.is_dir() else _strokes
-    for count, (label, name, read) in enumerate(items(recogniser, path, result.skipped), start=1):
+    for count, (label, name, drawn) in enumerate(items(path, result.skipped), start=1):
         try:
-            answer = read()
+            if isinstance(drawn, Path):
+                answer = recogniser.read_image(read_ink(drawn))
+            else:
+                answer = recogniser.read_strokes(drawn)
         except (OSError, ValueError, MemoryError):
             result.skipped["cannot be read"] += 1
             continue
@@ -173,17 +174,16 @@ def evaluate(
     return result
 
 
-def _strokes(recogniser: Recogniser, path: Path, skipped: Counter[str]) -> Iterator[Item]:
+def _strokes(path: Path, skipped: Counter[str]) -> Iterator[Item]:
     from nn.datasets.pendigits import read_unipen
 
     file = read_unipen(path)
     skipped.update(file.skipped)
     for number, record in enumerate(file.records):
-        read = partial(recogniser.read_strokes, record.strokes)
-        yield record.label, f"{path.name} {number}", read
+        yield record.label, f"{path.name} {number}", record.strokes
 
 
-def _folder(recogniser: Recogniser, folder: Path, skipped: Counter[str]) -> Iterator[Item]:
+def _folder(folder: Path, skipped: Counter[str]) -> Iterator[Item]:
     """Yield the labelled images of a folder; where it has none, the strokes of every file in it."""
     files = sorted(
         f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file()
@@ -193,16 +193,12 @@ def _folder(recogniser: Recogniser, folder: Path, skipped: Counter[str]) -> Iter
         if label is None:
             skipped["no digit in its name"] += 1
         else:
-            yield label, str(file.relative_to(folder)), partial(_read_image, recogniser, file)
+            yield label, str(file.relative_to(folder)), file
     for file in [] if files else sorted(f for f in folder.iterdir() if f.is_file()):
         try:
-            yield from _strokes(recogniser, file, skipped)
+            yield from _strokes(file, skipped)
         except ValueError:
             skipped["not a stroke file"] += 1
-
-
-def _read_image(recogniser: Recogniser, file: Path) -> Any:
-    return recogniser.read_image(read_ink(file))
 
 
 def label_of(file: Path) -> int | None:

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from nn.recognise.answers import Reading
 from nn.recognise.recogniser import Recogniser
 
-SMALLEST = 6.0
-"""Units of the strokes: a drawing smaller than this is a speck and is not enlarged to a digit."""
+SMALLEST = 6.0  # units of the strokes: smaller drawings are specks, not enlarged to a digit
 TRANSPOSED = "This network takes transposed images: its layers cannot be shown or taught."
 SEVERAL_SHOWN = "The mean of {} networks is the answer. This is the first of them."
 SEVERAL_TAUGHT = "The mean of several networks is the answer. To teach one, choose a single one."
@@ -63,32 +62,14 @@ class NetworkReader:
         """Read with another network from now on; `note` is shown beside the file's name."""
         self.model, self.note = model, note
         self.recogniser = Recogniser(model, smallest=SMALLEST)
-
-    @property
-    def _members(self) -> list[Any]:
-        members: list[Any] = getattr(self.model, "members", [])
-        return members
-
-    @property
-    def inside(self) -> Any:
-        """The network whose layers are shown: an ensemble's first; None if there is none."""
-        if isinstance(self.model, TransposedModel):
-            return None
-        return self._members[0] if self._members else self.model
-
-    @property
-    def inside_note(self) -> str:
-        """A note on the network whose layers are shown; "" for none."""
-        if isinstance(self.model, TransposedModel):
-            return TRANSPOSED
-        return SEVERAL_SHOWN.format(len(self._members)) if self._members else ""
-
-    @property
-    def teach_note(self) -> str:
-        """Why the network cannot be taught; "" if it can."""
-        if isinstance(self.model, TransposedModel):
-            return TRANSPOSED
-        return SEVERAL_TAUGHT if self._members else ""
+        self.inside: Any = model  # the network whose layers are shown; None if there is none
+        self.inside_note = self.teach_note = ""  # on that network; why it cannot be taught
+        if isinstance(model, TransposedModel):
+            self.inside = None
+            self.inside_note = self.teach_note = TRANSPOSED
+        elif members := getattr(model, "members", []):
+            self.inside = members[0]
+            self.inside_note, self.teach_note = SEVERAL_SHOWN.format(len(members)), SEVERAL_TAUGHT
 
     @property
     def name(self) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.drawing import (
-    Segment,
     image_to_mnist,
     normalise_width,
     render_batch,
@@ -22,8 +21,6 @@ from nn.drawing.normalise import SIDE
 from .answers import Answer, Reading, State
 from .rejection import Floats, Rejection, plain_oddness
 
-DEFAULT_TEMPERATURE = 1.0
-DEFAULT_UNSURE_BELOW = 0.7
 BATCH = 256
 SMALLEST_PROBABILITY = 1e-30
 LEAST_LOG = -6.0  # log-probability, when ink is divided: all poor matches are equally poor
@@ -79,10 +76,8 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 
 def _number(metadata: dict[str, Any], key: str, default: float, low: float, high: float) -> float:
-    value = metadata.get(key, default)
-    if isinstance(value, (int, float)) and low <= value <= high:
-        return float(value)
-    return default
+    value = metadata.get(key)
+    return float(value) if isinstance(value, (int, float)) and low <= value <= high else default
 
 
 class Recogniser:
@@ -122,8 +117,8 @@ class Recogniser:
         self.model = model
         self.smallest = float(smallest)
         metadata = getattr(model, "metadata", None) or {}
-        self.temperature = _number(metadata, "temperature", DEFAULT_TEMPERATURE, 0.05, 20.0)
-        self.unsure_below = _number(metadata, "unsure_below", DEFAULT_UNSURE_BELOW, 0.0, 1.0)
+        self.temperature = _number(metadata, "temperature", 1.0, 0.05, 20.0)
+        self.unsure_below = _number(metadata, "unsure_below", 0.7, 0.0, 1.0)
         self.rejection = Rejection.from_metadata(metadata.get("rejection"))
 
     def answers(self, images: ArrayLike) -> list[Answer]:
@@ -183,7 +178,15 @@ class Recogniser:
             segments = segment_ink(ink, self._worth)
         else:
             segments = segment_strokes(ink, self._worth)  # type: ignore[arg-type]
-        return self._reading(segments)
+        if not segments:
+            return Reading()
+        answers = self.answers(np.stack([segment.image for segment in segments]))
+        return Reading(
+            tuple(
+                replace(answer, box=segment.box, strokes=segment.strokes, line=segment.line)
+                for segment, answer in zip(segments, answers, strict=True)
+            )
+        )
 
     def _worth(self, images: NDArray[np.float32]) -> Floats:
         """Return (N,) log-probabilities that each image is one whole digit."""
@@ -200,14 +203,3 @@ class Recogniser:
             return probabilities, plain_oddness(images), 0.5
         oddness = self.rejection.oddness(images, logits, features)
         return probabilities, oddness, self.rejection.limit
-
-    def _reading(self, segments: list[Segment]) -> Reading:
-        if not segments:
-            return Reading()
-        answers = self.answers(np.stack([segment.image for segment in segments]))
-        return Reading(
-            tuple(
-                replace(answer, box=segment.box, strokes=segment.strokes, line=segment.line)
-                for segment, answer in zip(segments, answers, strict=True)
-            )
-        )

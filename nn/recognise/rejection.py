@@ -11,7 +11,7 @@ metadata.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,13 +85,9 @@ class Rejection:
     bias: float
     limit: float  # above this oddness, in [0, 1], an image is "not a digit"
 
-    def to_metadata(self) -> dict[str, Any]:
-        """Return a dict for `model.metadata["rejection"]`."""
-        return asdict(self)
-
     @staticmethod
     def from_metadata(record: object) -> Rejection | None:
-        """Read what `to_metadata` wrote; None if it is not there or not whole."""
+        """Read `asdict` of one, as in ``model.metadata``; None if it is not there or not whole."""
         if not isinstance(record, dict):
             return None
         try:

@@ -14,7 +14,6 @@ images and on those pen digits, so only the first figure is an unbiased one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +32,11 @@ def _blocks(n: int, seed: int, start: int, style: Style | None) -> Iterator[tupl
             f"n, start, seed: expected numbers from 0 up, received {n}, {start}, {seed}. "
             "Ask for n >= 0 digits from number start >= 0 on."
         )
-    numbers = range(start // BLOCK, (start + n - 1) // BLOCK + 1) if n else range(0)
+    firsts = range(start - start % BLOCK, start + n, BLOCK) if n else ()
+    style = style or Style()
     return (
-        (
-            make_block(seed, number, style or Style()),
-            max(start - number * BLOCK, 0),
-            min(start + n - number * BLOCK, BLOCK),
-        )
-        for number in numbers
+        (make_block(seed, i // BLOCK, style), max(start - i, 0), min(start + n - i, BLOCK))
+        for i in firsts
     )
 
 
@@ -103,9 +99,7 @@ def generate_strokes(
     names: list[str] = []
     for block, a, b in _blocks(n, seed, start, style):
         packed = block.pack(a, b)
-        strokes = np.split(packed.points, packed.stroke_starts[1:-1])
-        bounds = packed.drawing_starts
-        drawings += [strokes[i:j] for i, j in pairwise(bounds)]
+        drawings += [packed[i] for i in range(len(packed))]
         labels.append(block.labels[a:b])
         names += [ALLOGRAPHS[i].name for i in block.allographs[a:b]]
     return drawings, np.concatenate(labels), names

@@ -17,8 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-POINTS = 72
-"""Points on every skeleton, shared out among its strokes by their length."""
+POINTS = 72  # on every skeleton, shared out among its strokes by their length
 
 
 class Allograph(NamedTuple):

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from nn.drawing import PackedStrokes
 from nn.synthetic.allographs import ALLOGRAPHS, POINTS, skeletons
 
-BLOCK = 512
-"""Digits made at once; part of what a seed means."""
-
+BLOCK = 512  # digits made at once; part of what a seed means
 Array = NDArray[np.float64]
 
 

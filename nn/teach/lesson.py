@@ -55,12 +55,7 @@ class Lesson:
 
 
 def near_copies(image: ArrayLike, n: int, rng: np.random.Generator) -> Images:
-    """Return `n` copies of an image (28, 28) in [0, 1], distorted by `NEAR` but for the first.
-
-    Returns
-    -------
-    (n, 28, 28, 1) float32
-    """
+    """Return (n, 28, 28, 1): copies of an image (28, 28), distorted by `NEAR` but for the first."""
     x = np.asarray(image, np.float32).reshape(1, 28, 28)
     copies = distort(np.repeat(x, n, axis=0), NEAR, int(rng.integers(1 << 62)))
     copies[:1] = x
@@ -185,9 +180,8 @@ def _interpolate(anchor: Any, copy: Any, probes: Images, personal: tuple[Images,
     def keeps(share: float) -> bool:
         copy.set_weights([a + share * (b - a) for a, b in zip(old, new, strict=True)])
         read = np.asarray(copy(probes)).argmax(axis=1) == label
-        return bool(
-            read[0] and read.mean() >= COPIES_RIGHT and accuracy(copy, *personal) >= learned
-        )
+        right = read[0] and read.mean() >= COPIES_RIGHT
+        return bool(right and accuracy(copy, *personal) >= learned)
 
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):

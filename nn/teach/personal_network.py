@@ -24,8 +24,7 @@ from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
 
-VERY_SURE = 0.98
-"""From this probability of another digit on, `label_warning` warns."""
+VERY_SURE = 0.98  # from this probability of another digit on, `label_warning` warns
 MOST_UNDO = 20
 
 
@@ -74,17 +73,13 @@ class PersonalNetwork:
         self.base, self.source, self.folder = base, source, folder
         self.model = base  # the network after the lessons
         self.lessons = 0
+        self.weights_path = folder / "personal-weights.h5"  # of the network after the lessons
         self.personal = PersonalSet(folder / "personal-set.h5")
         aside = self.personal.kept_aside
         self.problem = "" if aside is None else _kept_aside(aside)  # to be shown to the user
         self._replay: ReplaySet | None = None
         self._preparing = threading.Lock()
         self._before: list[tuple[list[NDArray[np.float32]], dict[str, Any], int]] = []
-
-    @property
-    def weights_path(self) -> Path:
-        """Where the network after the lessons is kept."""
-        return self.folder / "personal-weights.h5"
 
     @property
     def can_undo(self) -> bool:

@@ -17,6 +17,7 @@ from nn.atomic import write_atomically
 from nn.teach.replay import Images, Labels
 
 FORMAT = "digits-personal-set"
+Column = NDArray[Any]
 LARGEST_SET = 100_000  # corrections
 LARGEST_FILE = 512 << 20  # bytes
 
@@ -163,7 +164,7 @@ def read_set(path: Path) -> list[Example]:
         ) from error
 
 
-def _column(file: Any, name: str) -> NDArray[Any]:
+def _column(file: Any, name: str) -> Column:
     import h5py
 
     # Links could point into another file; a personal set has none.
@@ -178,11 +179,7 @@ def _column(file: Any, name: str) -> NDArray[Any]:
 
 
 def _examples(
-    images: NDArray[Any],
-    labels: NDArray[Any],
-    said: NDArray[Any],
-    times: NDArray[Any],
-    strokes: NDArray[Any],
+    images: Column, labels: Column, said: Column, times: Column, strokes: Column
 ) -> list[Example]:
     N = len(labels)
     if images.shape != (N, 28, 28) or images.dtype != np.uint8 or labels.shape != (N,):

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
-CHUNK = 500
-"""Images a call of the network: its buffers stay small."""
-HARD = 0.5
-"""Share of the replayed digits that are those with the smallest margins."""
+CHUNK = 500  # images a call of the network: its buffers stay small
+HARD = 0.5  # share of the replayed digits that are those with the smallest margins
 
 
 def accuracy(model: Any, images: Images, labels: Labels) -> float:
