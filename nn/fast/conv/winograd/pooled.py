@@ -89,9 +89,7 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                                 a0, a1, a4, a5 = output_six(half, s, vector, lanes)
                                 a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
                                 if squares >> BITS & SQUARE:
-                                    a4, a5, a6, a7 = settle(
-                                        a4, a5, a6, a7, squares >> BITS, lanes
-                                    )
+                                    a4, a5, a6, a7 = settle(a4, a5, a6, a7, squares >> BITS, lanes)
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
                                 best = best + b
                                 if keep:
