@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nn.fast.conv.direct import copy_planes
+from nn.fast.conv.winograd.ties import BITS, may_tie, settle_written, square_ties
 from nn.fast.conv.winograd.transforms import (
     Winograd,
     input_blocks,
@@ -73,15 +74,15 @@ def winograd_forward(x, n, images, w, bias, y, inside):
         far behind an odd size, and what they compute there is dropped.
     """
     images, w = Images(*images), Winograd(*w)
-    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
+    m, C, F, padded, lanes = w.m, w.C, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
     line, half = 6 * vector, m[m.size - 24 * padded :]
     H, length, OH, OW = images.H, images.length, images.OH, images.OW
     for first in range(0, n, images.group):
         here, x0 = min(images.group, n - first), first * H * length
         copy_planes(x, x0, here, H, length, inside, images.first, images.image, images.row)
-        for i in range(0, w.blocks.size, 9):
-            kind = kind_at(w.blocks, i)
+        for k in range(0, w.blocks.size, 9):
+            kind = kind_at(w.blocks, k)
             rows, columns, area = kind.rows, kind.columns, kind.m_area
             total = here * kind.down * kind.across
             for start in range(0, total, kind.tiles):
@@ -106,3 +107,13 @@ def winograd_forward(x, n, images, w, bias, y, inside):
                                 store_part(y, q, a0 + b, F - f)
                                 a0, a1, a2 = a1, a2, a3
                             out += OW * F
+                    patch = image * images.image + oy * images.row + ox * C
+                    ties = np.int64(0)
+                    for i in range(0, rows, 2):
+                        for j in range(0, columns, 2):
+                            at = patch + i * images.row + j * C
+                            if may_tie(inside, at, images.row, C):
+                                found = square_ties(inside, at, images.row, C)
+                                ties |= found << (i + j // 2) * BITS
+                    if ties:
+                        settle_written(y, corner, OW * F, F, below, right, ties, bias)

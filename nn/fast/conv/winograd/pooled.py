@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from nn.fast.conv.direct import argmax_above, first_maximum
+from nn.fast.conv.winograd.ties import BITS, SQUARE, may_tie, settle, square_ties
 from nn.fast.conv.winograd.transforms import (
     Winograd,
     input_blocks,
@@ -50,14 +51,14 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
         0 for ReLU, -inf for none.
     """
     w = Winograd(*w)
-    m, F, padded, lanes = w.m, w.F, w.padded, w.lanes
+    m, C, F, padded, lanes = w.m, w.C, w.F, w.padded, w.lanes
     vector = np.int64(8 * len(lanes))
     line, half = 6 * vector, m[m.size - 24 * padded :]
     low, keep = splat(floor, lanes), argmax.size > 0
     for first in range(0, n, group):
         images = min(group, n - first)
-        for i in range(0, w.blocks.size, 9):
-            kind = kind_at(w.blocks, i)
+        for k in range(0, w.blocks.size, 9):
+            kind = kind_at(w.blocks, k)
             rows, columns, area = kind.rows, kind.columns, kind.m_area
             total = images * kind.down * kind.across
             for start in range(0, total, kind.tiles):
@@ -70,16 +71,25 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                     image, py, px = first + image, row // 2, column // 2
                     corner = conv.y_first + image * conv.y_image + py * conv.y_row + px * F
                     here = ((image * conv.PH + py) * conv.PW + px) * padded
+                    patch = image * conv.x_image + row * conv.x_row + column * C
+                    ties = np.int64(0)
+                    for i in range(0, rows, 2):
+                        for j in range(0, columns, 2):
+                            at = patch + i * conv.x_row + j * C
+                            if may_tie(x, at, conv.x_row, C):
+                                ties |= square_ties(x, at, conv.x_row, C) << (i + j // 2) * BITS
                     output_columns(m, t * padded, area, rows, columns, padded, half, lanes)
                     for f in range(0, F, vector):
                         b = load_part(bias, f, F - f, lanes)
-                        out, byte = corner + f, here + f
+                        out, byte, squares = corner + f, here + f, ties
                         for s in range(24 * f, 24 * f + line * rows, 2 * line):
                             if columns == 4:
                                 # The right window; the left one, or the only one, is below. As a
                                 # loop over both they cost 4 % of the kernel.
                                 a0, a1, a4, a5 = output_six(half, s, vector, lanes)
                                 a2, a3, a6, a7 = output_six(half, s + line, vector, lanes)
+                                if squares >> BITS & SQUARE:
+                                    a4, a5, a6, a7 = settle(a4, a5, a6, a7, squares >> BITS, lanes)
                                 best, index = first_maximum(a4, a5, a6, a7, lanes)
                                 best = best + b
                                 if keep:
@@ -89,6 +99,8 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                             else:
                                 a0, a1 = output_four(half, s, vector, lanes)
                                 a2, a3 = output_four(half, s + line, vector, lanes)
+                            if squares & SQUARE:
+                                a0, a1, a2, a3 = settle(a0, a1, a2, a3, squares, lanes)
                             best, index = first_maximum(a0, a1, a2, a3, lanes)
                             best = best + b
                             if keep:
@@ -96,3 +108,4 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                             store_part(y, out, maximum(low, best), F - f)
                             out += conv.y_row
                             byte += conv.PW * padded
+                            squares >>= 2 * BITS
