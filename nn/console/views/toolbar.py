@@ -64,13 +64,15 @@ class Toolbar(ttk.Frame):
     def refresh(self) -> None:
         """Show the chosen tool, the pen's width and what can be undone."""
         p, document = self.theme.palette, self.document
+        drawing = document.drawing
+        enabled = {"undo": drawing.can_undo, "redo": drawing.can_redo}
         for tool, choice in self._tools.items():
             colour = p.accent if document.tool == tool else p.text
             choice.configure(image=self.theme.icon(tool, colour))
         for name, button in self.buttons.items():
-            colour = p.text if COMMANDS[name].enabled(document) else p.bar
+            colour = p.text if enabled.get(name, True) else p.bar
             button.configure(image=self.theme.icon(name, colour))
-        self.width_view.configure(image=self.theme.dot(document.drawing.width / 2))
+        self.width_view.configure(image=self.theme.dot(drawing.width / 2))
 
 
 class PanelTabs(ttk.Frame):
