@@ -10,7 +10,7 @@ from PIL import Image
 
 from nn.console.document.geometry import Fit
 from nn.console.views.palette import Palette, rgb
-from nn.console.views.raster import PixelBox
+from nn.console.views.raster import PixelBox, clipped
 from nn.console.views.raster import coloured as looked_up
 from nn.recognise.answers import Box
 
@@ -131,10 +131,10 @@ class Overlay:
     ) -> tuple[tuple[int, int], list[Image.Image]]:
         """Return colours and mask of the part on the canvas, and its upper left corner."""
         x0, y0, x1, y1 = fit.box_to_pixels(self.box)
-        left, top = max(round(x0), 0), max(round(y0), 0)
-        right, bottom = min(round(x1), size[0]), min(round(y1), size[1])
-        if right <= left or bottom <= top:  # none of it is on the canvas
+        box = clipped((round(x0), round(y0), round(x1), round(y1)), size)
+        if box is None:
             return (0, 0), [self._colours, Image.new("L", self._mask.size, 0)]
+        left, top, right, bottom = box
         W, H = self._mask.size
         across, down = W / (x1 - x0), H / (y1 - y0)
         seen = (

@@ -67,15 +67,7 @@ class InsidePanel(Panel):
         self._note = note(self, theme, WIDTH)
         top = self._top = ttk.Frame(self, style="Inner.TFrame")
         top.pack(fill="both", expand=True)
-        self.view = tk.Canvas(
-            top,
-            width=px(WIDTH),
-            height=px(300),
-            highlightthickness=px(2),
-            borderwidth=0,
-            takefocus=True,
-            yscrollincrement=px(24),
-        )
+        self.view = PlainCanvas(top, theme, WIDTH, 300, focus=True, yscrollincrement=px(24))
         scroll = ttk.Scrollbar(top, orient="vertical", command=self.view.yview)
         self.view.configure(yscrollcommand=scroll.set)
         scroll.pack(side="right", fill="y")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from tkinter import ttk
 
 from nn.console.commands import COMMANDS
@@ -73,6 +74,7 @@ class Holder(ttk.Frame):
         self.panel.recolour()
 
 
+@dataclass
 class Panels:
     """Opens, closes and tears off the panels.
 
@@ -80,8 +82,6 @@ class Panels:
     ----------
     outer : widget
         Its grid has the drawer in column 2.
-    theme : Theme
-    queue : IdleQueue
     kinds : mapping of str to callable
         Makes each panel, by its name, inside a master.
     run : callable
@@ -92,20 +92,15 @@ class Panels:
         Called when a panel was opened or closed.
     """
 
-    def __init__(
-        self,
-        outer: tk.Misc,
-        theme: Theme,
-        queue: IdleQueue,
-        kinds: Mapping[str, Callable[[tk.Misc], Panel]],
-        run: Run,
-        bind_keys: Callable[[tk.Misc], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self.outer, self.theme, self.queue = outer, theme, queue
-        self._kinds, self._run, self._bind_keys, self._changed = kinds, run, bind_keys, changed
-        self.drawer: Holder | None = None
-        self.torn: dict[str, Holder] = {}
+    outer: tk.Misc
+    theme: Theme
+    queue: IdleQueue
+    kinds: Mapping[str, Callable[[tk.Misc], Panel]]
+    run: Run
+    bind_keys: Callable[[tk.Misc], None]
+    changed: Callable[[], None]
+    drawer: Holder | None = None
+    torn: dict[str, Holder] = field(default_factory=dict)
 
     def get(self, name: str) -> Panel | None:
         """Return an open panel, wherever it is."""
@@ -141,7 +136,7 @@ class Panels:
         was = "" if self.drawer is None else self.drawer.panel.name
         self.close()
         if name != was:
-            self.drawer = Holder(self.outer, self.theme, self._kinds[name], self._run)
+            self.drawer = Holder(self.outer, self.theme, self.kinds[name], self.run)
             padx = (self.theme.px(16), 0)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=padx)
             self._opened(self.drawer.panel)
@@ -152,7 +147,7 @@ class Panels:
             self._leave(self.drawer)
             self.drawer.destroy()
             self.drawer = None
-            self._changed()
+            self.changed()
 
     def tear_off(self) -> bool:
         """Put the panel of the drawer into a window of its own; returns whether there was one."""
@@ -162,9 +157,9 @@ class Panels:
         self.close()
         window = tk.Toplevel(self.outer.winfo_toplevel(), padx=px(8), pady=px(8))
         window.title(COMMANDS[name].text)
-        holder = self.torn[name] = Holder(window, self.theme, self._kinds[name], None)
+        holder = self.torn[name] = Holder(window, self.theme, self.kinds[name], None)
         holder.pack(fill="both", expand=True)
-        self._bind_keys(window)
+        self.bind_keys(window)
         window.bind("<Escape>", lambda _e: self.close_torn(name))
         window.protocol("WM_DELETE_WINDOW", lambda: self.close_torn(name))
         self._opened(holder.panel)
@@ -175,12 +170,12 @@ class Panels:
         holder = self.torn.pop(name)
         self._leave(holder)
         holder.winfo_toplevel().destroy()
-        self._changed()
+        self.changed()
         return "break"
 
     def _opened(self, panel: Panel) -> None:
         self.queue.add(panel, panel.refresh)
-        self._changed()
+        self.changed()
 
     def _leave(self, holder: Holder) -> None:
         self.queue.drop(holder)

@@ -13,23 +13,18 @@ from nn.console.document.geometry import Fit, union
 from nn.console.document.history import Entry
 from nn.console.views.raster import InkSurface, colour_table
 from nn.console.views.theme import Theme
+from nn.console.views.widgets import PlainCanvas
 
 CELL, LABEL, GAP = 52, 18, 8
 EMPTY = "Your last answers line up here."
 
 
-class Strip(tk.Canvas):
+class Strip(PlainCanvas):
     """Shows the newest answers, newest left; click or Return goes back to one."""
 
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
-        super().__init__(
-            master,
-            height=theme.px(CELL + LABEL),
-            highlightthickness=theme.px(2),
-            borderwidth=0,
-            takefocus=True,
-        )
-        self.theme, self.document = theme, document
+        super().__init__(master, theme, CELL, CELL + LABEL, focus=True)
+        self.document = document
         self.chosen = 0
         self._ink: WeakKeyDictionary[Entry, InkSurface] = WeakKeyDictionary()
         # For each theme one; they go when their entry leaves the history.

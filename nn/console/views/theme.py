@@ -12,7 +12,7 @@ import sys
 import tkinter as tk
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
@@ -25,6 +25,18 @@ FAMILIES = {
     "win32": ("Segoe UI Variable Text", "Segoe UI"),
 }
 FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "DejaVu Sans")
+FONTS: dict[Literal["normal", "bold"], dict[str, int]] = {
+    "normal": {"text": 13, "small": 12, "tiny": 11, "micro": 9},
+    "bold": {
+        "bold": 13,
+        "heading": 12,
+        "headline": 19,
+        "digit": 92,
+        "digit_mid": 58,
+        "digit_small": 34,
+    },
+}
+"""Names and sizes of the fonts, in design units."""
 OVERSAMPLING = 4
 RADIUS = 7
 """Radius of a control's corners in design units."""
@@ -50,25 +62,11 @@ class Theme:
         self.scale = scale or max(round(root.winfo_fpixels("1i") / 96 * 4) / 4, 1.0)
         root.tk.call("tk", "scaling", self.scale * 96 / 72)
         family = self._family()
-        self.fonts: dict[str, tkfont.Font] = {}
-        for key, size, weight in (
-            ("text", 13, "normal"),
-            ("bold", 13, "bold"),
-            ("small", 12, "normal"),
-            ("tiny", 11, "normal"),
-            ("micro", 9, "normal"),
-            ("heading", 12, "bold"),
-            ("headline", 19, "bold"),
-            ("digit", 92, "bold"),
-            ("digit_mid", 58, "bold"),
-            ("digit_small", 34, "bold"),
-        ):
-            self.fonts[key] = tkfont.Font(
-                root,
-                family=family,
-                size=-self.px(size),
-                weight=weight,  # type: ignore[arg-type]
-            )
+        self.fonts = {
+            name: tkfont.Font(root, family=family, size=-self.px(size), weight=weight)
+            for weight, sizes in FONTS.items()
+            for name, size in sizes.items()
+        }
         for standard in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont"):
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import tkinter as tk
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nn.console.views.heat import coloured, diverging
 from nn.console.views.panels import WIDTH
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import PlainCanvas
-from nn.explain.inside import Explanation
+from nn.explain.inside import Array, Explanation
 
 HEIGHT = 218
 NUMBER_CELL = 25
@@ -53,10 +50,9 @@ class UnitView(PlainCanvas):
             place = f"map {unit[2]}, row {unit[0]}, column {unit[1]}"
         title = f"{KINDS.get(kind, kind)}, {place}: {shown.value:.3f}"
         self._text(0, 0, title.replace("-", "−"), "heading")
-        if shown.kind == "convolution":
-            self._show_convolution(shown)
-        elif shown.kind == "pooling":
-            self._show_pooling(shown)
+        if shown.patch is not None and shown.kernel is not None:
+            show = self._show_window if shown.kind == "pooling" else self._show_convolution
+            show(shown, shown.patch, shown.kernel)
         elif shown.kind == "dense":
             self._show_dense(shown)
 
@@ -73,28 +69,24 @@ class UnitView(PlainCanvas):
             width=self.theme.px(WIDTH) - x,
         )
 
-    def _show_convolution(self, shown: Explanation) -> None:
+    def _show_convolution(self, shown: Explanation, patch: Array, kernel: Array) -> None:
         px = self.theme.px
-        if shown.patch is None or shown.kernel is None:
-            return
         several = len(shown.terms) > 1
         text = f"Strongest of the maps before: {shown.channel}" if several else ONE_CHANNEL
         self._text(0, px(20), text, "tiny", self.theme.palette.muted)
-        x = self._grid(0, px(38), "sees", shown.patch, sign="×")
-        x = self._grid(x, px(38), "weights", shown.kernel, sign="=")
-        self._grid(x, px(38), "products", shown.patch * shown.kernel)
+        x = self._grid(0, px(38), "sees", patch, sign="×")
+        x = self._grid(x, px(38), "weights", kernel, sign="=")
+        self._grid(x, px(38), "products", patch * kernel)
         sums = signed(" + ".join(f"{term.product:.2f}" for term in shown.terms[:3]))
         if several:
             rest = sum(term.product for term in shown.terms[3:]) + shown.rest
             sums += f" {'−' if rest < 0 else '+'} {abs(rest):.2f}"
         self._text(0, px(HEIGHT - 34), _sum(sums, shown))
 
-    def _show_pooling(self, shown: Explanation) -> None:
+    def _show_window(self, shown: Explanation, patch: Array, kernel: Array) -> None:
         px = self.theme.px
-        if shown.patch is None or shown.kernel is None:
-            return
-        which = "largest" if shown.kernel.any() else "mean"
-        self._grid(0, px(30), "window", shown.patch, ring=shown.kernel)
+        which = "largest" if kernel.any() else "mean"
+        self._grid(0, px(30), "window", patch, ring=kernel)
         text = f"The {which} of the window, {shown.value:.3f}, is passed on."
         self._text(0, px(HEIGHT - 80), text)
 
@@ -113,25 +105,12 @@ class UnitView(PlainCanvas):
         x: int,
         top: int,
         name: str,
-        values: NDArray[np.float32],
+        values: Array,
         *,
         sign: str = "",
-        ring: NDArray[np.float32] | None = None,
+        ring: Array | None = None,
     ) -> int:
-        """Draw a small array with its numbers in the cells; returns where the next one begins.
-
-        Parameters
-        ----------
-        x, top : int
-            Pixels.
-        name : str
-            Stands below it.
-        values : (H, W)
-        sign : str
-            Stands behind it.
-        ring : (H, W) or None
-            Not 0 at the cells to be ringed.
-        """
+        """Draw an array (H, W), a sign behind it, rings where `ring` is not 0; returns its end."""
         p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
         H, W = values.shape
         cell = px(34 if W <= 3 else NUMBER_CELL if W <= 5 else NUMBER_CELL * 5 / W)

@@ -41,13 +41,21 @@ def command_button(
 
 
 class PlainCanvas(tk.Canvas):
-    """A Tk canvas without borders, its size in design units."""
+    """A Tk canvas without borders, its size in design units; with `focus` keys can reach it."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, width: float, height: float) -> None:
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        width: float,
+        height: float,
+        *,
+        focus: bool = False,
+        **options: Any,
+    ) -> None:
         px = theme.px
-        super().__init__(
-            master, width=px(width), height=px(height), highlightthickness=0, borderwidth=0
-        )
+        options |= {"highlightthickness": px(2) if focus else 0, "takefocus": focus}
+        super().__init__(master, width=px(width), height=px(height), borderwidth=0, **options)
         self.theme = theme
 
 
