@@ -57,14 +57,7 @@ class App:
 
     A pointer event takes one way: `CanvasView` calls the `Document`, which changes its drawing and
     notifies; the `ReadScheduler` has the document read; its notification of the answer makes the
-    views show it.
-
-    Parameters
-    ----------
-    root : tk.Tk
-    options : Options
-    load : callable
-        Loads the network; runs in a worker thread.
+    views show it. `load` loads the network, in a worker thread.
     """
 
     def __init__(self, root: tk.Tk, options: Options, load: Callable[[], NetworkReader]) -> None:
@@ -111,8 +104,8 @@ class App:
         self.outer = outer
         self.toolbar = Toolbar(outer, theme, document, self.marks, self.run)
         self.toolbar.grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
-        self.tabs = PanelTabs(outer, theme, self.run)
-        self.tabs.grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
+        tabs = PanelTabs(outer, theme, self.marks, self.run)
+        tabs.grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
         frame = ttk.Frame(outer, style="Canvas.TFrame", padding=px(5))
         frame.grid(row=1, column=0, sticky="nsew")
         self.canvas = CanvasView(frame, document, theme, self.say)
@@ -215,7 +208,7 @@ class App:
             panel.teach(digit)
 
     def _panels_changed(self) -> None:
-        self.tabs.refresh(lambda name: self.panels.get(name) is not None)
+        self._refresh_marks()
         self.queue.add("room", self._make_room)
 
     def _make_room(self) -> None:
@@ -303,6 +296,7 @@ class App:
         self.marks.refresh(
             {
                 **{tool: document.tool == tool for tool in TOOLS},
+                **{name: self.panels.get(name) is not None for name in PANELS},
                 "live": document.live,
                 "sort": document.order == "probability",
                 "theme": self.theme.palette.name == "dark",

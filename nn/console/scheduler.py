@@ -26,13 +26,7 @@ class ReadScheduler:
 
     What is slow to read is read in a worker, one request at a time: several workers would delay
     the pointer events.
-
-    Parameters
-    ----------
-    process : Foreground
-        Collects garbage between gestures.
-    report : callable
-        Shows an unexpected error.
+    The process collects garbage between gestures; `report` shows an unexpected error.
     """
 
     root: tk.Misc

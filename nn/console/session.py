@@ -24,17 +24,12 @@ class NetworkSession:
 
     Parameters
     ----------
-    document : Document
-        Its `reader` is set here.
     say, complain : callable
         Show a line in the status bar and an error.
     changed : callable
         Called when another network reads from now on.
     folder : Path or None
         Of the user's own data; None for the usual one.
-
-    Attributes
-    ----------
     personal : PersonalNetwork or None
         The network with its lessons; None where it cannot be taught.
     lesson : Job or None

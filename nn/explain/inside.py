@@ -101,10 +101,7 @@ class Explanation:
 class Inspector:
     """Computes layer outputs of one network with its own forward passes, and explains them.
 
-    Parameters
-    ----------
-    model : Sequential
-        Takes (N, 28, 28, 1).
+    The model takes (N, 28, 28, 1).
     """
 
     def __init__(self, model: Any) -> None:

@@ -12,10 +12,7 @@ from nn.console.document.document import Document, Order
 from nn.recognise.answers import Answer, Reading
 from nn.recognise.wording import EMPTY, percent, sentence
 
-EMPTY_DETAIL = "Draw a digit, large or small, anywhere on the sheet."
-NOT_A_DIGIT_DETAIL = "This does not look like a digit."
 LOADING = "Warming up"
-LOADING_DETAIL = "You can draw already. The answer follows in a moment."
 NO_NETWORK = "No network"
 PAUSED = "Paused"
 
@@ -75,12 +72,12 @@ def card(reading: Reading, selected: int) -> CardText:
     """
     number, answers = reading.number, reading.answers
     if not number:
-        return CardText("–", EMPTY, EMPTY_DETAIL)
+        return CardText("–", EMPTY, "Draw a digit, large or small, anywhere on the sheet.")
     selected = min(max(selected, 0), len(answers) - 1)
     answer = answers[selected]
     large, detail, tone = str(answer.digit), f"{percent(answer.confidence)} sure", "sure"
     if answer.state == "not a digit":
-        large, detail, tone = "?", NOT_A_DIGIT_DETAIL, "refused"
+        large, detail, tone = "?", "This does not look like a digit.", "refused"
     elif answer.state == "unsure":
         large, tone = f"{answer.digit} / {answer.runner_up}", "unsure"
     if len(answers) > 1:
@@ -100,7 +97,7 @@ def card_of(document: Document, key: Callable[[str], str]) -> CardText:
     if document.status == "failed":
         return CardText("–", NO_NETWORK, document.problem)
     if document.status == "loading":
-        return CardText("…", LOADING, LOADING_DETAIL)
+        return CardText("…", LOADING, "You can draw already. The answer follows in a moment.")
     if document.status == "no network":
         return CardText("–", NO_NETWORK, no_network(key("weights")))
     if document.status == "paused":

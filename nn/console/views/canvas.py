@@ -32,16 +32,7 @@ PEN_UP = "Pen up. Arrows move, space puts it down."
 
 
 class CanvasView(PlainCanvas):
-    """The drawing area.
-
-    Parameters
-    ----------
-    master, theme
-    document : Document
-        Receives the gestures.
-    say : callable
-        Puts a line into the status bar.
-    """
+    """The drawing area; its document receives the gestures, `say` puts a line in the status bar."""
 
     def __init__(
         self, master: tk.Misc, document: Document, theme: Theme, say: Callable[[str], object]

@@ -126,17 +126,8 @@ class CheatSheet(Dialog):
 class Dialogs:
     """Opens the dialogs of one window, and reports errors in them.
 
-    Parameters
-    ----------
-    log_file : Path or None
-        Named where an unexpected error is reported.
-
-    Attributes
-    ----------
-    current : Dialog or None
-        The one opened last.
-    problems : list of str
-        The errors shown so far.
+    Unexpected errors name the `log_file`. `current` is the dialog opened last, `problems` holds the
+    errors shown so far.
     """
 
     root: tk.Tk

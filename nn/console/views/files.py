@@ -29,15 +29,7 @@ ALL = ("All files", "*")
 
 @dataclass
 class Files:
-    """Opens, saves and pastes what is on the canvas.
-
-    Parameters
-    ----------
-    jobs : JobRunner
-        Reads pictures.
-    say : callable
-        Puts a line into the status bar.
-    """
+    """Opens, saves and pastes what is on the canvas; `say` puts a line into the status bar."""
 
     root: tk.Tk
     document: Document

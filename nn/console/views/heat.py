@@ -110,16 +110,7 @@ class Overlay:
         self._made: tuple[tuple[int, int], Fit, tuple[int, int], list[Image.Image]] | None = None
 
     def lay(self, picture: Image.Image, box: PixelBox, size: tuple[int, int], fit: Fit) -> None:
-        """Lay it over a picture of a box of the canvas, in place.
-
-        Parameters
-        ----------
-        picture : RGB picture of the box
-        box : PixelBox
-        size : (width, height)
-            Of the whole canvas in pixels.
-        fit : Fit
-        """
+        """Lay it over an RGB picture of a box; `size` is that of the whole canvas in pixels."""
         if self._made is None or self._made[:2] != (size, fit):
             self._made = (size, fit, *self._enlarged(size, fit))
         (left, top), (colours, mask) = self._made[2:]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from nn.console.commands import COMMANDS, MENUS
+from nn.console.commands import COMMANDS, MENUS, PANELS
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Run
 
@@ -18,11 +18,11 @@ CONTROL = 0x4
 
 
 class Marks(dict[str, tk.BooleanVar]):
-    """The marks of the commands that switch something, by name; menus and buttons share them."""
+    """Whether each command that switches something is on, by name; menus and buttons share it."""
 
     def __init__(self, root: tk.Misc) -> None:
-        names = (name for name, command in COMMANDS.items() if command.switch)
-        super().__init__({name: tk.BooleanVar(root, False) for name in names})
+        names = [name for name, command in COMMANDS.items() if command.switch]
+        super().__init__({name: tk.BooleanVar(root, False) for name in (*names, *PANELS)})
 
     def refresh(self, states: Mapping[str, bool]) -> None:
         """Show what is switched on, by name."""

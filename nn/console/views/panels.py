@@ -29,6 +29,7 @@ class Panel(ttk.Frame):
     def __init__(self, master: tk.Misc, theme: Theme) -> None:
         super().__init__(master, style="Inner.TFrame")
         self.theme = theme
+        self._timer = ""
 
     def refresh(self) -> None:
         """Show the selected digit."""
@@ -36,8 +37,15 @@ class Panel(ttk.Frame):
     def recolour(self) -> None:
         """Take the colours of the theme."""
 
+    def later(self, milliseconds: int, work: Callable[[], None]) -> None:
+        """Call a function after a while, in place of the one that still waits."""
+        Panel.leave(self)
+        self._timer = self.after(milliseconds, work)
+
     def leave(self) -> None:
-        """Stop timers and remove what the panel has put elsewhere, before it closes."""
+        """Stop what waits and remove what the panel has put elsewhere, before it closes."""
+        if self._timer:
+            self.after_cancel(self._timer)
 
 
 class Holder(ttk.Frame):
@@ -144,10 +152,8 @@ class Panels:
     def close(self) -> None:
         """Close the panel in the drawer, if one is there."""
         if self.drawer is not None:
-            self._leave(self.drawer)
-            self.drawer.destroy()
-            self.drawer = None
-            self.changed()
+            holder, self.drawer = self.drawer, None
+            self._close(holder, holder)
 
     def tear_off(self) -> bool:
         """Put the panel of the drawer into a window of its own; returns whether there was one."""
@@ -168,16 +174,17 @@ class Panels:
     def close_torn(self, name: str) -> str:
         """Close the window of a panel that was torn off."""
         holder = self.torn.pop(name)
-        self._leave(holder)
-        holder.winfo_toplevel().destroy()
-        self.changed()
+        self._close(holder, holder.winfo_toplevel())
         return "break"
 
     def _opened(self, panel: Panel) -> None:
         self.queue.add(panel, panel.refresh)
         self.changed()
 
-    def _leave(self, holder: Holder) -> None:
+    def _close(self, holder: Holder, widget: tk.Misc) -> None:
+        """Destroy a widget that holds a panel."""
         self.queue.drop(holder)
         self.queue.drop(holder.panel)
         holder.panel.leave()
+        widget.destroy()
+        self.changed()

@@ -53,13 +53,7 @@ def clipped(box: PixelBox, size: tuple[int, int]) -> PixelBox | None:
 
 
 class InkSurface:
-    """The coverage of the canvas by ink, 0 to 255, one value a pixel.
-
-    Parameters
-    ----------
-    width, height : int
-        Size of the canvas in pixels.
-    """
+    """The coverage of a canvas by ink, 0 to 255, one value a pixel."""
 
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("L", (max(width, 1), max(height, 1)), 0)

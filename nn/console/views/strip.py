@@ -27,9 +27,7 @@ class Strip(PlainCanvas):
         self.document = document
         self.chosen = 0
         self._ink: WeakKeyDictionary[Entry, InkSurface] = WeakKeyDictionary()
-        # For each theme one; they go when their entry leaves the history.
-        self._pictures: WeakKeyDictionary[Entry, dict[str, ImageTk.PhotoImage]]
-        self._pictures = WeakKeyDictionary()
+        self._pictures: WeakKeyDictionary[Entry, ImageTk.PhotoImage] = WeakKeyDictionary()
         for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
             self.bind(event, lambda _e: self.refresh())
         self.bind("<Button-1>", self._click)
@@ -43,6 +41,7 @@ class Strip(PlainCanvas):
         """Take the colours of the theme."""
         p = self.theme.palette
         self.configure(background=p.window, highlightbackground=p.window, highlightcolor=p.accent)
+        self._pictures.clear()
         self.refresh()
 
     @property
@@ -86,14 +85,13 @@ class Strip(PlainCanvas):
 
     def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
         """Return the small picture in the theme's colours, made once."""
-        p, pictures = self.theme.palette, self._pictures.setdefault(entry, {})
         if entry not in self._ink:
             self._ink[entry] = _small(entry, self.theme.px(CELL))
-        if p.name not in pictures:
-            ink = self._ink[entry]
+        if entry not in self._pictures:
+            p, ink = self.theme.palette, self._ink[entry]
             coloured = ink.colours((0, 0, *ink.size), colour_table(p.card, p.ink))
-            pictures[p.name] = ImageTk.PhotoImage(coloured, master=self)
-        return pictures[p.name]
+            self._pictures[entry] = ImageTk.PhotoImage(coloured, master=self)
+        return self._pictures[entry]
 
     def _click(self, event: Any) -> None:
         index = int((event.x - self.theme.px(4)) // self.theme.px(CELL + GAP))

@@ -131,15 +131,8 @@ class Theme:
         piece that is partly transparent. A middle of two pixels made a large card cost 70,000
         such pieces, a second in all: so the middle is wide, and all faces are opaque.
 
-        Parameters
-        ----------
-        name : str
-        behind : str
-            The one colour the control lies on.
-        looks : (states, fill, outline, width of the outline in design units)
-            The first one is that without any state.
-        radius, middle : float
-            Of the corners, and width and height of the middle, in design units.
+        `behind` is the one colour the control lies on. A look is (states, fill, outline, width of
+        the outline); the first one is that without any state. Lengths are in design units.
         """
         corner = self.px(radius) + 1
         side = 2 * corner + 1

@@ -26,11 +26,6 @@ ONE_CHANNEL = "The pixels of the input, each multiplied by its weight"
 DENSE_NOTE = "The ten strongest inputs, then the sum of all others."
 
 
-def signed(text: str) -> str:
-    """Return a text with minus signs in place of hyphens."""
-    return text.replace("+ -", "− ").replace("-", "−")
-
-
 class UnitView(PlainCanvas):
     """Shows an `Explanation` in numbers."""
 
@@ -49,7 +44,7 @@ class UnitView(PlainCanvas):
         if len(unit) == 3:
             place = f"map {unit[2]}, row {unit[0]}, column {unit[1]}"
         title = f"{KINDS.get(kind, kind)}, {place}: {shown.value:.3f}"
-        self._text(0, 0, title.replace("-", "−"), "heading")
+        self._text(0, 0, title, "heading")
         if shown.patch is not None and shown.kernel is not None:
             show = self._show_window if shown.kind == "pooling" else self._show_convolution
             show(shown, shown.patch, shown.kernel)
@@ -59,11 +54,12 @@ class UnitView(PlainCanvas):
     def _text(
         self, x: float, y: float, text: str, font: str = "small", colour: str | None = None
     ) -> None:
+        """Write a text, with minus signs in place of hyphens."""
         self.create_text(
             x,
             y,
             anchor="nw",
-            text=text,
+            text=text.replace("+ -", "− ").replace("-", "−"),
             fill=colour or self.theme.palette.text,
             font=self.theme.fonts[font],
             width=self.theme.px(WIDTH) - x,
@@ -77,10 +73,10 @@ class UnitView(PlainCanvas):
         x = self._grid(0, px(38), "sees", patch, sign="×")
         x = self._grid(x, px(38), "weights", kernel, sign="=")
         self._grid(x, px(38), "products", patch * kernel)
-        sums = signed(" + ".join(f"{term.product:.2f}" for term in shown.terms[:3]))
+        sums = " + ".join(f"{term.product:.2f}" for term in shown.terms[:3])
         if several:
             rest = sum(term.product for term in shown.terms[3:]) + shown.rest
-            sums += f" {'−' if rest < 0 else '+'} {abs(rest):.2f}"
+            sums += f" + {rest:.2f}"
         self._text(0, px(HEIGHT - 34), _sum(sums, shown))
 
     def _show_window(self, shown: Explanation, patch: Array, kernel: Array) -> None:
@@ -95,9 +91,9 @@ class UnitView(PlainCanvas):
         for place, term in enumerate(shown.terms):
             x, y = (place // 5) * px(WIDTH / 2), px(24) + place % 5 * px(19)
             text = f"{term.source}:  {term.value:.2f} × {term.weight:.3f} = {term.product:.3f}"
-            self._text(x, y, text.replace("-", "−"), "tiny")
+            self._text(x, y, text, "tiny")
         sums = f"{sum(term.product for term in shown.terms):.3f} + {shown.rest:.3f}"
-        self._text(0, px(128), signed(_sum(sums, shown)))
+        self._text(0, px(128), _sum(sums, shown))
         self._text(0, px(166), DENSE_NOTE, "tiny", self.theme.palette.muted)
 
     def _grid(
@@ -142,11 +138,10 @@ class UnitView(PlainCanvas):
 
 def _sum(products: str, shown: Explanation) -> str:
     """Return the sum of a unit: the products, the bias, the total, the activation."""
-    sign = "−" if shown.bias < 0 else "+"
-    line = f"{products} {sign} {abs(shown.bias):.3f} (bias) = {shown.total:.3f}"
+    line = f"{products} + {shown.bias:.3f} (bias) = {shown.total:.3f}"
     if shown.activation not in ("linear", ""):
         line = f"{line}, {shown.activation} → {shown.value:.3f}"
-    return line.replace("-", "−")
+    return line
 
 
 def _short(value: float) -> str:

@@ -80,7 +80,7 @@ class Tip:
 
     def __init__(self, widget: tk.Widget, theme: Theme, text: str) -> None:
         self.widget, self.theme, self.text = widget, theme, text
-        self._timer: str | None = None
+        self._timer = ""
         self._window: tk.Toplevel | None = None
         widget.bind("<Enter>", self._enter, add="+")
         for event in ("<Leave>", "<ButtonPress>", "<Destroy>"):
@@ -91,15 +91,13 @@ class Tip:
         self._timer = self.widget.after(TIP_DELAY, self._show)
 
     def _leave(self, _event: object = None) -> None:
-        if self._timer is not None:
+        if self._timer:
             self.widget.after_cancel(self._timer)
-            self._timer = None
         if self._window is not None:
             self._window.destroy()
             self._window = None
 
     def _show(self) -> None:
-        self._timer = None
         p, px = self.theme.palette, self.theme.px
         self._window = tk.Toplevel(self.widget, background=p.line)
         self._window.wm_overrideredirect(True)
