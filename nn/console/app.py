@@ -97,11 +97,10 @@ class App:
 
     def _build(self) -> None:
         theme, px, document = self.theme, self.theme.px, self.document
-        outer = ttk.Frame(self.root, padding=(px(18), px(12), px(18), px(10)))
+        outer = self.outer = ttk.Frame(self.root, padding=(px(18), px(12), px(18), px(10)))
         outer.pack(fill="both", expand=True)
         outer.columnconfigure(0, weight=1)
         outer.rowconfigure(1, weight=1)
-        self.outer = outer
         self.toolbar = Toolbar(outer, theme, document, self.marks, self.run)
         self.toolbar.grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
         tabs = PanelTabs(outer, theme, self.marks, self.run)

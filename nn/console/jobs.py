@@ -53,15 +53,8 @@ class Job:
 class JobRunner:
     """Runs jobs in threads and delivers their messages.
 
-    Parameters
-    ----------
-    after : callable or None
-        Tk's `after`, to deliver by itself while jobs run; without it `deliver` must be called.
-
-    Attributes
-    ----------
-    jobs : list of Job
-        Those whose end has not been delivered yet.
+    `after` is Tk's, to deliver by itself while jobs run; without it `deliver` must be called.
+    `jobs` are those whose end has not been delivered yet.
     """
 
     def __init__(self, after: After | None = None) -> None:

@@ -35,7 +35,7 @@ class ReadScheduler:
     process: Foreground
     report: Callable[[BaseException], None]
     _due: str | None = None
-    _resting: str | None = None
+    _resting: str = ""
     _working: bool = False
     _last: float = 0.0
 
@@ -61,12 +61,11 @@ class ReadScheduler:
         document.notify("answer")
         if not document.gesture:
             self.process.collect(resting=False)
-        if self._resting is not None:
+        if self._resting:
             self.root.after_cancel(self._resting)
         self._resting = self.root.after(REST, self._rest)
 
     def _rest(self) -> None:
-        self._resting = None
         if not self.document.gesture:
             self.process.collect(resting=True)
 

@@ -22,18 +22,10 @@ log = logging.getLogger("nn.console")
 class NetworkSession:
     """Holds the personal network beside the document's reader, and keeps both in step.
 
-    Parameters
-    ----------
-    say, complain : callable
-        Show a line in the status bar and an error.
-    changed : callable
-        Called when another network reads from now on.
-    folder : Path or None
-        Of the user's own data; None for the usual one.
-    personal : PersonalNetwork or None
-        The network with its lessons; None where it cannot be taught.
-    lesson : Job or None
-        The lesson under way.
+    `say` and `complain` show a line in the status bar and an error; `changed` is called when
+    another network reads from now on; `folder` holds the user's own data, None for the usual one.
+    `personal` is the network with its lessons, None where it cannot be taught; `lesson` is the
+    one under way.
     """
 
     document: Document

@@ -62,14 +62,7 @@ def bars(answer: Answer | None, order: Order = "digit") -> list[Bar]:
 
 
 def card(reading: Reading, selected: int) -> CardText:
-    """Return the words for a reading.
-
-    Parameters
-    ----------
-    reading : Reading
-    selected : int
-        Index of the answer that the detail is about; clipped to the range.
-    """
+    """Return the words for a reading; the detail is about the answer `selected`, clipped."""
     number, answers = reading.number, reading.answers
     if not number:
         return CardText("–", EMPTY, "Draw a digit, large or small, anywhere on the sheet.")
@@ -86,14 +79,7 @@ def card(reading: Reading, selected: int) -> CardText:
 
 
 def card_of(document: Document, key: Callable[[str], str]) -> CardText:
-    """Return the words for a document as it is.
-
-    Parameters
-    ----------
-    document : Document
-    key : callable
-        Gives the key of a command by its name, to be named in the text.
-    """
+    """Return the words for a document; `key` gives the key of a command by its name."""
     if document.status == "failed":
         return CardText("–", NO_NETWORK, document.problem)
     if document.status == "loading":

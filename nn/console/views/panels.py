@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tkinter import ttk
 
 from nn.console.commands import COMMANDS
+from nn.console.document.document import Document
 from nn.console.idle import IdleQueue
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Run, command_button
@@ -26,9 +27,9 @@ class Panel(ttk.Frame):
 
     name = ""
 
-    def __init__(self, master: tk.Misc, theme: Theme) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, style="Inner.TFrame")
-        self.theme = theme
+        self.theme, self.document = theme, document
         self._timer = ""
 
     def refresh(self) -> None:
@@ -86,18 +87,9 @@ class Holder(ttk.Frame):
 class Panels:
     """Opens, closes and tears off the panels.
 
-    Parameters
-    ----------
-    outer : widget
-        Its grid has the drawer in column 2.
-    kinds : mapping of str to callable
-        Makes each panel, by its name, inside a master.
-    run : callable
-        Carries out a command by its name.
-    bind_keys : callable
-        Binds the keys of the commands to a window.
-    changed : callable
-        Called when a panel was opened or closed.
+    The drawer is in column 2 of the grid of `outer`. `kinds` makes each panel, by its name, inside
+    a master; `bind_keys` binds the keys of the commands to a window; `changed` is called when a
+    panel was opened or closed.
     """
 
     outer: tk.Misc

@@ -131,12 +131,8 @@ class InkSurface:
 
 def _thinned(points: Points) -> Points:
     """Drop points less than half a pixel from the last one kept; the ends stay."""
-    if len(points) < 3:
-        return points
-    cells = np.round(points * 2)
-    moved = np.any(np.diff(cells, axis=0) != 0, axis=1)
-    keep = np.concatenate(([True], moved))
-    keep[-1] = True
+    keep = np.ones(len(points), bool)
+    keep[1:-1] = np.any(np.diff(np.round(points * 2), axis=0) != 0, axis=1)[:-1]
     return points[keep]
 
 

@@ -34,9 +34,8 @@ class StepsPanel(Panel):
     name = "steps"
 
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
-        super().__init__(master, theme)
+        super().__init__(master, theme, document)
         px = theme.px
-        self.document = document
         self._side = px(VIEW) // 28 * 28
         self.screen = Screen(self, theme)
         self.screen.pack(anchor="w")

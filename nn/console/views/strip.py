@@ -56,9 +56,7 @@ class Strip(PlainCanvas):
         p, px = self.theme.palette, self.theme.px
         inset, count = px(4), self.count
         if count == 0:
-            font = self.theme.fonts["small"]
-            y = px(CELL + LABEL) / 2
-            self.create_text(inset, y, anchor="w", text=EMPTY, fill=p.muted, font=font)
+            self.write((inset, px(CELL + LABEL) / 2), EMPTY, "small", anchor="w")
             return
         self.chosen = min(self.chosen, count - 1)
         focused = self.focus_get() is self
@@ -67,21 +65,12 @@ class Strip(PlainCanvas):
             x = inset + index * px(CELL + GAP)
             self.create_image(x, inset, anchor="nw", image=self._picture(entry))
             chosen = focused and index == self.chosen
-            self.create_rectangle(
-                x,
-                inset,
-                x + px(CELL),
-                inset + px(CELL),
-                outline=p.accent if chosen else p.line,
-                width=px(2) if chosen else 1,
-            )
-            self.create_text(
-                x + px(CELL) / 2,
-                inset + px(CELL) + px(LABEL - 6) / 2 + px(2),
-                text=entry.number if len(entry.number) <= 6 else entry.number[:5] + "…",
-                fill=p.text if chosen else p.muted,
-                font=self.theme.fonts["tiny"],
-            )
+            outline, width = (p.accent, px(2)) if chosen else (p.line, 1)
+            box = (x, inset, x + px(CELL), inset + px(CELL))
+            self.create_rectangle(box, outline=outline, width=width)
+            number = entry.number if len(entry.number) <= 6 else entry.number[:5] + "…"
+            below = (x + px(CELL) / 2, inset + px(CELL) + px(LABEL - 6) / 2 + px(2))
+            self.write(below, number, "tiny", p.text if chosen else p.muted)
 
     def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
         """Return the small picture in the theme's colours, made once."""

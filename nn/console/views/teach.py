@@ -53,8 +53,8 @@ class TeachPanel(Panel):
         session: NetworkSession,
         dialogs: Dialogs,
     ) -> None:
-        super().__init__(master, theme)
-        self.document, self.session, self.dialogs = document, session, dialogs
+        super().__init__(master, theme, document)
+        self.session, self.dialogs = session, dialogs
         px = theme.px
         ttk.Label(self, text="What should it have been?", style="Headline.TLabel").pack(anchor="w")
         note(self, theme, WIDTH, text=NOTE).pack(anchor="w", pady=(px(6), px(14)))

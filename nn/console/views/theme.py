@@ -46,15 +46,9 @@ _NUMBERS = itertools.count(1)
 
 
 class Theme:
-    """Fonts, scale and the two ttk themes of one window.
+    """Fonts, scale and the two ttk themes, "light" and "dark", of one window.
 
-    Parameters
-    ----------
-    root : tk.Tk
-        The window.
-    scale : float or None
-        Pixels per unit of the design; None takes it from the screen's density.
-    name : "light" or "dark"
+    `scale` is pixels per unit of the design; None takes it from the screen's density.
     """
 
     def __init__(self, root: tk.Tk, scale: float | None, name: str) -> None:
@@ -138,8 +132,8 @@ class Theme:
         side = 2 * corner + 1
         repeats = np.ones(side, np.intp)
         repeats[corner] = self.px(middle)
-        images = []
-        for _states, fill, outline, width in looks:
+        faces: list[Any] = []
+        for states, fill, outline, width in looks:
             large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
             ImageDraw.Draw(large).rounded_rectangle(
                 (0, 0, *(side * OVERSAMPLING - 1,) * 2),
@@ -149,16 +143,13 @@ class Theme:
                 width=self.px(width) * OVERSAMPLING if outline else 0,
             )
             wide = np.asarray(large.reduce(OVERSAMPLING)).repeat(repeats, 0).repeat(repeats, 1)
-            images.append(ImageTk.PhotoImage(Image.fromarray(wide), master=self.root))
-        self._images += images  # Tk keeps only the names
-        states: list[Any] = [
-            (*look[0], image) for look, image in zip(looks[1:], images[1:], strict=True)
-        ]
+            image = ImageTk.PhotoImage(Image.fromarray(wide), master=self.root)
+            self._images.append(image)  # Tk keeps only the names
+            faces.append((*states, image) if states else image)
         self.style.element_create(
             f"{self.palette.name}.{name}.face",
             "image",
-            images[0],
-            *states,
+            *faces,
             border=corner,
             padding=0,
             sticky="nsew",

@@ -8,7 +8,8 @@ from nn.console.views.heat import coloured, diverging
 from nn.console.views.panels import WIDTH
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import PlainCanvas
-from nn.explain.inside import Array, Explanation
+from nn.explain.attribution import Array
+from nn.explain.inside import Explanation
 
 HEIGHT = 218
 NUMBER_CELL = 25
@@ -55,15 +56,9 @@ class UnitView(PlainCanvas):
         self, x: float, y: float, text: str, font: str = "small", colour: str | None = None
     ) -> None:
         """Write a text, with minus signs in place of hyphens."""
-        self.create_text(
-            x,
-            y,
-            anchor="nw",
-            text=text.replace("+ -", "− ").replace("-", "−"),
-            fill=colour or self.theme.palette.text,
-            font=self.theme.fonts[font],
-            width=self.theme.px(WIDTH) - x,
-        )
+        text = text.replace("+ -", "− ").replace("-", "−")
+        colour, width = colour or self.theme.palette.text, self.theme.px(WIDTH) - x
+        self.write((x, y), text, font, colour, anchor="nw", width=width)
 
     def _show_convolution(self, shown: Explanation, patch: Array, kernel: Array) -> None:
         px = self.theme.px
@@ -97,17 +92,10 @@ class UnitView(PlainCanvas):
         self._text(0, px(166), DENSE_NOTE, "tiny", self.theme.palette.muted)
 
     def _grid(
-        self,
-        x: int,
-        top: int,
-        name: str,
-        values: Array,
-        *,
-        sign: str = "",
-        ring: Array | None = None,
+        self, x: int, top: int, name: str, values: Array, sign: str = "", ring: Array | None = None
     ) -> int:
         """Draw an array (H, W), a sign behind it, rings where `ring` is not 0; returns its end."""
-        p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
+        p, px = self.theme.palette, self.theme.px
         H, W = values.shape
         cell = px(34 if W <= 3 else NUMBER_CELL if W <= 5 else NUMBER_CELL * 5 / W)
         colours = coloured(values, diverging(p))
@@ -119,20 +107,15 @@ class UnitView(PlainCanvas):
                 self.create_rectangle(corners, fill=f"#{r:02x}{g:02x}{b:02x}", outline=p.line)
                 if W <= 5:
                     dark = 0.3 * r + 0.59 * g + 0.11 * b < 130
-                    self.create_text(
-                        left + cell / 2,
-                        upper + cell / 2,
-                        text=_short(float(values[i, j])),
-                        fill="#ffffff" if dark else "#1a1f2b",
-                        font=fonts["tiny" if W <= 3 else "micro"],
-                    )
+                    number, colour = _short(float(values[i, j])), "#ffffff" if dark else "#1a1f2b"
+                    middle = (left + cell / 2, upper + cell / 2)
+                    self.write(middle, number, "tiny" if W <= 3 else "micro", colour)
                 if ring is not None and ring[i, j]:
                     inner = (left + 2, upper + 2, left + cell - 2, upper + cell - 2)
                     self.create_rectangle(inner, outline=p.warn, width=px(2))
-        middle, bottom, right = x + W * cell / 2, top + H * cell, x + W * cell
-        self.create_text(middle, bottom + px(9), text=name, fill=p.muted, font=fonts["tiny"])
-        y = top + H * cell / 2
-        self.create_text(right + px(10), y, text=sign, fill=p.muted, font=fonts["bold"])
+        bottom, right = top + H * cell, x + W * cell
+        self.write((x + W * cell / 2, bottom + px(9)), name, "tiny")
+        self.write((right + px(10), top + H * cell / 2), sign, "bold")
         return int(right + px(20))
 
 

@@ -70,9 +70,8 @@ class WhyPanel(Panel):
         report: Callable[[BaseException], None],
         show_overlay: Callable[[Overlay | None], None],
     ) -> None:
-        super().__init__(master, theme)
-        self.document, self.jobs = document, jobs
-        self._report, self._show_overlay = report, show_overlay
+        super().__init__(master, theme, document)
+        self.jobs, self._report, self._show_overlay = jobs, report, show_overlay
         px = theme.px
         self.mode = tk.StringVar(self, "gradient")
         self.target = tk.IntVar(self, 8)
@@ -185,10 +184,8 @@ class WhyPanel(Panel):
         self._legend = ImageTk.PhotoImage(legend(wide, px(10), diverging(p)), master=self)
         self._scale.delete("all")
         self._scale.create_image(0, 0, anchor="nw", image=self._legend)
-        font = self.theme.fonts["tiny"]
         for x, anchor, text in ((0, "nw", low), (wide / 2, "n", "0"), (wide, "ne", high)):
-            item = self._scale.create_text(x, px(14), text=text, fill=p.muted, font=font)
-            self._scale.itemconfigure(item, anchor=anchor)
+            self._scale.write((x, px(14)), text, "tiny", anchor=anchor)
 
     def _lay_over(self) -> None:
         """Lay the heat map over the canvas, or remove it."""

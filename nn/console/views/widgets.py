@@ -58,6 +58,18 @@ class PlainCanvas(tk.Canvas):
         super().__init__(master, width=px(width), height=px(height), borderwidth=0, **options)
         self.theme = theme
 
+    def write(
+        self,
+        place: tuple[float, float],
+        text: str,
+        font: str,
+        colour: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Write a text in one of the theme's fonts, muted without a colour."""
+        colour = colour or self.theme.palette.muted
+        self.create_text(place, text=text, font=self.theme.fonts[font], fill=colour, **options)
+
 
 class Screen(tk.Label):
     """A picture that is replaced often: one Tk image per size, pasted into."""
