@@ -14,7 +14,7 @@ from console_helpers import TWO, ScriptedReader, Window, answer, display, real_w
 from console_monkey import Monkey, nobody
 from PIL import Image
 
-from nn.console.commands import TOOLS
+from nn.console.commands import COMMANDS, TOOLS
 from nn.console.document import card_text
 from nn.console.document.drawing import Content
 from nn.console.document.strokes import strokes_from_arrays
@@ -256,6 +256,10 @@ def test_importing_the_window_imports_no_numba():
     pytest.importorskip("tkinter")
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_the_window_carries_out_every_command(window):
+    assert window.app.actions.keys() == COMMANDS.keys()
 
 
 def test_keys_do_what_the_cheat_sheet_says(window):

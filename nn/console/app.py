@@ -10,7 +10,8 @@ from pathlib import Path
 from tkinter import filedialog, ttk
 from typing import Any
 
-from nn.console.commands import COMMANDS
+from nn.console.commands import ABOUT, COMMANDS, PANELS, TOOLS
+from nn.console.document.card_text import no_network
 from nn.console.document.document import Change, Document
 from nn.console.document.facts import facts
 from nn.console.idle import IdleQueue
@@ -52,18 +53,11 @@ class Options:
 
 
 class App:
-    """The console's window; implements `nn.console.commands.Window`.
+    """The console's window.
 
     A pointer event takes one way: `CanvasView` calls the `Document`, which changes its drawing and
     notifies; the `ReadScheduler` has the document read; its notification of the answer makes the
-    views show it.
-
-    Parameters
-    ----------
-    root : tk.Tk
-    options : Options
-    load : callable
-        Loads the network; runs in a worker thread.
+    views show it. `load` loads the network, in a worker thread.
     """
 
     def __init__(self, root: tk.Tk, options: Options, load: Callable[[], NetworkReader]) -> None:
@@ -90,27 +84,27 @@ class App:
         self.marks = Marks(root)
         self._narrowed = False
         self._build()
+        self.actions = self._actions()
         self.menu = MenuBar(root, self.theme, self.marks, self.run)
         self.bind_keys(root)
         root.bind("<<ThemeChanged>>", self._on_theme)
         root.protocol("WM_DELETE_WINDOW", self.quit)
         self.document.notify = self.notified
-        self.marks.refresh(self)
+        self._refresh_marks()
         self.process.begin()
         self.canvas.focus_set()
         root.after(30, partial(self.session.begin, load, self._loaded, root.after))
 
     def _build(self) -> None:
         theme, px, document = self.theme, self.theme.px, self.document
-        outer = ttk.Frame(self.root, padding=(px(18), px(12), px(18), px(10)))
+        outer = self.outer = ttk.Frame(self.root, padding=(px(18), px(12), px(18), px(10)))
         outer.pack(fill="both", expand=True)
         outer.columnconfigure(0, weight=1)
         outer.rowconfigure(1, weight=1)
-        self.outer = outer
         self.toolbar = Toolbar(outer, theme, document, self.marks, self.run)
         self.toolbar.grid(row=0, column=0, sticky="ew", pady=(0, px(10)))
-        self.tabs = PanelTabs(outer, theme, self.run)
-        self.tabs.grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
+        tabs = PanelTabs(outer, theme, self.marks, self.run)
+        tabs.grid(row=0, column=1, sticky="w", padx=(px(16), 0), pady=(0, px(10)))
         frame = ttk.Frame(outer, style="Canvas.TFrame", padding=px(5))
         frame.grid(row=1, column=0, sticky="nsew")
         self.canvas = CanvasView(frame, document, theme, self.say)
@@ -130,22 +124,18 @@ class App:
             theme,
             self.queue,
             {
-                "steps": partial(StepsPanel, theme=theme, document=document),
-                "inside": partial(InsidePanel, theme=theme, document=document),
-                "why": partial(
-                    WhyPanel,
-                    theme=theme,
-                    document=document,
-                    jobs=self.jobs,
-                    report=self.dialogs.report,
-                    show_overlay=self.canvas.show_overlay,
+                "steps": lambda master: StepsPanel(master, theme, document),
+                "inside": lambda master: InsidePanel(master, theme, document),
+                "why": lambda master: WhyPanel(
+                    master,
+                    theme,
+                    document,
+                    self.jobs,
+                    self.dialogs.report,
+                    self.canvas.show_overlay,
                 ),
-                "teach": partial(
-                    TeachPanel,
-                    theme=theme,
-                    document=document,
-                    session=self.session,
-                    dialogs=self.dialogs,
+                "teach": lambda master: TeachPanel(
+                    master, theme, document, self.session, self.dialogs
                 ),
             },
             self.run,
@@ -158,7 +148,7 @@ class App:
 
     def run(self, name: str) -> None:
         """Carry out a command."""
-        COMMANDS[name].run(self)
+        self.actions[name]()
 
     def notified(self, change: Change) -> None:
         """Show what has changed in the document, and have it read anew."""
@@ -172,7 +162,7 @@ class App:
             if change == "content":
                 self.canvas.refresh()
             self.toolbar.refresh()
-            self.marks.refresh(self)
+            self._refresh_marks()
             self.scheduler.request()
 
     def show_answer(self) -> None:
@@ -217,7 +207,7 @@ class App:
             panel.teach(digit)
 
     def _panels_changed(self) -> None:
-        self.tabs.refresh(lambda name: self.panels.get(name) is not None)
+        self._refresh_marks()
         self.queue.add("room", self._make_room)
 
     def _make_room(self) -> None:
@@ -244,62 +234,94 @@ class App:
             self._narrowed = False
             self.toolbar.show_names(True)
 
-    # ------------------------------------------------------------------ what commands need
+    # ------------------------------------------------------------------ commands
 
-    @property
-    def dark(self) -> bool:
-        return self.theme.palette.name == "dark"
-
-    def toggle_theme(self) -> None:
-        self.theme.use("light" if self.dark else "dark")
-        self.marks.refresh(self)
+    def _actions(self) -> dict[str, Callable[[], object]]:
+        """Return what the commands do, by their names."""
+        document, files, panels = self.document, self.files, self.panels
+        return {
+            "open": files.ask_open,
+            "paste": files.paste,
+            "quit": self.quit,
+            "undo": partial(self._attempt, document.undo, "Nothing to undo."),
+            "redo": partial(self._attempt, document.redo, "Nothing to redo."),
+            "clear": document.clear,
+            "copy": self._copy,
+            "thinner": partial(document.change_width, -1),
+            "thicker": partial(document.change_width, 1),
+            "recognise": self._recognise,
+            "live": document.toggle_live,
+            "sort": document.toggle_order,
+            "next_digit": lambda: document.select(document.selected + 1),
+            "previous_digit": lambda: document.select(document.selected - 1),
+            "history": self.strip.focus_set,
+            "theme": self._toggle_theme,
+            "tear_off": partial(self._attempt, panels.tear_off, "No panel is open."),
+            "close_panel": self._close_panel,
+            "weights": self._choose_network,
+            "info": self._show_facts,
+            "keys": self.dialogs.keys,
+            "about": partial(self.dialogs.message, TITLE, ABOUT),
+            **{
+                f"save_{kind}": partial(files.ask_save, f".{kind}")
+                for kind in ("png", "svg", "json")
+            },
+            **{tool: partial(document.choose, tool) for tool in TOOLS},
+            **{name: partial(panels.toggle, name) for name in PANELS},
+        }
 
     def say(self, text: str) -> None:
+        """Show a line in the status bar."""
         self.status.configure(text=text)
 
-    def message(self, title: str, text: str) -> None:
-        self.dialogs.message(title, text)
+    def _attempt(self, action: Callable[[], bool], otherwise: str) -> None:
+        if not action():
+            self.say(otherwise)
 
-    def copy(self, text: str) -> None:
-        self.root.clipboard_clear()
-        self.root.clipboard_append(text)
+    def _copy(self) -> None:
+        number = self.document.shown.number
+        if number:
+            self.root.clipboard_clear()
+            self.root.clipboard_append(number)
+        self.say(f"Copied {number}." if number else "There is no number to copy yet.")
 
-    def open(self) -> None:
-        self.files.ask_open()
+    def _recognise(self) -> None:
+        self.document.recognise()
+        if self.document.reading.answers:
+            self.say(f"read in {1000 * self.document.reading.seconds:.1f} ms")
 
-    def paste(self) -> None:
-        self.files.paste()
+    def _refresh_marks(self) -> None:
+        document = self.document
+        self.marks.refresh(
+            {
+                **{tool: document.tool == tool for tool in TOOLS},
+                **{name: self.panels.get(name) is not None for name in PANELS},
+                "live": document.live,
+                "sort": document.order == "probability",
+                "theme": self.theme.palette.name == "dark",
+            }
+        )
 
-    def save(self, ending: str) -> None:
-        self.files.ask_save(ending)
+    def _toggle_theme(self) -> None:
+        self.theme.use("light" if self.theme.palette.name == "dark" else "dark")
+        self._refresh_marks()
 
-    def focus_history(self) -> None:
-        self.strip.focus_set()
-
-    def toggle_panel(self, name: str) -> None:
-        self.panels.toggle(name)
-
-    def close_panel(self) -> None:
+    def _close_panel(self) -> None:
         self.panels.close()
         self.canvas.focus_set()
 
-    def tear_off(self) -> None:
-        if not self.panels.tear_off():
-            self.say("No panel is open.")
-
-    def choose_network(self) -> None:
+    def _choose_network(self) -> None:
         types = [("Networks", "*.h5 *.hdf5 *.keras"), ALL]
         name = filedialog.askopenfilename(parent=self.root, filetypes=types)
         if name:
             self.session.choose(Path(name), self.dialogs.fail)
 
-    def show_facts(self) -> None:
-        if self.document.reader is not None:
+    def _show_facts(self) -> None:
+        if self.document.reader is None:
+            self.say(no_network(COMMANDS["weights"].shown()))
+        else:
             title = COMMANDS["info"].text
             self.dialogs.facts(title, self.session.note, facts(self.document.reader))
-
-    def show_keys(self) -> None:
-        self.dialogs.keys()
 
     def quit(self) -> None:
         """Close the window."""

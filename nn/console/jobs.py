@@ -53,15 +53,8 @@ class Job:
 class JobRunner:
     """Runs jobs in threads and delivers their messages.
 
-    Parameters
-    ----------
-    after : callable or None
-        Tk's `after`, to deliver by itself while jobs run; without it `deliver` must be called.
-
-    Attributes
-    ----------
-    jobs : list of Job
-        Those whose end has not been delivered yet.
+    `after` is Tk's, to deliver by itself while jobs run; without it `deliver` must be called.
+    `jobs` are those whose end has not been delivered yet.
     """
 
     def __init__(self, after: After | None = None) -> None:
@@ -69,8 +62,6 @@ class JobRunner:
         self._messages: queue.Queue[tuple[Job | None, Callable[[], object]]] = queue.Queue()
         self.jobs: list[Job] = []
         self._after, self._polling = after, False
-        self._urgent = 0
-        self._count = threading.Lock()
         self._calm = threading.Event()
         self._calm.set()
 
@@ -99,24 +90,13 @@ class JobRunner:
                 self._messages.put((job, partial(job.on_error, error)))
             else:
                 self._messages.put((job, partial(job.on_done, result)))
-            finally:
-                self._count_urgent(job, -1)
 
         self.jobs.append(job)
-        self._count_urgent(job, 1)
+        if not job.patient:
+            self._calm.clear()
         threading.Thread(target=run, name=job.name, daemon=True).start()
         self._schedule()
         return job
-
-    def _count_urgent(self, job: Job, change: int) -> None:
-        """Count the jobs that are not patient; the patient go on once there are none."""
-        if not job.patient:
-            with self._count:
-                self._urgent += change
-                if self._urgent:
-                    self._calm.clear()
-                else:
-                    self._calm.set()
 
     def deliver(self) -> bool:
         """Pass all waiting messages to their jobs' callbacks; returns whether jobs still run."""
@@ -127,6 +107,8 @@ class JobRunner:
                 return self.busy
             if ended is not None:
                 self.jobs.remove(ended)
+                if all(job.patient for job in self.jobs):
+                    self._calm.set()
             callback()
 
     def _schedule(self) -> None:

@@ -43,13 +43,7 @@ def log_file() -> Path | None:
 
 def launch(root: tk.Tk, args: argparse.Namespace) -> int:
     """Build the window, load the network in a worker, run until it is closed."""
-    options = Options(
-        scale=args.scale,
-        theme=args.theme,
-        pictures=tuple(args.pictures),
-        log_file=log_file(),
-    )
-
+    options = Options(args.scale, args.theme, tuple(args.pictures), log_file())
     App(root, options, lambda: load(args.weights, args.input_scale, args.transpose, args.invert))
     root.mainloop()
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tkinter as tk
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from nn.console.document.document import Document
@@ -19,35 +20,24 @@ REST = 2000
 """Milliseconds after an answer from which on the user is taken to rest."""
 
 
+@dataclass
 class ReadScheduler:
     """Reads the document after its changes, at most once a frame, and notifies of each answer.
 
     What is slow to read is read in a worker, one request at a time: several workers would delay
     the pointer events.
-
-    Parameters
-    ----------
-    root, document, jobs
-    process : Foreground
-        Collects garbage between gestures.
-    report : callable
-        Shows an unexpected error.
+    The process collects garbage between gestures; `report` shows an unexpected error.
     """
 
-    def __init__(
-        self,
-        root: tk.Misc,
-        document: Document,
-        jobs: JobRunner,
-        process: Foreground,
-        report: Callable[[BaseException], None],
-    ) -> None:
-        self._root, self._document, self._jobs = root, document, jobs
-        self._process, self._report = process, report
-        self._due: str | None = None
-        self._resting: str | None = None
-        self._working = False
-        self._last = 0.0
+    root: tk.Misc
+    document: Document
+    jobs: JobRunner
+    process: Foreground
+    report: Callable[[BaseException], None]
+    _due: str | None = None
+    _resting: str = ""
+    _working: bool = False
+    _last: float = 0.0
 
     @property
     def busy(self) -> bool:
@@ -58,33 +48,32 @@ class ReadScheduler:
         """Read soon: at once if the last answer is a frame old, else when it will be."""
         if self._due is None:
             wait = self._last + FRAME - time.perf_counter()
-            self._due = self._root.after(max(int(wait * 1000), 0), self._read)
+            self._due = self.root.after(max(int(wait * 1000), 0), self._read)
 
     def _read(self) -> None:
         self._due = None
         self._last = time.perf_counter()
-        document = self._document
+        document = self.document
         request = document.request()
         if request is not None and not document.slow(request):
             document.accept(request, request.run())
         self._start_slow()
         document.notify("answer")
         if not document.gesture:
-            self._process.collect(resting=False)
-        if self._resting is not None:
-            self._root.after_cancel(self._resting)
-        self._resting = self._root.after(REST, self._rest)
+            self.process.collect(resting=False)
+        if self._resting:
+            self.root.after_cancel(self._resting)
+        self._resting = self.root.after(REST, self._rest)
 
     def _rest(self) -> None:
-        self._resting = None
-        if not self._document.gesture:
-            self._process.collect(resting=True)
+        if not self.document.gesture:
+            self.process.collect(resting=True)
 
     def _start_slow(self) -> None:
         """Start a worker for the canvas if it is slow to read, or for a deferred request."""
         if self._working:
             return
-        document = self._document
+        document = self.document
         request, keep = document.request(), False
         if request is None or not document.slow(request):
             if not document.deferred:
@@ -93,11 +82,11 @@ class ReadScheduler:
         self._working = True
         run, done = request.run, partial(self._done, request, keep)
         job = Job("read", done, partial(self._failed, done), patient=False)
-        self._jobs.start(job, lambda _report: run())
+        self.jobs.start(job, lambda _report: run())
 
     def _done(self, request: Request, keep: bool, reading: Reading) -> None:
         self._working = False
-        document = self._document
+        document = self.document
         if keep:
             document.keep(request, reading)
         if not keep or request.state == document.drawing.state:
@@ -110,4 +99,4 @@ class ReadScheduler:
 
     def _failed(self, done: Callable[[Reading], None], error: BaseException) -> None:
         done(Reading())
-        self._report(error)
+        self.report(error)

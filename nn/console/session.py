@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from nn.console.document.document import Document
@@ -17,44 +18,24 @@ from nn.teach.personal_network import PersonalNetwork, data_folder
 log = logging.getLogger("nn.console")
 
 
+@dataclass
 class NetworkSession:
     """Holds the personal network beside the document's reader, and keeps both in step.
 
-    Parameters
-    ----------
-    document : Document
-        Its `reader` is set here.
-    jobs : JobRunner
-    say, complain : callable
-        Show a line in the status bar and an error.
-    changed : callable
-        Called when another network reads from now on.
-    folder : Path or None
-        Of the user's own data; None for the usual one.
-
-    Attributes
-    ----------
-    personal : PersonalNetwork or None
-        The network with its lessons; None where it cannot be taught.
-    lesson : Job or None
-        The lesson under way.
+    `say` and `complain` show a line in the status bar and an error; `changed` is called when
+    another network reads from now on; `folder` holds the user's own data, None for the usual one.
+    `personal` is the network with its lessons, None where it cannot be taught; `lesson` is the
+    one under way.
     """
 
-    def __init__(
-        self,
-        document: Document,
-        jobs: JobRunner,
-        say: Callable[[str], None],
-        complain: Callable[[str], None],
-        changed: Callable[[], None],
-        folder: Path | None,
-    ) -> None:
-        self.document, self.jobs = document, jobs
-        self._say, self._complain, self._changed = say, complain, changed
-        self._folder = folder
-        self.personal: PersonalNetwork | None = None
-        self.lesson: Job | None = None
-        self._since = time.monotonic()
+    document: Document
+    jobs: JobRunner
+    say: Callable[[str], None]
+    complain: Callable[[str], None]
+    changed: Callable[[], None]
+    folder: Path | None
+    personal: PersonalNetwork | None = None
+    lesson: Job | None = None
 
     def begin(
         self, load: Callable[[], NetworkReader], on_loaded: Callable[[], None], after: After
@@ -67,26 +48,26 @@ class NetworkSession:
 
         job = Job("warm up", loaded, self._failed, patient=False)
         self.jobs.start(job, lambda _report: load())
-        self._say_loading(after)
+        self._say_loading(after, time.monotonic())
 
-    def _say_loading(self, after: After) -> None:
+    def _say_loading(self, after: After, since: float) -> None:
         if self.document.loading:
-            seconds, text = time.monotonic() - self._since, "Warming up the network…"
+            seconds, text = time.monotonic() - since, "Warming up the network…"
             if seconds >= 3:
                 text = f"Compiling the kernels, once on this machine… {seconds:.0f} s"
-            self._say(text)
-            after(500, lambda: self._say_loading(after))
+            self.say(text)
+            after(500, lambda: self._say_loading(after, since))
 
     def _failed(self, error: BaseException) -> None:
         log.error("the network could not be loaded", exc_info=error)
         self.document.loading, self.document.problem = False, str(error)
-        self._say("No network")
+        self.say("No network")
         self.document.notify("answer")
-        self._complain(str(error))
+        self.complain(str(error))
 
     def choose(self, path: Path, on_error: Callable[[BaseException], None]) -> None:
         """Load another network in a worker; the one in use stays if that fails."""
-        self._say(f"Opening {path.name}…")
+        self.say(f"Opening {path.name}…")
         job = Job("weights", self.use, on_error, patient=False)
         self.jobs.start(job, lambda _report: load(path))
 
@@ -96,12 +77,12 @@ class NetworkSession:
         self.document.loading = False
         self.personal = None
         if not reader.teach_note:
-            folder = self._folder or data_folder()
+            folder = self.folder or data_folder()
             self.personal = PersonalNetwork(reader.model, reader.path, folder)
             self.personal.restore()
             if self.personal.problem:
-                self._complain(self.personal.problem)
-        self._say("Ready")
+                self.complain(self.personal.problem)
+        self.say("Ready")
         self.update()
 
     def update(self) -> None:
@@ -111,7 +92,7 @@ class NetworkSession:
             note = f"yours, {count(lessons, 'lesson')}" if lessons else ""
             self.document.reader.use(self.personal.model, note)
         self.document.forget_reading()
-        self._changed()
+        self.changed()
 
     @property
     def note(self) -> str:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from nn.explain.attribution import Array
+
 Pair = tuple[int, int]
 STRONGEST = 10
 """Most terms listed of a sum."""
@@ -101,10 +102,7 @@ class Explanation:
 class Inspector:
     """Computes layer outputs of one network with its own forward passes, and explains them.
 
-    Parameters
-    ----------
-    model : Sequential
-        Takes (N, 28, 28, 1).
+    The model takes (N, 28, 28, 1).
     """
 
     def __init__(self, model: Any) -> None:
@@ -140,13 +138,9 @@ class Inspector:
         return max(top, 0), max(left, 0), min(bottom, 28), min(right, 28)
 
     def explain(self, output: LayerOutput, unit: tuple[int, ...]) -> Explanation:
-        """Return the arithmetic behind one value.
+        """Return the arithmetic behind one value of one of `outputs`.
 
-        Parameters
-        ----------
-        output : LayerOutput
-            One of `outputs`.
-        unit : (row, column, channel) of a map, or (unit,) of a dense layer
+        The unit is (row, column, channel) of a map, or (unit,) of a dense layer.
         """
         value = float(output.values[unit])
         field = self.receptive_field(output.index, *unit[:2]) if output.is_map else None

@@ -12,10 +12,7 @@ from nn.console.document.document import Document, Order
 from nn.recognise.answers import Answer, Reading
 from nn.recognise.wording import EMPTY, percent, sentence
 
-EMPTY_DETAIL = "Draw a digit, large or small, anywhere on the sheet."
-NOT_A_DIGIT_DETAIL = "This does not look like a digit."
 LOADING = "Warming up"
-LOADING_DETAIL = "You can draw already. The answer follows in a moment."
 NO_NETWORK = "No network"
 PAUSED = "Paused"
 
@@ -65,22 +62,15 @@ def bars(answer: Answer | None, order: Order = "digit") -> list[Bar]:
 
 
 def card(reading: Reading, selected: int) -> CardText:
-    """Return the words for a reading.
-
-    Parameters
-    ----------
-    reading : Reading
-    selected : int
-        Index of the answer that the detail is about; clipped to the range.
-    """
+    """Return the words for a reading; the detail is about the answer `selected`, clipped."""
     number, answers = reading.number, reading.answers
     if not number:
-        return CardText("–", EMPTY, EMPTY_DETAIL)
+        return CardText("–", EMPTY, "Draw a digit, large or small, anywhere on the sheet.")
     selected = min(max(selected, 0), len(answers) - 1)
     answer = answers[selected]
     large, detail, tone = str(answer.digit), f"{percent(answer.confidence)} sure", "sure"
     if answer.state == "not a digit":
-        large, detail, tone = "?", NOT_A_DIGIT_DETAIL, "refused"
+        large, detail, tone = "?", "This does not look like a digit.", "refused"
     elif answer.state == "unsure":
         large, tone = f"{answer.digit} / {answer.runner_up}", "unsure"
     if len(answers) > 1:
@@ -89,18 +79,11 @@ def card(reading: Reading, selected: int) -> CardText:
 
 
 def card_of(document: Document, key: Callable[[str], str]) -> CardText:
-    """Return the words for a document as it is.
-
-    Parameters
-    ----------
-    document : Document
-    key : callable
-        Gives the key of a command by its name, to be named in the text.
-    """
+    """Return the words for a document; `key` gives the key of a command by its name."""
     if document.status == "failed":
         return CardText("–", NO_NETWORK, document.problem)
     if document.status == "loading":
-        return CardText("…", LOADING, LOADING_DETAIL)
+        return CardText("…", LOADING, "You can draw already. The answer follows in a moment.")
     if document.status == "no network":
         return CardText("–", NO_NETWORK, no_network(key("weights")))
     if document.status == "paused":

@@ -42,13 +42,8 @@ STEP, LARGE_STEP = 8.0, 32.0
 class Document:
     """One canvas with its answers.
 
-    Parameters
-    ----------
-    defer : bool
-        Whether `recognise` and `remember` put slow requests into `deferred`, to be run in a
-        worker, instead of reading at once.
-    notify : callable
-        Called after every change.
+    With `defer`, `recognise` and `remember` put slow requests into `deferred`, to be run in a
+    worker, instead of reading at once. `notify` is called after every change.
     """
 
     defer: bool = False

@@ -14,13 +14,9 @@ from nn.recognise.answers import Box
 
 
 class OpenedPicture:
-    """An opened picture, placed on the canvas with its upper left corner at (0, 0).
+    """An opened picture, (H, W) with 1 = ink, its upper left corner at (0, 0) of the canvas.
 
     Kept in 255 levels: undo and the history hold on to every picture opened.
-
-    Parameters
-    ----------
-    ink : (H, W), in [0, 1], 1 = ink
     """
 
     def __init__(self, ink: NDArray[np.float32]) -> None:

@@ -9,7 +9,6 @@ from nn.recognise.reader import NetworkReader
 from nn.recognise.wording import percent
 
 TRAINED = ("trained_on", "data", "dataset", "datasets", "sources")
-ACCURACIES = ("test_accuracy", "accuracy")
 UNKNOWN = "The file does not say."
 
 
@@ -78,7 +77,7 @@ def _words(meta: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def _accuracy(meta: dict[str, Any]) -> str:
-    for value in _values(meta, ACCURACIES):
+    for value in _values(meta, ("test_accuracy", "accuracy")):
         if isinstance(value, (int, float)) and 0 < value <= 1:
             return f"{100 * value:.2f} %"
     return ""

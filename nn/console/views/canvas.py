@@ -17,6 +17,7 @@ from nn.console.document.strokes import Stroke
 from nn.console.views.heat import Overlay
 from nn.console.views.raster import InkSurface, PixelBox, colour_table, smoothed
 from nn.console.views.theme import Theme
+from nn.console.views.widgets import PlainCanvas
 from nn.recognise.answers import Box
 
 PATCH = 64
@@ -30,31 +31,14 @@ PEN_DOWN = "Pen down. Arrows draw, space lifts it."
 PEN_UP = "Pen up. Arrows move, space puts it down."
 
 
-class CanvasView(tk.Canvas):
-    """The drawing area.
-
-    Parameters
-    ----------
-    master, theme
-    document : Document
-        Receives the gestures.
-    say : callable
-        Puts a line into the status bar.
-    """
+class CanvasView(PlainCanvas):
+    """The drawing area; its document receives the gestures, `say` puts a line in the status bar."""
 
     def __init__(
         self, master: tk.Misc, document: Document, theme: Theme, say: Callable[[str], object]
     ) -> None:
-        super().__init__(
-            master,
-            width=theme.px(560),
-            height=theme.px(520),
-            highlightthickness=theme.px(2),
-            borderwidth=0,
-            takefocus=True,
-            cursor="crosshair",
-        )
-        self.document, self.theme, self._say = document, theme, say
+        super().__init__(master, theme, 560, 520, focus=True, cursor="crosshair")
+        self.document, self._say = document, say
         self.fit = Fit(theme.scale)
         self.surface = InkSurface(1, 1)
         self.overlay: Overlay | None = None

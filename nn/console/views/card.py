@@ -28,9 +28,10 @@ class Bars(PlainCanvas):
         self._rows = []
         for index in range(10):
             y, box = px(ROW) * index + px(ROW) // 2, self._box(index, 1.0)
-            track, fill = (self.create_rectangle(box, width=0) for _ in range(2))
+            self.create_rectangle(box, width=0, tags="track")
+            fill = self.create_rectangle(box, width=0)
             name = self.create_text(0, y, anchor="w")
-            self._rows.append((name, track, fill, self.create_text(px(WIDTH), y, anchor="e")))
+            self._rows.append((name, fill, self.create_text(px(WIDTH), y, anchor="e")))
 
     def _box(self, index: int, value: float) -> tuple[int, int, int, int]:
         """Return the box of a bar of some length in [0, 1]."""
@@ -46,8 +47,8 @@ class Bars(PlainCanvas):
             return
         self._shown = shown
         p, fonts = self.theme.palette, self.theme.fonts
-        for index, (bar, items) in enumerate(zip(shown, self._rows, strict=True)):
-            name, _track, fill, number = items
+        for index, bar in enumerate(shown):
+            name, fill, number = self._rows[index]
             box = self._box(index, bar.value)
             self.coords(fill, *box)
             text, small = ("bold", "bold") if bar.named else ("text", "small")
@@ -60,8 +61,7 @@ class Bars(PlainCanvas):
     def recolour(self) -> None:
         """Take the colours of the theme; `show` must follow."""
         self.configure(background=self.theme.palette.card)
-        for _name, track, _fill, _number in self._rows:
-            self.itemconfigure(track, fill=self.theme.palette.bar_track)
+        self.itemconfigure("track", fill=self.theme.palette.bar_track)
         self._shown = []
 
 

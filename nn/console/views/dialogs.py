@@ -6,6 +6,7 @@ import contextlib
 import logging
 import tkinter as tk
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from tkinter import ttk
 
@@ -121,28 +122,19 @@ class CheatSheet(Dialog):
         frame.columnconfigure(0, minsize=px(88))
 
 
+@dataclass
 class Dialogs:
     """Opens the dialogs of one window, and reports errors in them.
 
-    Parameters
-    ----------
-    root : tk.Tk
-    theme : Theme
-    log_file : Path or None
-        Named where an unexpected error is reported.
-
-    Attributes
-    ----------
-    current : Dialog or None
-        The one opened last.
-    problems : list of str
-        The errors shown so far.
+    Unexpected errors name the `log_file`. `current` is the dialog opened last, `problems` holds the
+    errors shown so far.
     """
 
-    def __init__(self, root: tk.Tk, theme: Theme, log_file: Path | None) -> None:
-        self.root, self.theme, self.log_file = root, theme, log_file
-        self.current: Dialog | None = None
-        self.problems: list[str] = []
+    root: tk.Tk
+    theme: Theme
+    log_file: Path | None
+    current: Dialog | None = None
+    problems: list[str] = field(default_factory=list)
 
     def message(
         self, title: str, text: str, close: str = "OK", action: Action | None = None

@@ -7,6 +7,7 @@ import io
 import re
 import tkinter as tk
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tkinter import filedialog
@@ -26,28 +27,15 @@ READABLE = "*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.webp *.gif *.json"
 ALL = ("All files", "*")
 
 
+@dataclass
 class Files:
-    """Opens, saves and pastes what is on the canvas.
+    """Opens, saves and pastes what is on the canvas; `say` puts a line into the status bar."""
 
-    Parameters
-    ----------
-    root, document, dialogs
-    jobs : JobRunner
-        Reads pictures.
-    say : callable
-        Puts a line into the status bar.
-    """
-
-    def __init__(
-        self,
-        root: tk.Tk,
-        document: Document,
-        jobs: JobRunner,
-        dialogs: Dialogs,
-        say: Callable[[str], None],
-    ) -> None:
-        self.root, self.document, self.jobs = root, document, jobs
-        self.dialogs, self._say = dialogs, say
+    root: tk.Tk
+    document: Document
+    jobs: JobRunner
+    dialogs: Dialogs
+    say: Callable[[str], None]
 
     def ask_open(self) -> None:
         """Let the user choose a picture or strokes, and open them."""
@@ -61,16 +49,16 @@ class Files:
         if path.suffix.lower() == ".json":
             with self.dialogs.failures():
                 self.document.open(*load_content(path))
-                self._say(f"Opened {path.name}.")
+                self.say(f"Opened {path.name}.")
             return
-        self._say(f"Opening {path.name}…")
+        self.say(f"Opening {path.name}…")
         self._start("open", path, path.name)
 
     def paste(self) -> None:
         """Open the picture on the clipboard, where the system allows."""
         image = clipboard_picture(self.root)
         if image is None:
-            self._say("The clipboard holds no picture.")
+            self.say("The clipboard holds no picture.")
         else:
             self._start("paste", image, "…")
 
@@ -84,12 +72,12 @@ class Files:
             return
         height, width = ink.shape
         self.document.open(Content((), OpenedPicture(ink)), (float(width), float(height)))
-        self._say(f"Opened {name}.")
+        self.say(f"Opened {name}.")
 
     def ask_save(self, ending: str) -> None:
         """Let the user choose a name that ends in .png, .svg or .json, and save under it."""
         if self.document.drawing.empty:
-            self._say(NOTHING_TO_SAVE)
+            self.say(NOTHING_TO_SAVE)
             return
         number = re.sub(r"\D", "", self.document.shown.number) or "digit"
         name = filedialog.asksaveasfilename(
@@ -105,7 +93,7 @@ class Files:
         """Save what is on the canvas in the format that the name ends in."""
         with self.dialogs.failures():
             save(path, self.document)
-            self._say(f"Saved {path.name}.")
+            self.say(f"Saved {path.name}.")
 
 
 def clipboard_picture(root: tk.Misc) -> Image.Image | None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from nn.console.document.geometry import Fit
 from nn.console.views.palette import Palette, rgb
-from nn.console.views.raster import PixelBox
+from nn.console.views.raster import PixelBox, clipped
 from nn.console.views.raster import coloured as looked_up
 from nn.recognise.answers import Box
 
@@ -110,16 +110,7 @@ class Overlay:
         self._made: tuple[tuple[int, int], Fit, tuple[int, int], list[Image.Image]] | None = None
 
     def lay(self, picture: Image.Image, box: PixelBox, size: tuple[int, int], fit: Fit) -> None:
-        """Lay it over a picture of a box of the canvas, in place.
-
-        Parameters
-        ----------
-        picture : RGB picture of the box
-        box : PixelBox
-        size : (width, height)
-            Of the whole canvas in pixels.
-        fit : Fit
-        """
+        """Lay it over an RGB picture of a box; `size` is that of the whole canvas in pixels."""
         if self._made is None or self._made[:2] != (size, fit):
             self._made = (size, fit, *self._enlarged(size, fit))
         (left, top), (colours, mask) = self._made[2:]
@@ -131,10 +122,10 @@ class Overlay:
     ) -> tuple[tuple[int, int], list[Image.Image]]:
         """Return colours and mask of the part on the canvas, and its upper left corner."""
         x0, y0, x1, y1 = fit.box_to_pixels(self.box)
-        left, top = max(round(x0), 0), max(round(y0), 0)
-        right, bottom = min(round(x1), size[0]), min(round(y1), size[1])
-        if right <= left or bottom <= top:  # none of it is on the canvas
+        box = clipped((round(x0), round(y0), round(x1), round(y1)), size)
+        if box is None:
             return (0, 0), [self._colours, Image.new("L", self._mask.size, 0)]
+        left, top, right, bottom = box
         W, H = self._mask.size
         across, down = W / (x1 - x0), H / (y1 - y0)
         seen = (

@@ -61,21 +61,12 @@ class InsidePanel(Panel):
     name = "inside"
 
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
-        super().__init__(master, theme)
-        self.document = document
+        super().__init__(master, theme, document)
         px = theme.px
         self._note = note(self, theme, WIDTH)
         top = self._top = ttk.Frame(self, style="Inner.TFrame")
         top.pack(fill="both", expand=True)
-        self.view = tk.Canvas(
-            top,
-            width=px(WIDTH),
-            height=px(300),
-            highlightthickness=px(2),
-            borderwidth=0,
-            takefocus=True,
-            yscrollincrement=px(24),
-        )
+        self.view = PlainCanvas(top, theme, WIDTH, 300, focus=True, yscrollincrement=px(24))
         scroll = ttk.Scrollbar(top, orient="vertical", command=self.view.yview)
         self.view.configure(yscrollcommand=scroll.set)
         scroll.pack(side="right", fill="y")
@@ -133,7 +124,7 @@ class InsidePanel(Panel):
             self._note.pack_forget()
 
     def recolour(self) -> None:
-        p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
+        p, px = self.theme.palette, self.theme.px
         for canvas in (self.view, self._scale, self.unit_view):
             canvas.configure(background=p.card, highlightbackground=p.card)
         self.view.configure(highlightcolor=p.accent)
@@ -141,29 +132,25 @@ class InsidePanel(Panel):
         left, right = px(30), px(30) + px(120)
         self._scale.delete("all")
         self._scale.create_image(left, px(4), anchor="nw", image=self._legend)
-        for x, y, text, font in (
-            (left - px(6), px(9), "−", "bold"),
-            (right + px(6), px(9), "+", "bold"),
-            ((left + right) / 2, px(22), "0", "tiny"),
-            (px(WIDTH), px(9), "each layer on its own scale", "tiny"),
+        for x, y, text, font, anchor in (
+            (left - px(6), px(9), "−", "bold", "e"),
+            (right + px(6), px(9), "+", "bold", "w"),
+            ((left + right) / 2, px(22), "0", "tiny", "center"),
+            (px(WIDTH), px(9), "each layer on its own scale", "tiny", "e"),
         ):
-            anchor = {"+": "w", "0": "center"}.get(text, "e")
-            item = self._scale.create_text(x, y, text=text, fill=p.muted, font=fonts[font])
-            self._scale.itemconfigure(item, anchor=anchor)
+            self._scale.write((x, y), text, font, anchor=anchor)
         self._lay_out([row.output for row in self.rows])
 
     def _lay_out(self, outputs: list[LayerOutput]) -> None:
         """Make a row for each layer."""
-        p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
+        p, px = self.theme.palette, self.theme.px
         self.view.delete("layer")
         self.rows = []
         y = px(4)
         for output in outputs:
             shape = " × ".join(map(str, output.values.shape))
             title = f"{KINDS.get(output.kind, output.kind)} · {shape}"
-            self.view.create_text(
-                px(2), y, anchor="nw", tags="layer", text=title, fill=p.text, font=fonts["heading"]
-            )
+            self.view.write((px(2), y), title, "heading", p.text, anchor="nw", tags="layer")
             y += px(22)
             row = self._row(output, y)
             self.rows.append(row)
@@ -171,14 +158,8 @@ class InsidePanel(Panel):
             y += row.picture.height()
             if output.values.shape == (10,):
                 for digit in range(10):
-                    self.view.create_text(
-                        px(2) + digit % row.columns * row.zoom + row.zoom / 2,
-                        y + px(9),
-                        text=str(digit),
-                        tags="layer",
-                        fill=p.muted,
-                        font=fonts["small"],
-                    )
+                    x = px(2) + digit % row.columns * row.zoom + row.zoom / 2
+                    self.view.write((x, y + px(9)), str(digit), "small", tags="layer")
                 y += px(18)
             y += px(16)
         self.view.configure(scrollregion=(0, 0, px(WIDTH), y))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from nn.console.commands import COMMANDS, MENUS, Window
+from nn.console.commands import COMMANDS, MENUS, PANELS
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Run
 
@@ -18,18 +18,17 @@ CONTROL = 0x4
 
 
 class Marks(dict[str, tk.BooleanVar]):
-    """The marks of the commands that switch something, by name; menus and buttons share them."""
+    """Whether each command that switches something is on, by name; menus and buttons share it."""
 
     def __init__(self, root: tk.Misc) -> None:
-        names = (name for name, command in COMMANDS.items() if command.marked is not None)
-        super().__init__({name: tk.BooleanVar(root, False) for name in names})
+        names = [name for name, command in COMMANDS.items() if command.switch]
+        super().__init__({name: tk.BooleanVar(root, False) for name in (*names, *PANELS)})
 
-    def refresh(self, window: Window) -> None:
-        """Show what is switched on."""
-        for name, variable in self.items():
-            marked = COMMANDS[name].marked
-            if marked is not None and variable.get() != marked(window):
-                variable.set(marked(window))
+    def refresh(self, states: Mapping[str, bool]) -> None:
+        """Show what is switched on, by name."""
+        for name, on in states.items():
+            if self[name].get() != on:
+                self[name].set(on)
 
 
 class MenuBar(tk.Menu):
@@ -41,21 +40,26 @@ class MenuBar(tk.Menu):
         self.menus: dict[str, tk.Menu] = {}
         for title, commands in MENUS.items():
             menu = self.menus[title] = tk.Menu(self, tearoff=False)
+            add: dict[str, Callable[..., None]] = {
+                "": menu.add_command,
+                "check": menu.add_checkbutton,
+                "radio": menu.add_radiobutton,
+            }
             for command in commands:
                 if command is None:
                     menu.add_separator()
                     continue
-                common: dict[str, Any] = {
-                    "label": command.text,
-                    "accelerator": command.shown(),
-                    "command": partial(run, command.name),
-                }
-                if command.marked is None:
-                    menu.add_command(**common)
-                elif command.radio:
-                    menu.add_radiobutton(variable=marks[command.name], value=True, **common)
-                else:
-                    menu.add_checkbutton(variable=marks[command.name], **common)
+                options: dict[str, Any] = {}
+                if command.switch:
+                    options["variable"] = marks[command.name]
+                if command.switch == "radio":
+                    options["value"] = True
+                add[command.switch](
+                    label=command.text,
+                    accelerator=command.shown(),
+                    command=partial(run, command.name),
+                    **options,
+                )
             self.add_cascade(label=title, menu=menu, underline=0)
         root.configure(menu=self)
         self.recolour()

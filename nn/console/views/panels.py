@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from tkinter import ttk
 
 from nn.console.commands import COMMANDS
+from nn.console.document.document import Document
 from nn.console.idle import IdleQueue
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Run, command_button
@@ -25,9 +27,10 @@ class Panel(ttk.Frame):
 
     name = ""
 
-    def __init__(self, master: tk.Misc, theme: Theme) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, style="Inner.TFrame")
-        self.theme = theme
+        self.theme, self.document = theme, document
+        self._timer = ""
 
     def refresh(self) -> None:
         """Show the selected digit."""
@@ -35,8 +38,15 @@ class Panel(ttk.Frame):
     def recolour(self) -> None:
         """Take the colours of the theme."""
 
+    def later(self, milliseconds: int, work: Callable[[], None]) -> None:
+        """Call a function after a while, in place of the one that still waits."""
+        Panel.leave(self)
+        self._timer = self.after(milliseconds, work)
+
     def leave(self) -> None:
-        """Stop timers and remove what the panel has put elsewhere, before it closes."""
+        """Stop what waits and remove what the panel has put elsewhere, before it closes."""
+        if self._timer:
+            self.after_cancel(self._timer)
 
 
 class Holder(ttk.Frame):
@@ -73,39 +83,24 @@ class Holder(ttk.Frame):
         self.panel.recolour()
 
 
+@dataclass
 class Panels:
     """Opens, closes and tears off the panels.
 
-    Parameters
-    ----------
-    outer : widget
-        Its grid has the drawer in column 2.
-    theme : Theme
-    queue : IdleQueue
-    kinds : mapping of str to callable
-        Makes each panel, by its name, inside a master.
-    run : callable
-        Carries out a command by its name.
-    bind_keys : callable
-        Binds the keys of the commands to a window.
-    changed : callable
-        Called when a panel was opened or closed.
+    The drawer is in column 2 of the grid of `outer`. `kinds` makes each panel, by its name, inside
+    a master; `bind_keys` binds the keys of the commands to a window; `changed` is called when a
+    panel was opened or closed.
     """
 
-    def __init__(
-        self,
-        outer: tk.Misc,
-        theme: Theme,
-        queue: IdleQueue,
-        kinds: Mapping[str, Callable[[tk.Misc], Panel]],
-        run: Run,
-        bind_keys: Callable[[tk.Misc], None],
-        changed: Callable[[], None],
-    ) -> None:
-        self.outer, self.theme, self.queue = outer, theme, queue
-        self._kinds, self._run, self._bind_keys, self._changed = kinds, run, bind_keys, changed
-        self.drawer: Holder | None = None
-        self.torn: dict[str, Holder] = {}
+    outer: tk.Misc
+    theme: Theme
+    queue: IdleQueue
+    kinds: Mapping[str, Callable[[tk.Misc], Panel]]
+    run: Run
+    bind_keys: Callable[[tk.Misc], None]
+    changed: Callable[[], None]
+    drawer: Holder | None = None
+    torn: dict[str, Holder] = field(default_factory=dict)
 
     def get(self, name: str) -> Panel | None:
         """Return an open panel, wherever it is."""
@@ -141,7 +136,7 @@ class Panels:
         was = "" if self.drawer is None else self.drawer.panel.name
         self.close()
         if name != was:
-            self.drawer = Holder(self.outer, self.theme, self._kinds[name], self._run)
+            self.drawer = Holder(self.outer, self.theme, self.kinds[name], self.run)
             padx = (self.theme.px(16), 0)
             self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=padx)
             self._opened(self.drawer.panel)
@@ -149,10 +144,8 @@ class Panels:
     def close(self) -> None:
         """Close the panel in the drawer, if one is there."""
         if self.drawer is not None:
-            self._leave(self.drawer)
-            self.drawer.destroy()
-            self.drawer = None
-            self._changed()
+            holder, self.drawer = self.drawer, None
+            self._close(holder, holder)
 
     def tear_off(self) -> bool:
         """Put the panel of the drawer into a window of its own; returns whether there was one."""
@@ -162,9 +155,9 @@ class Panels:
         self.close()
         window = tk.Toplevel(self.outer.winfo_toplevel(), padx=px(8), pady=px(8))
         window.title(COMMANDS[name].text)
-        holder = self.torn[name] = Holder(window, self.theme, self._kinds[name], None)
+        holder = self.torn[name] = Holder(window, self.theme, self.kinds[name], None)
         holder.pack(fill="both", expand=True)
-        self._bind_keys(window)
+        self.bind_keys(window)
         window.bind("<Escape>", lambda _e: self.close_torn(name))
         window.protocol("WM_DELETE_WINDOW", lambda: self.close_torn(name))
         self._opened(holder.panel)
@@ -173,16 +166,17 @@ class Panels:
     def close_torn(self, name: str) -> str:
         """Close the window of a panel that was torn off."""
         holder = self.torn.pop(name)
-        self._leave(holder)
-        holder.winfo_toplevel().destroy()
-        self._changed()
+        self._close(holder, holder.winfo_toplevel())
         return "break"
 
     def _opened(self, panel: Panel) -> None:
         self.queue.add(panel, panel.refresh)
-        self._changed()
+        self.changed()
 
-    def _leave(self, holder: Holder) -> None:
+    def _close(self, holder: Holder, widget: tk.Misc) -> None:
+        """Destroy a widget that holds a panel."""
         self.queue.drop(holder)
         self.queue.drop(holder.panel)
         holder.panel.leave()
+        widget.destroy()
+        self.changed()

@@ -45,14 +45,15 @@ def smoothed(points: Points) -> Points:
     return np.concatenate([points[:1], middle[:1], inner, points[-1:]]).astype(np.float32)
 
 
-class InkSurface:
-    """The coverage of the canvas by ink, 0 to 255, one value a pixel.
+def clipped(box: PixelBox, size: tuple[int, int]) -> PixelBox | None:
+    """Return the part of a box on a picture of a size, or None where it lies outside."""
+    left, top = max(box[0], 0), max(box[1], 0)
+    right, bottom = min(box[2], size[0]), min(box[3], size[1])
+    return (left, top, right, bottom) if right > left and bottom > top else None
 
-    Parameters
-    ----------
-    width, height : int
-        Size of the canvas in pixels.
-    """
+
+class InkSurface:
+    """The coverage of a canvas by ink, 0 to 255, one value a pixel."""
 
     def __init__(self, width: int, height: int) -> None:
         self.image = Image.new("L", (max(width, 1), max(height, 1)), 0)
@@ -64,7 +65,10 @@ class InkSurface:
 
     def add_line(self, points: Points, width: float) -> PixelBox | None:
         """Draw a polyline of pixels with round caps and joins; returns the box it touched."""
-        box = self._box_of(points, width)
+        margin = width / 2 + 2
+        low = np.floor(points.min(axis=0) - margin).astype(int).tolist()
+        high = np.ceil(points.max(axis=0) + margin).astype(int).tolist()
+        box = clipped((*low, *high), self.size)
         if box is None:
             return None
         patch = self._rendered([(points, width)], box)
@@ -78,12 +82,11 @@ class InkSurface:
 
         Returns the box, clipped to the canvas, or None where it lies outside.
         """
-        width, height = self.size
-        left, top, right, bottom = box or (0, 0, width, height)
-        left, top = max(left, 0), max(top, 0)
-        right, bottom = min(right, width), min(bottom, height)
-        if right <= left or bottom <= top:
+        whole = (0, 0, *self.size)
+        box = clipped(box or whole, self.size)
+        if box is None:
             return None
+        left, top, right, bottom = box
         lines = []
         low, high = bottom, top  # the rows with ink
         for stroke in strokes:
@@ -92,24 +95,16 @@ class InkSurface:
                 pixels = smoothed(stroke.points) * fit.scale + (fit.dx, fit.dy)
                 lines.append((_thinned(pixels.astype(np.float32)), stroke.width * fit.scale))
                 low, high = min(low, int(y0) - 2), max(high, int(y1) + 3)
-        self.image.paste(0, (left, top, right, bottom))
+        self.image.paste(0, box)
         low, high = max(low, top), min(high, bottom)
         for upper in range(low, high, BAND):
             band = (left, upper, right, min(upper + BAND, high))
             self.image.paste(self._rendered(lines, band), band)
-        return left, top, right, bottom
+        return box
 
     def colours(self, box: PixelBox, table: NDArray[np.uint8]) -> Image.Image:
         """Return an RGB picture of a box, coverage looked up in a table (256, 3)."""
         return coloured(self.image.crop(box), table)
-
-    def _box_of(self, points: Points, width: float) -> PixelBox | None:
-        margin = width / 2 + 2
-        low = np.floor(points.min(axis=0) - margin)
-        high = np.ceil(points.max(axis=0) + margin)
-        left, top = max(int(low[0]), 0), max(int(low[1]), 0)
-        right, bottom = min(int(high[0]), self.size[0]), min(int(high[1]), self.size[1])
-        return (left, top, right, bottom) if right > left and bottom > top else None
 
     @staticmethod
     def _rendered(lines: Iterable[tuple[Points, float]], box: PixelBox) -> Image.Image:
@@ -136,12 +131,8 @@ class InkSurface:
 
 def _thinned(points: Points) -> Points:
     """Drop points less than half a pixel from the last one kept; the ends stay."""
-    if len(points) < 3:
-        return points
-    cells = np.round(points * 2)
-    moved = np.any(np.diff(cells, axis=0) != 0, axis=1)
-    keep = np.concatenate(([True], moved))
-    keep[-1] = True
+    keep = np.ones(len(points), bool)
+    keep[1:-1] = np.any(np.diff(np.round(points * 2), axis=0) != 0, axis=1)[:-1]
     return points[keep]
 
 

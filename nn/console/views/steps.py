@@ -34,9 +34,8 @@ class StepsPanel(Panel):
     name = "steps"
 
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
-        super().__init__(master, theme)
+        super().__init__(master, theme, document)
         px = theme.px
-        self.document = document
         self._side = px(VIEW) // 28 * 28
         self.screen = Screen(self, theme)
         self.screen.pack(anchor="w")
@@ -52,7 +51,6 @@ class StepsPanel(Panel):
         self._numbers.pack(anchor="w", pady=(px(14), 0))
         self.play_button = ttk.Button(self, text="Play", style="Card.TButton", command=self.play)
         self.play_button.pack(anchor="w", pady=(px(12), 0))
-        self._timer: str | None = None
         self._start = 0.0
         self._film: tuple[Animation, Steps] | None = None
         self._first = True
@@ -84,19 +82,12 @@ class StepsPanel(Panel):
             self._start = time.perf_counter()
             self._next()
 
-    def leave(self) -> None:
-        """Stop the animation."""
-        if self._timer is not None:
-            self.after_cancel(self._timer)
-            self._timer = None
-
     def _next(self) -> None:
-        self._timer = None
         if self._film is not None and self.winfo_exists():
             now = time.perf_counter() - self._start
             self.show(min(now, self._film[0].seconds))
             if now < self._film[0].seconds:
-                self._timer = self.after(FRAME, self._next)
+                self.later(FRAME, self._next)
 
     def show(self, now: float) -> None:
         """Show the frame at a time in seconds."""

@@ -13,28 +13,21 @@ from nn.console.document.geometry import Fit, union
 from nn.console.document.history import Entry
 from nn.console.views.raster import InkSurface, colour_table
 from nn.console.views.theme import Theme
+from nn.console.views.widgets import PlainCanvas
 
 CELL, LABEL, GAP = 52, 18, 8
 EMPTY = "Your last answers line up here."
 
 
-class Strip(tk.Canvas):
+class Strip(PlainCanvas):
     """Shows the newest answers, newest left; click or Return goes back to one."""
 
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
-        super().__init__(
-            master,
-            height=theme.px(CELL + LABEL),
-            highlightthickness=theme.px(2),
-            borderwidth=0,
-            takefocus=True,
-        )
-        self.theme, self.document = theme, document
+        super().__init__(master, theme, CELL, CELL + LABEL, focus=True)
+        self.document = document
         self.chosen = 0
         self._ink: WeakKeyDictionary[Entry, InkSurface] = WeakKeyDictionary()
-        # For each theme one; they go when their entry leaves the history.
-        self._pictures: WeakKeyDictionary[Entry, dict[str, ImageTk.PhotoImage]]
-        self._pictures = WeakKeyDictionary()
+        self._pictures: WeakKeyDictionary[Entry, ImageTk.PhotoImage] = WeakKeyDictionary()
         for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
             self.bind(event, lambda _e: self.refresh())
         self.bind("<Button-1>", self._click)
@@ -48,6 +41,7 @@ class Strip(tk.Canvas):
         """Take the colours of the theme."""
         p = self.theme.palette
         self.configure(background=p.window, highlightbackground=p.window, highlightcolor=p.accent)
+        self._pictures.clear()
         self.refresh()
 
     @property
@@ -62,9 +56,7 @@ class Strip(tk.Canvas):
         p, px = self.theme.palette, self.theme.px
         inset, count = px(4), self.count
         if count == 0:
-            font = self.theme.fonts["small"]
-            y = px(CELL + LABEL) / 2
-            self.create_text(inset, y, anchor="w", text=EMPTY, fill=p.muted, font=font)
+            self.write((inset, px(CELL + LABEL) / 2), EMPTY, "small", anchor="w")
             return
         self.chosen = min(self.chosen, count - 1)
         focused = self.focus_get() is self
@@ -73,32 +65,22 @@ class Strip(tk.Canvas):
             x = inset + index * px(CELL + GAP)
             self.create_image(x, inset, anchor="nw", image=self._picture(entry))
             chosen = focused and index == self.chosen
-            self.create_rectangle(
-                x,
-                inset,
-                x + px(CELL),
-                inset + px(CELL),
-                outline=p.accent if chosen else p.line,
-                width=px(2) if chosen else 1,
-            )
-            self.create_text(
-                x + px(CELL) / 2,
-                inset + px(CELL) + px(LABEL - 6) / 2 + px(2),
-                text=entry.number if len(entry.number) <= 6 else entry.number[:5] + "…",
-                fill=p.text if chosen else p.muted,
-                font=self.theme.fonts["tiny"],
-            )
+            outline, width = (p.accent, px(2)) if chosen else (p.line, 1)
+            box = (x, inset, x + px(CELL), inset + px(CELL))
+            self.create_rectangle(box, outline=outline, width=width)
+            number = entry.number if len(entry.number) <= 6 else entry.number[:5] + "…"
+            below = (x + px(CELL) / 2, inset + px(CELL) + px(LABEL - 6) / 2 + px(2))
+            self.write(below, number, "tiny", p.text if chosen else p.muted)
 
     def _picture(self, entry: Entry) -> ImageTk.PhotoImage:
         """Return the small picture in the theme's colours, made once."""
-        p, pictures = self.theme.palette, self._pictures.setdefault(entry, {})
         if entry not in self._ink:
             self._ink[entry] = _small(entry, self.theme.px(CELL))
-        if p.name not in pictures:
-            ink = self._ink[entry]
+        if entry not in self._pictures:
+            p, ink = self.theme.palette, self._ink[entry]
             coloured = ink.colours((0, 0, *ink.size), colour_table(p.card, p.ink))
-            pictures[p.name] = ImageTk.PhotoImage(coloured, master=self)
-        return pictures[p.name]
+            self._pictures[entry] = ImageTk.PhotoImage(coloured, master=self)
+        return self._pictures[entry]
 
     def _click(self, event: Any) -> None:
         index = int((event.x - self.theme.px(4)) // self.theme.px(CELL + GAP))

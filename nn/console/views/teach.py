@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from tkinter import filedialog, ttk
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from nn.console.document.document import Document
 from nn.console.document.facts import count, taught
 from nn.console.jobs import CancelledError, Job
 from nn.console.session import NetworkSession
-from nn.console.views.dialogs import Dialogs
+from nn.console.views.dialogs import Action, Dialogs
 from nn.console.views.files import ALL
 from nn.console.views.panels import WIDTH, Panel
 from nn.console.views.theme import Theme
@@ -53,17 +53,13 @@ class TeachPanel(Panel):
         session: NetworkSession,
         dialogs: Dialogs,
     ) -> None:
-        super().__init__(master, theme)
-        self.document, self.session, self.dialogs = document, session, dialogs
+        super().__init__(master, theme, document)
+        self.session, self.dialogs = session, dialogs
         px = theme.px
         ttk.Label(self, text="What should it have been?", style="Headline.TLabel").pack(anchor="w")
         note(self, theme, WIDTH, text=NOTE).pack(anchor="w", pady=(px(6), px(14)))
-        digits = ttk.Frame(self, style="Inner.TFrame")
-        digits.pack(fill="x")
-        self.buttons = [
-            self._button(digits, d, 5, str(d), partial(self.teach, d), "Digit.TButton")
-            for d in range(10)
-        ]
+        digits = [(str(d), partial(self.teach, d)) for d in range(10)]
+        self.buttons = self._grid(5, "Digit.TButton", digits)
         row = ttk.Frame(self, style="Inner.TFrame")
         row.pack(fill="x", pady=(px(12), 0))
         self._bar = ttk.Progressbar(row, maximum=1.0)
@@ -84,33 +80,34 @@ class TeachPanel(Panel):
         ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
         self._count = ttk.Label(self, style="CardMuted.TLabel")
         self._count.pack(anchor="w", pady=(0, px(10)))
-        below = ttk.Frame(self, style="Inner.TFrame")
-        below.pack(fill="x")
-        self.undo_button = self._button(below, 0, 2, "Undo lesson", self.undo)
-        self.forget_button = self._button(below, 1, 2, FORGET, self.ask_forget)
-        self._export = self._button(below, 2, 2, "Export set…", self.export)
-        self._import = self._button(below, 3, 2, "Import set…", self.import_set)
+        self.undo_button, self.forget_button, self._export, self._import = self._grid(
+            2,
+            "Card.TButton",
+            [
+                ("Undo lesson", self.undo),
+                (FORGET, self.ask_forget),
+                ("Export set…", self.export),
+                ("Import set…", self.import_set),
+            ],
+        )
         personal = session.personal
         if personal is not None and not personal.ready:
             # Kernels and digits for the first lesson are loaded while the user still reads.
             job = Job("prepare", lambda _result: None, self._failed)
             session.jobs.start(job, lambda _report: personal.prepare())
 
-    def _button(
-        self,
-        master: ttk.Frame,
-        place: int,
-        columns: int,
-        text: str,
-        command: Callable[[], None],
-        style: str = "Card.TButton",
-    ) -> ttk.Button:
-        """Return a button at a place of a grid of equally wide columns."""
-        px, (row, column) = self.theme.px, divmod(place, columns)
-        button = ttk.Button(master, text=text, style=style, command=command)
-        button.grid(row=row, column=column, sticky="ew", padx=(0, px(6)), pady=(0, px(6)))
-        master.columnconfigure(column, weight=1, uniform="column")
-        return button
+    def _grid(self, columns: int, style: str, entries: Sequence[Action]) -> list[ttk.Button]:
+        """Return buttons in a grid of equally wide columns."""
+        frame, px = ttk.Frame(self, style="Inner.TFrame"), self.theme.px
+        frame.pack(fill="x")
+        frame.columnconfigure(tuple(range(columns)), weight=1, uniform="column")
+        buttons = []
+        for place, (text, command) in enumerate(entries):
+            row, column = divmod(place, columns)
+            button = ttk.Button(frame, text=text, style=style, command=command)
+            button.grid(row=row, column=column, sticky="ew", padx=(0, px(6)), pady=(0, px(6)))
+            buttons.append(button)
+        return buttons
 
     def refresh(self) -> None:
         """Enable what can be done now."""

@@ -12,7 +12,7 @@ import sys
 import tkinter as tk
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
@@ -25,6 +25,18 @@ FAMILIES = {
     "win32": ("Segoe UI Variable Text", "Segoe UI"),
 }
 FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "DejaVu Sans")
+FONTS: dict[Literal["normal", "bold"], dict[str, int]] = {
+    "normal": {"text": 13, "small": 12, "tiny": 11, "micro": 9},
+    "bold": {
+        "bold": 13,
+        "heading": 12,
+        "headline": 19,
+        "digit": 92,
+        "digit_mid": 58,
+        "digit_small": 34,
+    },
+}
+"""Names and sizes of the fonts, in design units."""
 OVERSAMPLING = 4
 RADIUS = 7
 """Radius of a control's corners in design units."""
@@ -34,15 +46,9 @@ _NUMBERS = itertools.count(1)
 
 
 class Theme:
-    """Fonts, scale and the two ttk themes of one window.
+    """Fonts, scale and the two ttk themes, "light" and "dark", of one window.
 
-    Parameters
-    ----------
-    root : tk.Tk
-        The window.
-    scale : float or None
-        Pixels per unit of the design; None takes it from the screen's density.
-    name : "light" or "dark"
+    `scale` is pixels per unit of the design; None takes it from the screen's density.
     """
 
     def __init__(self, root: tk.Tk, scale: float | None, name: str) -> None:
@@ -50,25 +56,11 @@ class Theme:
         self.scale = scale or max(round(root.winfo_fpixels("1i") / 96 * 4) / 4, 1.0)
         root.tk.call("tk", "scaling", self.scale * 96 / 72)
         family = self._family()
-        self.fonts: dict[str, tkfont.Font] = {}
-        for key, size, weight in (
-            ("text", 13, "normal"),
-            ("bold", 13, "bold"),
-            ("small", 12, "normal"),
-            ("tiny", 11, "normal"),
-            ("micro", 9, "normal"),
-            ("heading", 12, "bold"),
-            ("headline", 19, "bold"),
-            ("digit", 92, "bold"),
-            ("digit_mid", 58, "bold"),
-            ("digit_small", 34, "bold"),
-        ):
-            self.fonts[key] = tkfont.Font(
-                root,
-                family=family,
-                size=-self.px(size),
-                weight=weight,  # type: ignore[arg-type]
-            )
+        self.fonts = {
+            name: tkfont.Font(root, family=family, size=-self.px(size), weight=weight)
+            for weight, sizes in FONTS.items()
+            for name, size in sizes.items()
+        }
         for standard in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont"):
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)
@@ -133,22 +125,15 @@ class Theme:
         piece that is partly transparent. A middle of two pixels made a large card cost 70,000
         such pieces, a second in all: so the middle is wide, and all faces are opaque.
 
-        Parameters
-        ----------
-        name : str
-        behind : str
-            The one colour the control lies on.
-        looks : (states, fill, outline, width of the outline in design units)
-            The first one is that without any state.
-        radius, middle : float
-            Of the corners, and width and height of the middle, in design units.
+        `behind` is the one colour the control lies on. A look is (states, fill, outline, width of
+        the outline); the first one is that without any state. Lengths are in design units.
         """
         corner = self.px(radius) + 1
         side = 2 * corner + 1
         repeats = np.ones(side, np.intp)
         repeats[corner] = self.px(middle)
-        images = []
-        for _states, fill, outline, width in looks:
+        faces: list[Any] = []
+        for states, fill, outline, width in looks:
             large = Image.new("RGB", (side * OVERSAMPLING,) * 2, behind)
             ImageDraw.Draw(large).rounded_rectangle(
                 (0, 0, *(side * OVERSAMPLING - 1,) * 2),
@@ -158,16 +143,13 @@ class Theme:
                 width=self.px(width) * OVERSAMPLING if outline else 0,
             )
             wide = np.asarray(large.reduce(OVERSAMPLING)).repeat(repeats, 0).repeat(repeats, 1)
-            images.append(ImageTk.PhotoImage(Image.fromarray(wide), master=self.root))
-        self._images += images  # Tk keeps only the names
-        states: list[Any] = [
-            (*look[0], image) for look, image in zip(looks[1:], images[1:], strict=True)
-        ]
+            image = ImageTk.PhotoImage(Image.fromarray(wide), master=self.root)
+            self._images.append(image)  # Tk keeps only the names
+            faces.append((*states, image) if states else image)
         self.style.element_create(
             f"{self.palette.name}.{name}.face",
             "image",
-            images[0],
-            *states,
+            *faces,
             border=corner,
             padding=0,
             sticky="nsew",

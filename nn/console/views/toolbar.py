@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
-from nn.console.commands import COMMANDS, PANELS, TOOLS
+from nn.console.commands import PANELS, TOOLS
 from nn.console.document.document import Document
 from nn.console.views.menu import Marks
 from nn.console.views.theme import Theme
@@ -22,15 +21,10 @@ class Toolbar(ttk.Frame):
     ) -> None:
         super().__init__(master)
         self.theme, self.document, self._run = theme, document, run
-        self._tools: dict[str, ttk.Radiobutton] = {}
-        self.buttons: dict[str, ttk.Button] = {}
+        self.buttons: dict[str, ttk.Button | ttk.Radiobutton] = {}
         for tool in TOOLS:
             options = {"variable": marks[tool], "value": True, "compound": "left"}
-            button = command_button(
-                ttk.Radiobutton, self, theme, tool, run, style="Tool.Toolbutton", **options
-            )
-            button.pack(side="left", padx=(0, theme.px(2)))
-            self._tools[tool] = button
+            self._button(tool, ttk.Radiobutton, style="Tool.Toolbutton", **options)
         self._gap()
         self._button("thinner")
         self.width_view = ttk.Label(self)
@@ -39,7 +33,7 @@ class Toolbar(ttk.Frame):
         self._gap()
         self._button("undo")
         self._button("redo")
-        self._button("clear", text=COMMANDS["clear"].label, compound="left")
+        self._button("clear", compound="left")
         self.recognise = command_button(
             ttk.Button, self, theme, "recognise", run, style="Accent.TButton"
         )
@@ -49,43 +43,35 @@ class Toolbar(ttk.Frame):
     def _gap(self) -> None:
         ttk.Frame(self, width=self.theme.px(10)).pack(side="left")
 
-    def _button(self, name: str, **options: Any) -> None:
-        options = {"text": "", "compound": "image", "style": "Tool.TButton", **options}
-        button = command_button(ttk.Button, self, self.theme, name, self._run, **options)
+    def _button(self, name: str, kind: Any = ttk.Button, **options: Any) -> None:
+        options = {"compound": "image", "style": "Tool.TButton", **options}
+        button = command_button(kind, self, self.theme, name, self._run, **options)
         button.pack(side="left", padx=(0, self.theme.px(2)))
         self.buttons[name] = button
 
     def show_names(self, named: bool) -> None:
         """Show the tools' names, or where there is no room beside a panel only their icons."""
-        buttons: list[ttk.Radiobutton | ttk.Button] = [*self._tools.values()]
-        for button in (*buttons, self.buttons["clear"]):
-            button.configure(compound="left" if named else "image")
+        for name in (*TOOLS, "clear"):
+            self.buttons[name].configure(compound="left" if named else "image")
 
     def refresh(self) -> None:
         """Show the chosen tool, the pen's width and what can be undone."""
-        p, document = self.theme.palette, self.document
-        for tool, choice in self._tools.items():
-            colour = p.accent if document.tool == tool else p.text
-            choice.configure(image=self.theme.icon(tool, colour))
+        p, drawing = self.theme.palette, self.document.drawing
+        enabled = {"undo": drawing.can_undo, "redo": drawing.can_redo}
         for name, button in self.buttons.items():
-            colour = p.text if COMMANDS[name].enabled(document) else p.bar
+            colour = p.text if enabled.get(name, True) else p.bar
+            if name == self.document.tool:
+                colour = p.accent
             button.configure(image=self.theme.icon(name, colour))
-        self.width_view.configure(image=self.theme.dot(document.drawing.width / 2))
+        self.width_view.configure(image=self.theme.dot(drawing.width / 2))
 
 
 class PanelTabs(ttk.Frame):
     """The buttons that open and close the panels."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, run: Run) -> None:
+    def __init__(self, master: tk.Misc, theme: Theme, marks: Marks, run: Run) -> None:
         super().__init__(master)
-        self._open = {name: tk.BooleanVar(self, False) for name in PANELS}
-        for name, variable in self._open.items():
-            button = command_button(
-                ttk.Checkbutton, self, theme, name, run, style="Tool.Toolbutton", variable=variable
-            )
+        for name in PANELS:
+            options = {"style": "Tool.Toolbutton", "variable": marks[name]}
+            button = command_button(ttk.Checkbutton, self, theme, name, run, **options)
             button.pack(side="left", padx=(0, theme.px(2)))
-
-    def refresh(self, is_open: Callable[[str], bool]) -> None:
-        """Show which panels are open."""
-        for name, variable in self._open.items():
-            variable.set(is_open(name))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import tkinter as tk
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nn.console.views.heat import coloured, diverging
 from nn.console.views.panels import WIDTH
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import PlainCanvas
+from nn.explain.attribution import Array
 from nn.explain.inside import Explanation
 
 HEIGHT = 218
@@ -27,11 +25,6 @@ KINDS = {
 HINT = "Click a unit to see where its value comes from."
 ONE_CHANNEL = "The pixels of the input, each multiplied by its weight"
 DENSE_NOTE = "The ten strongest inputs, then the sum of all others."
-
-
-def signed(text: str) -> str:
-    """Return a text with minus signs in place of hyphens."""
-    return text.replace("+ -", "− ").replace("-", "−")
 
 
 class UnitView(PlainCanvas):
@@ -52,49 +45,39 @@ class UnitView(PlainCanvas):
         if len(unit) == 3:
             place = f"map {unit[2]}, row {unit[0]}, column {unit[1]}"
         title = f"{KINDS.get(kind, kind)}, {place}: {shown.value:.3f}"
-        self._text(0, 0, title.replace("-", "−"), "heading")
-        if shown.kind == "convolution":
-            self._show_convolution(shown)
-        elif shown.kind == "pooling":
-            self._show_pooling(shown)
+        self._text(0, 0, title, "heading")
+        if shown.patch is not None and shown.kernel is not None:
+            show = self._show_window if shown.kind == "pooling" else self._show_convolution
+            show(shown, shown.patch, shown.kernel)
         elif shown.kind == "dense":
             self._show_dense(shown)
 
     def _text(
         self, x: float, y: float, text: str, font: str = "small", colour: str | None = None
     ) -> None:
-        self.create_text(
-            x,
-            y,
-            anchor="nw",
-            text=text,
-            fill=colour or self.theme.palette.text,
-            font=self.theme.fonts[font],
-            width=self.theme.px(WIDTH) - x,
-        )
+        """Write a text, with minus signs in place of hyphens."""
+        text = text.replace("+ -", "− ").replace("-", "−")
+        colour, width = colour or self.theme.palette.text, self.theme.px(WIDTH) - x
+        self.write((x, y), text, font, colour, anchor="nw", width=width)
 
-    def _show_convolution(self, shown: Explanation) -> None:
+    def _show_convolution(self, shown: Explanation, patch: Array, kernel: Array) -> None:
         px = self.theme.px
-        if shown.patch is None or shown.kernel is None:
-            return
         several = len(shown.terms) > 1
         text = f"Strongest of the maps before: {shown.channel}" if several else ONE_CHANNEL
         self._text(0, px(20), text, "tiny", self.theme.palette.muted)
-        x = self._grid(0, px(38), "sees", shown.patch, sign="×")
-        x = self._grid(x, px(38), "weights", shown.kernel, sign="=")
-        self._grid(x, px(38), "products", shown.patch * shown.kernel)
-        sums = signed(" + ".join(f"{term.product:.2f}" for term in shown.terms[:3]))
+        x = self._grid(0, px(38), "sees", patch, sign="×")
+        x = self._grid(x, px(38), "weights", kernel, sign="=")
+        self._grid(x, px(38), "products", patch * kernel)
+        sums = " + ".join(f"{term.product:.2f}" for term in shown.terms[:3])
         if several:
             rest = sum(term.product for term in shown.terms[3:]) + shown.rest
-            sums += f" {'−' if rest < 0 else '+'} {abs(rest):.2f}"
+            sums += f" + {rest:.2f}"
         self._text(0, px(HEIGHT - 34), _sum(sums, shown))
 
-    def _show_pooling(self, shown: Explanation) -> None:
+    def _show_window(self, shown: Explanation, patch: Array, kernel: Array) -> None:
         px = self.theme.px
-        if shown.patch is None or shown.kernel is None:
-            return
-        which = "largest" if shown.kernel.any() else "mean"
-        self._grid(0, px(30), "window", shown.patch, ring=shown.kernel)
+        which = "largest" if kernel.any() else "mean"
+        self._grid(0, px(30), "window", patch, ring=kernel)
         text = f"The {which} of the window, {shown.value:.3f}, is passed on."
         self._text(0, px(HEIGHT - 80), text)
 
@@ -103,36 +86,16 @@ class UnitView(PlainCanvas):
         for place, term in enumerate(shown.terms):
             x, y = (place // 5) * px(WIDTH / 2), px(24) + place % 5 * px(19)
             text = f"{term.source}:  {term.value:.2f} × {term.weight:.3f} = {term.product:.3f}"
-            self._text(x, y, text.replace("-", "−"), "tiny")
+            self._text(x, y, text, "tiny")
         sums = f"{sum(term.product for term in shown.terms):.3f} + {shown.rest:.3f}"
-        self._text(0, px(128), signed(_sum(sums, shown)))
+        self._text(0, px(128), _sum(sums, shown))
         self._text(0, px(166), DENSE_NOTE, "tiny", self.theme.palette.muted)
 
     def _grid(
-        self,
-        x: int,
-        top: int,
-        name: str,
-        values: NDArray[np.float32],
-        *,
-        sign: str = "",
-        ring: NDArray[np.float32] | None = None,
+        self, x: int, top: int, name: str, values: Array, sign: str = "", ring: Array | None = None
     ) -> int:
-        """Draw a small array with its numbers in the cells; returns where the next one begins.
-
-        Parameters
-        ----------
-        x, top : int
-            Pixels.
-        name : str
-            Stands below it.
-        values : (H, W)
-        sign : str
-            Stands behind it.
-        ring : (H, W) or None
-            Not 0 at the cells to be ringed.
-        """
-        p, px, fonts = self.theme.palette, self.theme.px, self.theme.fonts
+        """Draw an array (H, W), a sign behind it, rings where `ring` is not 0; returns its end."""
+        p, px = self.theme.palette, self.theme.px
         H, W = values.shape
         cell = px(34 if W <= 3 else NUMBER_CELL if W <= 5 else NUMBER_CELL * 5 / W)
         colours = coloured(values, diverging(p))
@@ -144,30 +107,24 @@ class UnitView(PlainCanvas):
                 self.create_rectangle(corners, fill=f"#{r:02x}{g:02x}{b:02x}", outline=p.line)
                 if W <= 5:
                     dark = 0.3 * r + 0.59 * g + 0.11 * b < 130
-                    self.create_text(
-                        left + cell / 2,
-                        upper + cell / 2,
-                        text=_short(float(values[i, j])),
-                        fill="#ffffff" if dark else "#1a1f2b",
-                        font=fonts["tiny" if W <= 3 else "micro"],
-                    )
+                    number, colour = _short(float(values[i, j])), "#ffffff" if dark else "#1a1f2b"
+                    middle = (left + cell / 2, upper + cell / 2)
+                    self.write(middle, number, "tiny" if W <= 3 else "micro", colour)
                 if ring is not None and ring[i, j]:
                     inner = (left + 2, upper + 2, left + cell - 2, upper + cell - 2)
                     self.create_rectangle(inner, outline=p.warn, width=px(2))
-        middle, bottom, right = x + W * cell / 2, top + H * cell, x + W * cell
-        self.create_text(middle, bottom + px(9), text=name, fill=p.muted, font=fonts["tiny"])
-        y = top + H * cell / 2
-        self.create_text(right + px(10), y, text=sign, fill=p.muted, font=fonts["bold"])
+        bottom, right = top + H * cell, x + W * cell
+        self.write((x + W * cell / 2, bottom + px(9)), name, "tiny")
+        self.write((right + px(10), top + H * cell / 2), sign, "bold")
         return int(right + px(20))
 
 
 def _sum(products: str, shown: Explanation) -> str:
     """Return the sum of a unit: the products, the bias, the total, the activation."""
-    sign = "−" if shown.bias < 0 else "+"
-    line = f"{products} {sign} {abs(shown.bias):.3f} (bias) = {shown.total:.3f}"
+    line = f"{products} + {shown.bias:.3f} (bias) = {shown.total:.3f}"
     if shown.activation not in ("linear", ""):
         line = f"{line}, {shown.activation} → {shown.value:.3f}"
-    return line.replace("-", "−")
+    return line
 
 
 def _short(value: float) -> str:

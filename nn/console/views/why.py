@@ -9,16 +9,16 @@ from tkinter import ttk
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console.document.document import Document
-from nn.console.jobs import Job, JobRunner, Report
+from nn.console.jobs import Job, JobRunner
 from nn.console.views.heat import Overlay, diverging, legend, over_ink
 from nn.console.views.panels import EMPTY, WIDTH, Panel
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import PlainCanvas, Screen, note
 from nn.explain import attribution
+from nn.explain.attribution import Array
 from nn.recognise.wording import percent
 
 VIEW = 308
@@ -46,8 +46,8 @@ MODES = {
 class Result(NamedTuple):
     """A computed view: the picture below, the heat over it, a sentence, the ends of the scale."""
 
-    image: NDArray[np.float32]
-    heat: NDArray[np.float32]
+    image: Array
+    heat: Array
     text: str
     legend: tuple[str, str] = ("against", "for")
 
@@ -55,13 +55,8 @@ class Result(NamedTuple):
 class WhyPanel(Panel):
     """Three views of the selected answer.
 
-    Parameters
-    ----------
-    master, theme, document, jobs
-    report : callable
-        Shows an unexpected error.
-    show_overlay : callable
-        Lays a heat map over the canvas, or removes it with None.
+    `report` shows an unexpected error; `show_overlay` lays a heat map over the canvas, or removes
+    it with None.
     """
 
     name = "why"
@@ -75,20 +70,22 @@ class WhyPanel(Panel):
         report: Callable[[BaseException], None],
         show_overlay: Callable[[Overlay | None], None],
     ) -> None:
-        super().__init__(master, theme)
-        self.document, self.jobs = document, jobs
-        self._report, self._show_overlay = report, show_overlay
+        super().__init__(master, theme, document)
+        self.jobs, self._report, self._show_overlay = jobs, report, show_overlay
         px = theme.px
         self.mode = tk.StringVar(self, "gradient")
         self.target = tk.IntVar(self, 8)
         self.overlay = tk.BooleanVar(self, False)
+        choice = partial(ttk.Radiobutton, style="Card.Toolbutton", command=self.refresh)
         choices = ttk.Frame(self, style="Inner.TFrame")
         choices.pack(anchor="w")
         for mode, (label, _note) in MODES.items():
-            self._choice(choices, label, mode, self.mode).pack(side="left", padx=(0, px(2)))
+            button = choice(choices, text=label, value=mode, variable=self.mode)
+            button.pack(side="left", padx=(0, px(2)))
         self._targets = ttk.Frame(self, style="Inner.TFrame")
         for digit in range(10):
-            self._choice(self._targets, str(digit), digit, self.target).pack(side="left")
+            button = choice(self._targets, text=str(digit), value=digit, variable=self.target)
+            button.pack(side="left")
         self._note = note(self, theme, WIDTH)
         self._note.pack(anchor="w", pady=(px(10), px(10)))
         self.screen = Screen(self, theme)
@@ -105,25 +102,12 @@ class WhyPanel(Panel):
             command=self._lay_over,
         )
         check.pack(anchor="w")
-        self.heat: NDArray[np.float32] | None = None
+        self.heat: Array | None = None
         self._side = px(VIEW) // 28 * 28
-        self._timer: str | None = None
         self._working = False
         self._again = False
         self._model: Any = None
         self._copy: Any = None
-
-    def _choice(
-        self, master: ttk.Frame, label: str, value: object, variable: tk.Variable
-    ) -> ttk.Radiobutton:
-        return ttk.Radiobutton(
-            master,
-            text=label,
-            value=value,
-            variable=variable,
-            style="Card.Toolbutton",
-            command=self.refresh,
-        )
 
     # ------------------------------------------------------------------ computing
 
@@ -136,11 +120,9 @@ class WhyPanel(Panel):
             self._targets.pack(anchor="w", before=self._note, pady=(self.theme.px(6), 0))
         else:
             self._targets.pack_forget()
-        self._stop()
-        self._timer = self.after(REST, self._begin)
+        self.later(REST, self._begin)
 
     def _begin(self) -> None:
-        self._timer = None
         answer, reader = self.document.answer, self.document.reader
         if reader is None or reader.inside is None or answer is None or not answer.image.any():
             self.heat = None
@@ -154,21 +136,14 @@ class WhyPanel(Panel):
             self._again = True
             return
         self._working = True
+        model, image, mode, target = reader.inside, answer.image, self.mode.get(), self.target.get()
         digit = int(np.argmax(answer.probabilities))
-        work = partial(
-            self._compute, reader.inside, self.mode.get(), answer.image, digit, self.target.get()
+        self.jobs.start(
+            Job("why", self._show, self._failed),
+            lambda _report: self._compute(model, mode, image, digit, target),
         )
-        self.jobs.start(Job("why", self._show, self._failed), work)
 
-    def _compute(
-        self,
-        model: Any,
-        mode: str,
-        image: NDArray[np.float32],
-        digit: int,
-        target: int,
-        _report: Report,
-    ) -> Result:
+    def _compute(self, model: Any, mode: str, image: Array, digit: int, target: int) -> Result:
         """Run in a worker, on a copy of the network that nothing else uses."""
         from nn.teach import copy_of
 
@@ -209,10 +184,8 @@ class WhyPanel(Panel):
         self._legend = ImageTk.PhotoImage(legend(wide, px(10), diverging(p)), master=self)
         self._scale.delete("all")
         self._scale.create_image(0, 0, anchor="nw", image=self._legend)
-        font = self.theme.fonts["tiny"]
         for x, anchor, text in ((0, "nw", low), (wide / 2, "n", "0"), (wide, "ne", high)):
-            item = self._scale.create_text(x, px(14), text=text, fill=p.muted, font=font)
-            self._scale.itemconfigure(item, anchor=anchor)
+            self._scale.write((x, px(14)), text, "tiny", anchor=anchor)
 
     def _lay_over(self) -> None:
         """Lay the heat map over the canvas, or remove it."""
@@ -228,11 +201,6 @@ class WhyPanel(Panel):
         self.screen.configure(background=self.theme.palette.card)
 
     def leave(self) -> None:
-        """Remove the overlay from the canvas."""
-        self._stop()
+        """Compute nothing more, and remove the overlay from the canvas."""
+        super().leave()
         self._show_overlay(None)
-
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self.after_cancel(self._timer)
-            self._timer = None

@@ -41,14 +41,34 @@ def command_button(
 
 
 class PlainCanvas(tk.Canvas):
-    """A Tk canvas without borders, its size in design units."""
+    """A Tk canvas without borders, its size in design units; with `focus` keys can reach it."""
 
-    def __init__(self, master: tk.Misc, theme: Theme, width: float, height: float) -> None:
+    def __init__(
+        self,
+        master: tk.Misc,
+        theme: Theme,
+        width: float,
+        height: float,
+        *,
+        focus: bool = False,
+        **options: Any,
+    ) -> None:
         px = theme.px
-        super().__init__(
-            master, width=px(width), height=px(height), highlightthickness=0, borderwidth=0
-        )
+        options |= {"highlightthickness": px(2) if focus else 0, "takefocus": focus}
+        super().__init__(master, width=px(width), height=px(height), borderwidth=0, **options)
         self.theme = theme
+
+    def write(
+        self,
+        place: tuple[float, float],
+        text: str,
+        font: str,
+        colour: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Write a text in one of the theme's fonts, muted without a colour."""
+        colour = colour or self.theme.palette.muted
+        self.create_text(place, text=text, font=self.theme.fonts[font], fill=colour, **options)
 
 
 class Screen(tk.Label):
@@ -72,7 +92,7 @@ class Tip:
 
     def __init__(self, widget: tk.Widget, theme: Theme, text: str) -> None:
         self.widget, self.theme, self.text = widget, theme, text
-        self._timer: str | None = None
+        self._timer = ""
         self._window: tk.Toplevel | None = None
         widget.bind("<Enter>", self._enter, add="+")
         for event in ("<Leave>", "<ButtonPress>", "<Destroy>"):
@@ -83,15 +103,13 @@ class Tip:
         self._timer = self.widget.after(TIP_DELAY, self._show)
 
     def _leave(self, _event: object = None) -> None:
-        if self._timer is not None:
+        if self._timer:
             self.widget.after_cancel(self._timer)
-            self._timer = None
         if self._window is not None:
             self._window.destroy()
             self._window = None
 
     def _show(self) -> None:
-        self._timer = None
         p, px = self.theme.palette, self.theme.px
         self._window = tk.Toplevel(self.widget, background=p.line)
         self._window.wm_overrideredirect(True)
