@@ -155,17 +155,10 @@ def _reason(error: Exception) -> str:
 
 
 def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path], object]) -> Path:
-    """Download one file from the first address whose content passes `check`.
+    """Download file `name` into `folder`, made if needed, from the first of `urls` that has it.
 
-    Parameters
-    ----------
-    name : str
-        Of the file in `folder`, which is made if needed.
-    urls : iterable of str
-        Addresses of the same file, tried in order.
-    folder : Path
-    check : callable
-        Called with the path of the finished temporary file; raises DataError to refuse it.
+    `check` is called with the path of the finished temporary file; it raises DataError to refuse
+    the content.
 
     Raises
     ------
@@ -211,13 +204,7 @@ def download(name: str, urls: Iterable[str], folder: Path, check: Callable[[Path
 
 
 def with_fallback(download: Callable[[], Path], other: Callable[[], Path]) -> Path:
-    """Return the result of the first download that works.
-
-    Raises
-    ------
-    MissingDataError
-        With both reasons.
-    """
+    """Return the result of the first download that works; MissingDataError has both reasons."""
     try:
         return download()
     except MissingDataError as first:

@@ -120,19 +120,10 @@ def read_unipen(path: str | os.PathLike[str], limit: int = 1 << 28) -> StrokeFil
 
 
 def _points(lines: list[str], columns: tuple[int, int, int | None]) -> NDArray[np.float32]:
-    """Return the points of a stroke (P, 2), y downwards.
+    """Return the points of a stroke (P, 2), y downwards; ValueError has why it is left out.
 
-    Parameters
-    ----------
-    lines : list of str
-        Numbers, each line one point, or several where `.COORD` gives how many numbers make one.
-    columns : (x, y, count)
-        Places of x and y among the numbers of a point, and how many it has (None: the line's).
-
-    Raises
-    ------
-    ValueError
-        With the reason why the digit is left out.
+    `columns` are the places of x and y among the numbers of a point, and how many it has: where
+    `.COORD` does not say (None), a line is a point.
     """
     x, y, count = columns
     points = []

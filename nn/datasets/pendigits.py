@@ -163,10 +163,7 @@ def split_by_writer(
 ) -> tuple[list[StrokeRecord], list[StrokeRecord]]:
     """Split digits into those of other writers (training) and of the named ones (validation).
 
-    Raises
-    ------
-    ValueError
-        If a named writer wrote none of the digits.
+    Raises ValueError if a named writer wrote none of the digits.
     """
     held_out = {str(writer) for writer in validation_writers}
     writers = {record.writer for record in records}

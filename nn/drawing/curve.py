@@ -103,11 +103,7 @@ def flatten(points: Points, step: float = SMOOTHING.step) -> Points:
 def smooth(strokes: Iterable[ArrayLike], step: float = 0.2) -> list[Points]:
     """Return the strokes as the recogniser reads them: smooth polylines in the drawing's pixels.
 
-    Parameters
-    ----------
-    strokes : iterable of array_like (P, 2)
-    step : float
-        Longest straight piece, in twentieths of the drawing's longest side.
+    `step` is the longest straight piece, in twentieths of the drawing's longest side.
     """
     clean = as_strokes(strokes)
     if not clean:
@@ -124,14 +120,8 @@ def coverage(polylines: list[Points], width: float, shape: tuple[int, int]) -> N
 
     The value is clip(width / 2 + 1/2 - d, 0, 1) with d the exact distance from the pixel's centre
     to the line: a box filter one pixel wide across the edge, so it varies smoothly with the pen.
-
-    Parameters
-    ----------
-    polylines : list of (Q, 2) float64
-        x, y in pixels; pixel (row i, column j) has its centre at (j + 1/2, i + 1/2).
-    width : float
-        Of the pen, in pixels.
-    shape : (H, W)
+    Polylines (Q, 2) are x, y in pixels: pixel (row i, column j) has its centre at
+    (j + 1/2, i + 1/2).
     """
     H, W = shape
     x, y = np.arange(W) + 0.5, (np.arange(H) + 0.5)[:, None]

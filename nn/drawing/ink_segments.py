@@ -23,22 +23,8 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
     Connected components are joined (a 5 and its bar) or cut at thin places (touching digits),
     whichever the recogniser and geometry together find best.
 
-    Parameters
-    ----------
-    ink : (H, W)
-        In [0, 1], background exactly 0; see `nn.drawing.read_ink`.
-    score : callable, optional
-        See `segment_strokes`.
-
-    Returns
-    -------
-    list of Segment
-        In reading order; empty if there is no ink.
-
-    Raises
-    ------
-    ValueError
-        If the image is not two-dimensional, not finite or out of [0, 1].
+    `ink` and errors are those of `image_to_mnist`, `score` and the returned segments those of
+    `segment_strokes`.
     """
     image = as_ink(ink)
     if not image.any():

@@ -190,13 +190,7 @@ def render_batch(
 
 
 def as_ink(ink: ArrayLike) -> NDArray[np.float64]:
-    """Return an ink image as float64 (H, W).
-
-    Raises
-    ------
-    ValueError
-        If it is not two-dimensional, empty, not finite or out of [0, 1].
-    """
+    """Return an ink image as float64; ValueError if not (H, W), finite and in [0, 1]."""
     image = np.asarray(ink, dtype=np.float64)
     if image.ndim != 2 or image.size == 0:
         raise ValueError(

@@ -63,20 +63,11 @@ def divide(
     pieces_of: Callable[[NDArray[np.int64], float], Pieces],
     score: Score | None,
 ) -> list[Segment]:
-    """Return the segments in reading order.
+    """Return the segments of strokes or components, in reading order.
 
-    Parameters
-    ----------
-    boxes : (K, 4) float64
-        Of the strokes or components, in pixels.
-    touching : (K, K) bool
-        Pairs whose ink meets.
-    margin : float
-        Half the width of the ink around the boxes, in pixels.
-    pieces_of : callable
-        Takes the members of a line (indices) and its height in pixels; returns its pieces.
-    score : callable or None
-        Takes images (N, 28, 28), returns (N,) log-probabilities that each is one whole digit.
+    `boxes` (K, 4) and `touching` (K, K) are those of `Pieces`; the ink reaches `margin` pixels
+    beyond the boxes. `pieces_of` takes the members of a line (indices) and its height in pixels,
+    and returns its pieces; for `score` see `nn.drawing.segment_strokes`.
     """
     boxes = padded(boxes, margin)
     lines = lines_of(boxes, touching)

@@ -116,13 +116,7 @@ class Evaluation:
 
 
 def run(recogniser: Recogniser, path: Path, *, as_json: bool, sheet: Path | None) -> int:
-    """Evaluate and print; returns 0.
-
-    Raises
-    ------
-    OSError, ValueError
-        If the path holds nothing that can be measured.
-    """
+    """Evaluate and print; returns 0, raises as `evaluate` and `save_sheet`."""
 
     def progress(count: int) -> None:
         print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
@@ -234,10 +228,7 @@ def as_text(result: Evaluation) -> str:
 def save_sheet(result: Evaluation, path: Path) -> None:
     """Draw the mistakes, the most confident first, each with its label and what was read.
 
-    Raises
-    ------
-    ValueError
-        If the file cannot be written.
+    Raises ValueError if the file cannot be written.
     """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 

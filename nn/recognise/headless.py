@@ -30,18 +30,14 @@ Row = dict[str, Any]
 def run(args: argparse.Namespace) -> int:
     """Carry out --image or --evaluate.
 
-    Returns
-    -------
-    int
-        0 when everything was read, 1 when some images of a folder were not, 2 when nothing
-        could be, 130 after Ctrl-C.
+    Returns 0 when everything was read, 1 when some images of a folder were not, 2 when nothing
+    could be, 130 after Ctrl-C.
     """
     try:
         reader = load(args.weights, args.input_scale, args.transpose, args.invert)
         if args.evaluate is not None:
-            return evaluation.run(
-                reader.recogniser, args.evaluate, as_json=args.json, sheet=args.sheet
-            )
+            recogniser, as_json = reader.recogniser, args.json
+            return evaluation.run(recogniser, args.evaluate, as_json=as_json, sheet=args.sheet)
         return read(reader, args.image, "json" if args.json else "csv" if args.csv else "text")
     except (OSError, ValueError, MemoryError) as error:
         print(f"gui_console: {error}", file=sys.stderr)
@@ -53,12 +49,8 @@ def run(args: argparse.Namespace) -> int:
 def read(reader: NetworkReader, source: str, form: str, out: TextIO | None = None) -> int:
     """Read an image, a folder or standard input ("-") and print the answers; returns as `run`.
 
-    `form` is "text", "json" or "csv".
-
-    Raises
-    ------
-    OSError, ValueError
-        If a single image cannot be read, or a folder holds none.
+    `form` is "text", "json" or "csv". OSError or ValueError if a single image cannot be read, or
+    a folder holds none.
     """
     out = out or sys.stdout
     path = Path(source)

@@ -149,18 +149,12 @@ def fit_rejection(
     digits: tuple[NDArray[np.float32], Floats, Floats | None],
     labels: NDArray[np.int64],
     scribbles: tuple[NDArray[np.float32], Floats, Floats | None],
-    accepted: float = 0.995,
+    accepted: float,
 ) -> Rejection:
     """Fit the classifier on digits and scribbles the network was not trained on.
 
-    Parameters
-    ----------
-    digits, scribbles : (images, logits, features)
-        (N, 28, 28), (N, 10), (N, D) or None.
-    labels : (N,) int
-        Of the digits.
-    accepted : float
-        The limit is set so that this share of the digits passes.
+    Both are (images, logits, features): (N, 28, 28), (N, 10), (N, D) or None; labels (N,) are the
+    digits'. The limit is set so that the share `accepted` of the digits passes.
     """
     images, _, features = digits
     shape = shape_of(images)

@@ -76,10 +76,7 @@ class PersonalSet:
     def import_from(self, path: str | os.PathLike[str]) -> int:
         """Add another set's corrections that are not here yet; returns how many.
 
-        Raises
-        ------
-        PersonalSetError
-            If the file is no personal set; nothing is added then.
+        PersonalSetError if the file is no personal set; nothing is added then.
         """
         known = {(e.label, e.image.tobytes()) for e in self.examples}
         new = [e for e in read_set(Path(path)) if (e.label, e.image.tobytes()) not in known]
@@ -111,13 +108,7 @@ def keep_aside(path: Path) -> Path:
 
 
 def write_set(path: Path, examples: Sequence[Example]) -> None:
-    """Write corrections, the whole file or nothing.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written; what was there before is untouched.
-    """
+    """Write corrections; OSError if that fails, and what was there before is untouched."""
     import h5py
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,13 +131,7 @@ def write_set(path: Path, examples: Sequence[Example]) -> None:
 
 
 def read_set(path: Path) -> list[Example]:
-    """Read corrections.
-
-    Raises
-    ------
-    PersonalSetError
-        If the file is no personal set, or damaged.
-    """
+    """Read corrections; PersonalSetError if the file is no personal set, or damaged."""
     import h5py
 
     try:

@@ -42,24 +42,10 @@ def as_input(images: Images | NDArray[np.uint8]) -> Images:
 class ReplaySet:
     """Digits a network reads well: some to replay in lessons, some held out to measure with.
 
-    Parameters
-    ----------
-    images : (N, 28, 28, 1) float32
-    labels : (N,) int64
-    held_out : int
-        The last so many are never replayed.
-    source : str
-        Where they come from, in words.
-
-    Attributes
-    ----------
-    replay, held_out : (images, labels)
-        The two parts.
-    accuracy : callable
-        ``accuracy(model)`` on the held-out part; remembered for the last two networks.
-    targets : callable
-        ``targets(model)``: the network's answers (N, 10) to the replayed part; remembered for the
-        last one.
+    Of images (N, 28, 28, 1) float32 and labels (N,) int64 the last `held_out` are never replayed;
+    `source` says where they come from. ``accuracy(model)`` is that on the held-out part,
+    remembered for the last two networks; ``targets(model)`` are the network's answers (N, 10) to
+    the replayed part, remembered for the last one.
     """
 
     def __init__(self, images: Images, labels: Labels, held_out: int, source: str = "") -> None:
