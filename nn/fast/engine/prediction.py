@@ -103,13 +103,12 @@ class PredictionBuffers:
         self.y += [_Reused(plane, self.piece, slack) for plane, slack, _ in planes[: self.pieced]]
         self.y += [Buffer(plane, BLOCK, slack) for plane, slack, _ in planes[self.pieced :]]
         self.stages = bind_stages(plan.stages, model, self.y, 0)
-        self._schedules: dict[int, list[Piece]] = {}
+        self._schedules: dict[int, tuple[list[Piece], Array]] = {}
         self._preparation = [call for stage in self.stages for call in stage.prepare(False)]
         fused = [stage for stage in self.stages if isinstance(stage, BoundFusedStage)]
         self._packed = tuple(stage.kernel for stage in fused if stage.packed)
         # Equal to nothing: lay the weights out at the first prediction.
         self._snapshot = np.full(sum(kernel.size for kernel in self._packed), np.nan, np.float32)
-        self._outputs = self.y[-1].read(BLOCK).reshape(BLOCK, -1)
         plane = self.y[0].plane
         H, W, C = plane.extents
         self._size = H * W * C
@@ -121,7 +120,7 @@ class PredictionBuffers:
 
     def run(self, flat: Array, lo: int, n: int) -> Array:
         """Return the outputs (n, K) for n examples from number ``lo`` on: a view, soon reused."""
-        schedule = self._schedules.get(n) or self._schedule(n)
+        schedule, outputs = self._schedules.get(n) or self._schedule(n)
         if self._packed and not self._unchanged(self._packed, self._snapshot):
             run(self._preparation)
             np.concatenate(self._packed, out=self._snapshot)
@@ -130,12 +129,15 @@ class PredictionBuffers:
             lo += count
             for function, arguments in calls:
                 function(*arguments)
-        return self._outputs[:n]
+        return outputs
 
-    def _schedule(self, n: int) -> list[Piece]:
-        """Return the calls for n examples, compiled; the last piece ends with those for all."""
+    def _schedule(self, n: int) -> tuple[list[Piece], Array]:
+        """Return the calls for n examples, compiled, and where the outputs will be.
+
+        The last piece ends with the calls for all examples.
+        """
         step = self.piece if self.pieced else n
-        schedule = self._schedules[n] = []
+        schedule: list[Piece] = []
         for lo in range(0, n, step):
             count = min(step, n - lo)
             schedule.append((count, []))
@@ -158,7 +160,8 @@ class PredictionBuffers:
         compile_together([*self._preparation, *itertools.chain(*lists)])
         for calls in lists:
             calls[:] = direct(calls)
-        return schedule
+        self._schedules[n] = schedule, self.y[-1].read(n).reshape(n, -1)
+        return self._schedules[n]
 
 
 def _chain_call(stages: list[BoundDense], n: int, softmax: bool) -> Call:
