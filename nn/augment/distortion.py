@@ -53,7 +53,7 @@ class Distortion:
     def __post_init__(self) -> None:
         for name in ("rotation", "scale", "aspect", "shear", "shift", "alpha"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
+            if not 0 <= value < math.inf:
                 raise ValueError(
                     f"{name}: expected a number from 0 up, received {value}. 0 switches it off."
                 )

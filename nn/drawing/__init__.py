@@ -8,7 +8,6 @@ neighbours divide a drawing or an image into digits.
 
 from __future__ import annotations
 
-from .curve import smooth
 from .image_files import ImageFileError, read_ink
 from .ink_segments import segment_ink
 from .normalise import (
@@ -44,7 +43,6 @@ __all__ = [
     "save_strokes",
     "segment_ink",
     "segment_strokes",
-    "smooth",
     "strokes_to_mnist",
     "strokes_to_mnist_steps",
     "strokes_to_svg",

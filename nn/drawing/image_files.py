@@ -7,7 +7,6 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,5 +153,4 @@ def _shrink(image: Image.Image) -> Image.Image:
     factor = math.floor(max(image.size) / (2 * WORK_SIDE))
     if factor < 2 or image.mode not in ("L", "RGB", "RGBA", "I", "F"):
         return image
-    reduced: Any = image.reduce(factor)
-    return reduced  # type: ignore[no-any-return]
+    return image.reduce(factor)

@@ -28,8 +28,7 @@ def lines_of(boxes: Floats, touching: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Assign each piece to a line of writing.
 
     Tall pieces that share much of their height are on one line, and so are touching ones; small
-    pieces (bars, dots) go with the nearest tall one. Takes boxes (K, 4) and which pairs touch
-    (K, K); returns (K,), numbered from the top.
+    pieces (bars, dots) go with the nearest tall one. Returns (K,), numbered from the top.
     """
     K = len(boxes)
     left, top, right, bottom = boxes.T

@@ -97,16 +97,11 @@ def choose_unsure(
     good = np.flatnonzero(errors <= error)
     kept = int(good[-1]) + 1 if len(good) else 0
     kept = max(kept, int(np.ceil(len(order) * (1 - most_unsure))))
-    limit = float(confidence[order[kept - 1]])
-    return float(np.clip(limit, 0.5, 0.99))
+    return float(np.clip(confidence[order[kept - 1]], 0.5, 0.99))
 
 
 def calibrate(
-    model: Model,
-    images: ArrayLike,
-    labels: ArrayLike,
-    seed: int = 0,
-    accepted: float = 0.995,
+    model: Model, images: ArrayLike, labels: ArrayLike, seed: int = 0, accepted: float = 0.995
 ) -> Calibration:
     """Fit temperature and limits on validation images and write them to `model.metadata`.
 
@@ -172,8 +167,6 @@ def calibrate(
         rejected_scribbles=float((rejection.oddness(*scribbled[1]) > rejection.limit).mean()),
     )
     figures: dict[str, Any] = {name: round(value, FIGURES) for name, value in vars(result).items()}
-    model.metadata["temperature"] = figures["temperature"]
-    model.metadata["unsure_below"] = figures["unsure_below"]
-    model.metadata["rejection"] = asdict(rejection)
-    model.metadata["calibration"] = figures
+    model.metadata |= {key: figures[key] for key in ("temperature", "unsure_below")}
+    model.metadata |= {"rejection": asdict(rejection), "calibration": figures}
     return result

@@ -25,9 +25,7 @@ from nn.recognise.recogniser import Recogniser
 LARGEST_SHEET = 200  # mistakes drawn at most, the most confident first
 BACKGROUND, PAPER, INK, TEXT = "#f4f5f8", "#ffffff", "#161a24", "#1a1f2b"
 
-Item = tuple[int, str, Any]
-"""Label, name, and the strokes or the path of the image."""
-
+Item = tuple[int, str, Any]  # label, name, and the strokes or the path of the image
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"))
 
 

@@ -23,8 +23,7 @@ from nn.recognise.reader import NetworkReader, load
 COLUMNS = ("file", "state", "text", "confidence", "digits", "boxes", "error")
 STDIN_LIMIT = 64 << 20  # bytes
 
-Row = dict[str, Any]
-"""What JSON shows of one image; with an "error" where it could not be read."""
+Row = dict[str, Any]  # what JSON shows of one image; has an "error" if it could not be read
 
 
 def run(args: argparse.Namespace) -> int:

@@ -102,18 +102,16 @@ class Recogniser:
     """
 
     def __init__(self, model: Model, smallest: float = 0.0) -> None:
-        inputs = getattr(model, "input_shape", None)
-        outputs = getattr(model, "output_shape", None)
-        if inputs is not None and tuple(inputs) != (SIDE, SIDE, 1):
-            raise ValueError(
-                f"model: expected inputs of shape (28, 28, 1), received {tuple(inputs)}. "
-                "Choose a network for MNIST digits."
-            )
-        if outputs is not None and tuple(outputs) != (10,):
-            raise ValueError(
-                f"model: expected 10 outputs, one a digit, received {tuple(outputs)}. "
-                "Choose a network for MNIST digits."
-            )
+        for attribute, wanted, words in (
+            ("input_shape", (SIDE, SIDE, 1), "inputs of shape (28, 28, 1)"),
+            ("output_shape", (10,), "10 outputs, one a digit"),
+        ):
+            shape = getattr(model, attribute, None)
+            if shape is not None and tuple(shape) != wanted:
+                raise ValueError(
+                    f"model: expected {words}, received {tuple(shape)}. "
+                    "Choose a network for MNIST digits."
+                )
         self.model = model
         self.smallest = float(smallest)
         metadata = getattr(model, "metadata", None) or {}

@@ -13,8 +13,8 @@ interpolated between old and new as far back as the correction stays learned (Wo
 `personal_network` carries out lessons for one base network and keeps the result.
 """
 
-from nn.teach.lesson import Lesson, Scores, copy_of, fine_tune, near_copies
-from nn.teach.personal_set import Example, PersonalSet, PersonalSetError, read_set, write_set
+from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
+from nn.teach.personal_set import Example, PersonalSet, PersonalSetError, read_set
 from nn.teach.replay import ReplaySet, accuracy, probabilities, replay_digits
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "PersonalSet",
     "PersonalSetError",
     "ReplaySet",
-    "Scores",
     "accuracy",
     "copy_of",
     "fine_tune",
@@ -31,5 +30,4 @@ __all__ = [
     "probabilities",
     "read_set",
     "replay_digits",
-    "write_set",
 ]

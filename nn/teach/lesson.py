@@ -14,21 +14,17 @@ from numpy.typing import ArrayLike
 from nn.augment import Distortion, distort
 from nn.teach.replay import Images, Labels, ReplaySet, accuracy, probabilities
 
-STEPS, FEWEST_STEPS = 60, 36
-"""Most and fewest steps of one lesson: what is learned in six is forgotten in six."""
+STEPS, FEWEST_STEPS = 60, 36  # at most, at least: what is learned in six is forgotten in six
 BATCH_CORRECTION, BATCH_EARLIER, BATCH_REPLAY = 8, 24, 160
 REFRESH_EVERY = 12
 """Steps between two searches for the replayed digits whose answers have drifted most; half of the
 replayed part of a batch is then from those. On 7,500 held-out digits, 20 hard lessons cost 0.51
 points without this and without the hard digits of `replay_digits`, 0.16 with those, 0.09 with
 both."""
-LEARNING_RATE, MOMENTUM = 5e-3, 0.9
-"""Of plain SGD, which moves what the correction needs; Adam would move every weight alike."""
-GOAL = 0.9
-"""The lesson ends when the new example has this probability, and its copies on average."""
+LEARNING_RATE, MOMENTUM = 5e-3, 0.9  # of SGD: Adam would move every weight alike
+GOAL = 0.9  # a lesson ends when the example has this probability, and its copies on average
 COPIES = 48
-COPIES_RIGHT = 0.9
-"""Share of the copies that must stay right when the weights are interpolated."""
+COPIES_RIGHT = 0.9  # share of the copies that must stay right when weights are interpolated
 HALVINGS = 5
 NEAR = Distortion(8.7, scale=0.09, aspect=0.09, shear=0.14, shift=1.2, alpha=0, thickness=0)
 """Of the copies: standard deviations of 5 degrees, 5 %, 0.08 and 0.7 pixels."""

@@ -100,8 +100,7 @@ class PersonalNetwork:
         note = model.metadata.get("personal")
         if not isinstance(note, dict) or note.get("base") != fingerprint(self.base):
             return False
-        self.model = model
-        self.lessons = int(note.get("lessons", 0))
+        self.model, self.lessons = model, int(note.get("lessons", 0))
         return True
 
     def prepare(self) -> ReplaySet:
