@@ -25,22 +25,26 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "optimizers", "callbacks")
 BUDGETS = {
-    "network": (5_800, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
-    "fast": (7_900, "kernels one algorithm a module, the engine, compiling and threads"),
-    "saving": (3_180, "our own format, and the import of Keras's and PyTorch's files"),
-    "datasets": (1_200, "three data sets in their own formats, download, checks"),
-    "augment": (800, "distortions of images and strokes, with kernels"),
-    "synthetic": (700, "digits written by a model of the hand"),
-    "drawing": (2_600, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
-    "recognise": (1_800, "reading, refusing, calibration, evaluation, without a window"),
-    "explain": (420, "what a layer sees, and why an answer was given"),
-    "teach": (900, "corrections: the personal set, the lesson, the personal network"),
-    "train": (2_040, "what train.py does: config, trainer, artifacts, scores, recipes"),
-    "console": (5_780, "the window: document, views, commands"),
+    "network": (5_760, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "fast": (7_440, "kernels one algorithm a module, the engine, compiling and threads"),
+    "saving": (3_000, "our own format, and the import of Keras's and PyTorch's files"),
+    "datasets": (1_020, "three data sets in their own formats, download, checks"),
+    "augment": (730, "distortions of images and strokes, with kernels"),
+    "synthetic": (550, "digits written by a model of the hand"),
+    "drawing": (2_290, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
+    "recognise": (1_320, "reading, refusing, calibration, evaluation, without a window"),
+    "explain": (380, "what a layer sees, and why an answer was given"),
+    "teach": (750, "corrections: the personal set, the lesson, the personal network"),
+    "train": (1_800, "what train.py does: config, trainer, artifacts, scores, recipes"),
+    "console": (5_400, "the window: document, views, commands"),
 }
-TOTAL = 32_000
+TOTAL = 30_350  # the plan's 29,500 is not reached: fast is 430 lines above its 7,000, the rest is spread
 STUDY_PATH = 1_600
-MODULE = 530
+MODULE = 400
+LONGER = {
+    "nn.models": (520, "one class is the API of Keras, with its arguments documented"),
+    "nn.reference": (440, "every operation once, with its derivation"),
+}
 FUNCTION = 40  # lines of code in a function of the study path; its docstring is not counted
 CALLS = 12  # of the project's functions in one Conv2D forward and backward, besides the arithmetic
 
@@ -337,7 +341,8 @@ def test_budget_of_a_function_in_the_study_path():
 
 
 def test_budget_of_a_module():
-    found = {dotted(path): lines(path) for path in MODULES if lines(path) > MODULE}
+    limits = {name: LONGER.get(name, (MODULE, ""))[0] for name in NAMES}
+    found = {name: lines(path) for name, path in NAMES.items() if lines(path) > limits[name]}
     assert found == {}
 
 
