@@ -113,7 +113,7 @@ def winograd_forward(x, n, images, w, bias, y, inside):
                         for j in range(0, columns, 2):
                             at = patch + i * images.row + j * C
                             if may_tie(inside, at, images.row, C):
-                                found = square_ties(inside, at, images.row, C)
+                                found = square_ties(inside, at, images.row, C, lanes)
                                 ties |= found << (i + j // 2) * BITS
                     if ties:
                         settle_written(y, corner, OW * F, F, below, right, ties, bias)

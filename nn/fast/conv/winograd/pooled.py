@@ -77,7 +77,8 @@ def winograd_pool_forward(x, n, conv, w, group, bias, floor, y, argmax):
                         for j in range(0, columns, 2):
                             at = patch + i * conv.x_row + j * C
                             if may_tie(x, at, conv.x_row, C):
-                                ties |= square_ties(x, at, conv.x_row, C) << (i + j // 2) * BITS
+                                found = square_ties(x, at, conv.x_row, C, lanes)
+                                ties |= found << (i + j // 2) * BITS
                     output_columns(m, t * padded, area, rows, columns, padded, half, lanes)
                     for f in range(0, F, vector):
                         b = load_part(bias, f, F - f, lanes)

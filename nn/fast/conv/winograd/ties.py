@@ -39,17 +39,17 @@ def may_tie(x, at, row, C):
 
 
 @jit
-def _cancel(x, p, q, sign, row, length):
+def _cancel(x, p, q, sign, row, length, lines, lanes):
     """Whether the patch at element p plus ``sign`` times that at q is 0 everywhere; NaN is not.
 
-    A patch is three lines of ``length`` elements.
+    A patch has ``lines`` lines of ``length`` elements.
     """
-    factor = splat(np.float32(sign))
-    for line in range(0, 3 * row, row):
-        for i in range(line, line + length, 8):
-            bits = nonzero(fma(factor, load(x, q + i), load(x, p + i)))
+    factor, vector = splat(np.float32(sign), lanes), np.int64(8 * len(lanes))
+    for line in range(0, lines * row, row):
+        for i in range(line, line + length, vector):
+            bits = nonzero(fma(factor, load(x, q + i, lanes), load(x, p + i, lanes)))
             rest = line + length - i
-            if rest < 8:
+            if rest < vector:
                 bits &= (np.int64(1) << rest) - 1
             if bits:
                 return False
@@ -57,20 +57,24 @@ def _cancel(x, p, q, sign, row, length):
 
 
 @jit
-def square_ties(x, at, row, C):
+def square_ties(x, at, row, C, lanes):
     """Return which of the four outputs have blank patches, and which are equal, as bits.
 
     Bit i, 0 to 3: the patch of output i is blank. Bit 4 + i (i - 1) / 2 + j: that of output i is
-    equal to that of j < i, the first such one. The arguments are those of ``may_tie``.
+    equal to that of j < i, the first such one. The arguments are those of ``may_tie``; vectors of
+    ``lanes`` are read, as by ``input_blocks``.
     """
+    if _cancel(x, at, at, 1, row, 4 * C, 4, lanes):
+        return np.int64(15)
     ties = np.int64(0)
     for i in range(4):
         p = at + (i >> 1) * row + (i & 1) * C
-        if _cancel(x, p, p, 1, row, 3 * C):
+        if _cancel(x, p, p, 1, row, 3 * C, 3, lanes):
             ties |= np.int64(1) << i
             continue
         for j in range(i):
-            if _cancel(x, p, at + (j >> 1) * row + (j & 1) * C, -1, row, 3 * C):
+            q = at + (j >> 1) * row + (j & 1) * C
+            if _cancel(x, p, q, -1, row, 3 * C, 3, lanes):
                 ties |= np.int64(1) << (4 + i * (i - 1) // 2 + j)
                 break
     return ties
