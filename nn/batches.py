@@ -164,11 +164,11 @@ def as_input(model: Sequential, x: Any, argument: str = "x") -> Array:
     if batch.dtype.kind not in "fiub":
         raise ValueError(f"{model.name}: expected numbers in {argument}, received {batch.dtype}.")
     model.build_for(batch.shape[1:])
-    if batch.shape[1:] != model.input_shape:
-        expected = ", ".join(["N", *map(str, model.input_shape)])
+    if batch.shape[1:] != model.x_shape:
+        expected = ", ".join(["N", *map(str, model.x_shape)])
         raise ValueError(
             f"{model.name}: expected {argument} of shape ({expected}), received {batch.shape}."
-            f"{shape_remedy(batch.shape, model.input_shape)}"
+            f"{shape_remedy(batch.shape, model.x_shape)}"
         )
     return np.ascontiguousarray(batch, dtype=model.dtype)
 
@@ -183,13 +183,13 @@ def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
 
 def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:
     """Return labels for ``count`` examples as the model's loss wants them, checked."""
-    if not model.layers or len(model.output_shape) != 1:
-        shape = ", ".join(["N", *map(str, model.output_shape)])
+    if not model.layers or len(model.y_shape) != 1:
+        shape = ", ".join(["N", *map(str, model.y_shape)])
         raise ValueError(
             f"{model.name}: expected a last layer with outputs (N, K), received "
             f"{len(model.layers)} layers and outputs ({shape}). End with Flatten and Dense."
         )
-    labels = model.loss.check(y, model.output_shape[-1])
+    labels = model.loss.check(y, model.y_shape[-1])
     if len(labels) != count:
         raise ValueError(
             f"{argument}: expected {count} labels, one an example, received {len(labels)}."

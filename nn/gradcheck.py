@@ -182,8 +182,8 @@ def check(
     layer.build(input_shape, rng, np.float64)
     for values in layer.params.values():
         values[...] = rng.normal(0, 0.5, values.shape)
-    x = away_from_kinks(rng, (batch, *layer.input_shape))
-    weighting = rng.standard_normal((batch, *layer.output_shape))
+    x = away_from_kinks(rng, (batch, *layer.x_shape))
+    weighting = rng.standard_normal((batch, *layer.y_shape))
     state = {name: values.copy() for name, values in layer.state.items()}
     generator = getattr(layer, "rng", None)
     drawn = None if generator is None else generator.bit_generator.state
@@ -246,8 +246,8 @@ def check_model(
     """
     eps = EPS / 10
     rng = np.random.default_rng(seed)
-    x = rng.random((batch, *model.input_shape))
-    y = rng.integers(0, model.output_shape[-1], batch)
+    x = rng.random((batch, *model.x_shape))
+    y = rng.integers(0, model.y_shape[-1], batch)
     engine = PlainEngine(model)
     chance = model.random_state()
 
@@ -265,7 +265,7 @@ def check_model(
         results.append(compare(title, label, value, array, analytic, rng, rtol, limit, eps))
     model.set_random_state(chance)
     probabilities = model.forward(x, training=True)
-    targets = model.loss.targets(y, model.output_shape[-1], x.dtype)
+    targets = model.loss.targets(y, model.y_shape[-1], x.dtype)
     dx = model.backward(model.loss.gradient(targets, probabilities))
     results.append(compare(title, "x", value, x, dx, rng, rtol, limit, eps))
     return results

@@ -13,10 +13,10 @@ from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
 from nn.layers import Dropout, InputLayer, Layer, deserialize, serialize
-from nn.layers.arguments import as_shape, unused_name
+from nn.layers.arguments import as_example_shape, unused_name
 from nn.layers.weights import Weights
 from nn.metrics import name_of
-from nn.reference import Array, Shape
+from nn.reference import Array, BatchShape, Shape
 
 if TYPE_CHECKING:
     from nn.fast.flat import FlatWeights
@@ -71,7 +71,7 @@ class Sequential(Weights):
         weights, order = utils.seed_sequence(seed).spawn(2)
         self._weight_rng = np.random.default_rng(weights)
         self._order_rng = np.random.default_rng(order)
-        self._input_shape: Shape | None = None
+        self._x_shape: Shape | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
         self._flat: FlatWeights | None = None
@@ -97,7 +97,7 @@ class Sequential(Weights):
             If ``layer`` is not a Layer.
         """
         if isinstance(layer, Sequential):
-            self._input_shape = self._input_shape or layer._input_shape
+            self._x_shape = self._x_shape or layer._x_shape
             for inner in layer.layers:
                 self.add(inner)
             return
@@ -109,13 +109,13 @@ class Sequential(Weights):
                 "Make a second one."
             )
         if not self.layers and layer.given_input_shape is not None:
-            self._input_shape = layer.given_input_shape
+            self._x_shape = layer.given_input_shape
         if isinstance(layer, InputLayer):
             return
         layer.name = unused_name(layer.name, {other.name for other in self.layers})
         self.layers.append(layer)
         self._flat = self._engine = None
-        if self._input_shape is not None:
+        if self._x_shape is not None:
             self.build()
 
     @property
@@ -132,44 +132,53 @@ class Sequential(Weights):
             If no shape is known, or the model is built for another.
         """
         if input_shape is not None:
-            batched = len(input_shape) > 0 and input_shape[0] is None
-            given = as_shape("build", input_shape[1:] if batched else input_shape)
-            if self._input_shape not in (None, given):
+            given = as_example_shape("build", input_shape)
+            if self._x_shape not in (None, given):
                 raise ValueError(
-                    f"build: expected input_shape {self._input_shape}, as built, received {given}."
+                    f"build: expected input_shape {self._x_shape}, as built, received {given}."
                 )
-            self._input_shape = given
-        shape = self.input_shape
+            self._x_shape = given
+        shape = self.x_shape
         for layer in self.layers:
             if not layer.built:
                 layer.build(shape, self._weight_rng, self.dtype)
-            elif layer.input_shape != shape:
+            elif layer.x_shape != shape:
                 raise ValueError(
-                    f"{layer.name}: expected inputs of shape {layer.input_shape}, as it was built, "
+                    f"{layer.name}: expected inputs of shape {layer.x_shape}, as it was built, "
                     f"received {shape}."
                 )
-            shape = layer.output_shape
+            shape = layer.y_shape
 
     def build_for(self, example_shape: Shape) -> None:
         """Create the weights for inputs of ``example_shape``, if no shape is known yet."""
-        if self._input_shape is None:
+        if self._x_shape is None:
             self.build(example_shape)
 
     @property
-    def input_shape(self) -> Shape:
+    def input_shape(self) -> BatchShape:
+        """Shape of the input: the batch axis, None, and ``x_shape``."""
+        return (None, *self.x_shape)
+
+    @property
+    def output_shape(self) -> BatchShape:
+        """Shape of the output: the batch axis, None, and ``y_shape``."""
+        return (None, *self.y_shape)
+
+    @property
+    def x_shape(self) -> Shape:
         """Shape of one input, without the batch axis."""
-        if self._input_shape is None:
+        if self._x_shape is None:
             raise ValueError(
                 f"{self.name}: the input shape is not known. Start the model with "
                 "Input((28, 28, 1)) or call build((28, 28, 1))."
             )
-        return self._input_shape
+        return self._x_shape
 
     @property
-    def output_shape(self) -> Shape:
+    def y_shape(self) -> Shape:
         """Shape of one output, without the batch axis."""
         self.build()
-        return self.layers[-1].output_shape if self.layers else self.input_shape
+        return self.layers[-1].y_shape if self.layers else self.x_shape
 
     # -- weights -----------------------------------------------------------------------------
 
@@ -285,7 +294,7 @@ class Sequential(Weights):
         chosen = optimizers.get(optimizer), losses.get(loss), name_of(metrics)
         self._optimizer, self._loss, self.metric = chosen
         self._engine = None
-        if self._input_shape is not None and self.layers:
+        if self._x_shape is not None and self.layers:
             self._optimizer.build(self.trainable_weights)
 
     @property
@@ -452,7 +461,7 @@ class Sequential(Weights):
 
     def get_config(self) -> dict[str, Any]:
         """Return the architecture as plain dicts, with Keras's keys."""
-        shape = None if self._input_shape is None else list(self._input_shape)
+        shape = None if self._x_shape is None else list(self._x_shape)
         layers = [serialize(layer) for layer in self.layers]
         return {"name": self.name, "input_shape": shape, "layers": layers}
 

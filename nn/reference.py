@@ -23,6 +23,7 @@ Array = npt.NDArray[Any]
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 Shape = tuple[int, ...]
+BatchShape = tuple[int | None, ...]  # with the batch axis, whose extent is open
 
 
 # ---------------------------------------------------------------- convolution

@@ -84,7 +84,7 @@ class PlainEngine:
         """Return the outputs for ``x``, batch by batch."""
         if len(x) <= self.batch_size:
             return self.model.forward(x)
-        y = np.empty((len(x), *self.model.output_shape), dtype=x.dtype)
+        y = np.empty((len(x), *self.model.y_shape), dtype=x.dtype)
         for start in range(0, len(x), self.batch_size):
             y[start : start + self.batch_size] = self.model.forward(
                 x[start : start + self.batch_size]

@@ -127,11 +127,11 @@ def print_summary(
         Returns the rows of the fast stage's plan: stage, layers, kernels, bytes for a batch.
     """
     model.build()
-    print_fn(f"Model {model.name!r}, input {_with_batch(model.input_shape)}")
+    print_fn(f"Model {model.name!r}, input {_with_batch(model.x_shape)}")
     rows: list[Sequence[Any]] = [("Layer", "Output shape", "Parameters")]
     for layer in model.layers:
         kind = f"{layer.name} ({type(layer).__name__})"
-        rows.append((kind, _with_batch(layer.output_shape), f"{layer.count_params():,}"))
+        rows.append((kind, _with_batch(layer.y_shape), f"{layer.count_params():,}"))
     _table(rows, print_fn)
     fixed = sum(w.size for layer in model.layers for w in layer.state.values())
     total = model.count_params()

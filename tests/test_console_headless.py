@@ -404,7 +404,7 @@ def test_foreign_models_answer_the_same_behind_the_front_layers(shape, conventio
     plain = as_plain(model)
     expected = digit_probabilities(model, image[None])
     np.testing.assert_allclose(plain(image[None, :, :, None]), expected, atol=1e-5)
-    assert tuple(plain.input_shape) == (28, 28, 1)
+    assert tuple(plain.x_shape) == (28, 28, 1)
 
 
 @pytest.mark.parametrize("convention", [{}, {"scale": 255.0, "invert": True}, {"transpose": True}])

@@ -25,10 +25,10 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "optimizers", "callbacks")
 BUDGETS = {
-    "network": (5_760, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "network": (7_600, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
     "fast": (7_440, "kernels one algorithm a module, the engine, compiling and threads"),
-    "saving": (3_000, "our own format, and the import of Keras's and PyTorch's files"),
-    "datasets": (1_020, "three data sets in their own formats, download, checks"),
+    "saving": (3_300, "our own format, and the import of Keras's and PyTorch's files"),
+    "datasets": (1_200, "three data sets in their own formats, download, checks"),
     "augment": (730, "distortions of images and strokes, with kernels"),
     "synthetic": (550, "digits written by a model of the hand"),
     "drawing": (2_290, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
@@ -39,11 +39,11 @@ BUDGETS = {
     "console": (5_400, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 30_350
+TOTAL = 32_500
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {
-    "nn.models": (520, "one class is the API of Keras, with its arguments documented"),
+    "nn.models": (600, "one class is the API of Keras, with its arguments documented"),
     "nn.reference": (440, "every operation once, with its derivation"),
 }
 FUNCTION = 40  # lines of code in a function of the study path; its docstring is not counted

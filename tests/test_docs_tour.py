@@ -24,7 +24,7 @@ def test_the_network_has_the_sizes_in_the_table():
 
     model = recipes.build("original", seed=0)
     model.build()
-    shapes = [layer.output_shape for layer in model.layers]
+    shapes = [layer.y_shape for layer in model.layers]
     assert shapes[:5] == [(24, 24, 32), (12, 12, 32), (10, 10, 64), (5, 5, 64), (1600,)]
     counts = [layer.count_params() for layer in model.layers if layer.count_params()]
     assert counts == [832, 18_496, 204_928, 8_256, 650]

@@ -233,8 +233,8 @@ def make(layers, loss="sparse_categorical_crossentropy", optimizer=None, seed=3)
 
 def data(model, N, seed=5):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(N, *model.input_shape)).astype(np.float32)
-    return x, rng.integers(0, model.output_shape[-1], N)
+    x = rng.normal(size=(N, *model.x_shape)).astype(np.float32)
+    return x, rng.integers(0, model.y_shape[-1], N)
 
 
 def plain(method, model, *arguments):

@@ -145,7 +145,7 @@ def failing(model, names, rng, monkeypatch):
     """Return those of the images for which the gradients of the engines differ, at either width."""
     batches, failed = [], set()
     for name in names:
-        x = IMAGES[name](rng, *model.input_shape[-2:])
+        x = IMAGES[name](rng, *model.x_shape[-2:])
         batches.append((x, np.eye(CLASSES, dtype=np.float32)[rng.integers(0, CLASSES, len(x))]))
     plain = list(gradients(model, batches, "plain"))
     for lanes in (EIGHT, SIXTEEN):

@@ -66,7 +66,7 @@ def make(name):
 @pytest.mark.parametrize("name", NETS)
 def test_any_number_of_examples_gets_the_answers_of_the_plain_layers(name):
     model = make(name)
-    x = np.random.default_rng(1).standard_normal((COUNTS[-1], *model.input_shape))
+    x = np.random.default_rng(1).standard_normal((COUNTS[-1], *model.x_shape))
     x = x.astype(np.float32)
     together = model.engine.predict(x)
     with nn.use_backend("reference"), runtime.use_engine("plain"):
@@ -85,7 +85,7 @@ def test_any_number_of_examples_gets_the_answers_of_the_plain_layers(name):
 @pytest.mark.parametrize("name", NETS)
 def test_a_prediction_writes_only_inside_its_buffers(name):
     model = make(name)
-    x = np.ones((BLOCK, *model.input_shape), np.float32)
+    x = np.ones((BLOCK, *model.x_shape), np.float32)
     model(x)
     (buffers,) = model.engine._predictor._free
     ends = [buffer.data[-SLACK // 2 :] for buffer in buffers.y]

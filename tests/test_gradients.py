@@ -414,7 +414,7 @@ class NotFlipped(Conv2D):
     def _backward(self, dy):
         dz = self._backward_parameters(dy)
         flipped = np.ascontiguousarray(self.params["kernel"][::-1, ::-1])
-        x_shape = (len(dz), *self.input_shape)
+        x_shape = (len(dz), *self.x_shape)
         return nn.ops.conv2d_backward_input(dz, flipped, x_shape, self.strides, self.pads)
 
 

@@ -45,8 +45,8 @@ def built(layer, input_shape, dtype="float32"):
 
 
 def batch_for(layer, rng, N=3):
-    x = rng.standard_normal((N, *layer.input_shape)).astype(layer.dtype)
-    return x, rng.standard_normal((N, *layer.output_shape)).astype(layer.dtype)
+    x = rng.standard_normal((N, *layer.x_shape)).astype(layer.dtype)
+    return x, rng.standard_normal((N, *layer.y_shape)).astype(layer.dtype)
 
 
 # --- the contract, point by point -----------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_shapes_and_dtype_follow_the_input(backend, make, input_shape, dtype, rn
     x, dy = batch_for(layer, rng)
     for training in (False, True):
         y = layer.forward(x, training=training)
-        assert (y.shape, y.dtype) == ((3, *layer.output_shape), dtype)
+        assert (y.shape, y.dtype) == ((3, *layer.y_shape), dtype)
     dx = layer.backward(dy)
     assert (dx.shape, dx.dtype) == (x.shape, dtype)
     for name, values in layer.params.items():
@@ -156,8 +156,8 @@ def test_one_example_gives_the_same_as_among_others(backend, make, input_shape, 
 @every_layer
 def test_an_empty_batch_gives_an_empty_answer(backend, make, input_shape):
     layer = built(make(), input_shape)
-    y = layer.forward(np.zeros((0, *layer.input_shape), np.float32))
-    assert y.shape == (0, *layer.output_shape)
+    y = layer.forward(np.zeros((0, *layer.x_shape), np.float32))
+    assert y.shape == (0, *layer.y_shape)
 
 
 @every_layer
@@ -225,9 +225,9 @@ def test_what_a_layer_of_ones_own_must_define():
 @pytest.mark.parametrize("make", [lambda w, s, p: Conv2D(2, w, s, p), MaxPooling2D])
 def test_window_arithmetic(make, size, stride, window, rng):
     """OH = floor((H - K) / S) + 1 for valid, ceil(H / S) for same padding."""
-    valid = built(make(window, stride, "valid"), (size, size + 1, 1)).output_shape
+    valid = built(make(window, stride, "valid"), (size, size + 1, 1)).y_shape
     assert valid[:2] == ((size - window) // stride + 1, (size + 1 - window) // stride + 1)
-    same = built(make(window, stride, "same"), (size, size + 1, 1)).output_shape
+    same = built(make(window, stride, "same"), (size, size + 1, 1)).y_shape
     assert same[:2] == (math.ceil(size / stride), math.ceil((size + 1) / stride))
 
 
@@ -251,7 +251,7 @@ def test_window_arithmetic(make, size, stride, window, rng):
     ],
 )
 def test_output_shapes_and_weights(layer, input_shape, output_shape, weights):
-    assert built(layer, input_shape).output_shape == output_shape
+    assert built(layer, input_shape).y_shape == output_shape
     assert layer.count_params() == weights
 
 

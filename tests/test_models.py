@@ -38,7 +38,7 @@ from nn.models import Sequential
 def test_ways_to_say_what_goes_in(make):
     model = make()
     assert model.built
-    assert (model.input_shape, model.output_shape) == ((6, 6, 1), (3,))
+    assert (model.x_shape, model.y_shape) == ((6, 6, 1), (3,))
     assert [layer.name for layer in model.layers] == ["conv2d", "flatten", "dense"]
     assert model.count_params() == 2 * 10 + 33 * 3
 
@@ -48,13 +48,13 @@ def test_building_later(shape):
     model = Sequential([Conv2D(2, 3), Flatten(), Dense(3)])
     assert not model.built
     model.build(shape)
-    assert model.output_shape == (3,)
+    assert model.y_shape == (3,)
 
 
 def test_the_first_batch_builds_too():
     model = Sequential([Flatten(), Dense(3)])
     assert model(np.zeros((2, 4, 4, 1))).shape == (2, 3)
-    assert model.input_shape == (4, 4, 1)
+    assert model.x_shape == (4, 4, 1)
 
 
 def test_adding_one_by_one_gives_the_same_weights():
@@ -75,7 +75,7 @@ def test_a_model_inside_a_model_is_its_layers():
     features = Sequential([Input((6, 6, 1)), Conv2D(2, 3), ReLU(), Flatten()], seed=1)
     model = Sequential([features, Dense(3)], seed=2)
     assert [layer.name for layer in model.layers] == ["conv2d", "relu", "flatten", "dense"]
-    assert model.input_shape == (6, 6, 1)
+    assert model.x_shape == (6, 6, 1)
     assert model(np.ones((1, 6, 6, 1))).shape == (1, 3)
 
 

@@ -29,8 +29,8 @@ def digits():
 def test_a_preset_is_a_network_for_digits_with_dropout_as_told(preset, parameters):
     model = recipes.build(preset, seed=1, dropout=0.5)
     assert model.count_params() == parameters
-    assert model.input_shape == (28, 28, 1)
-    assert model.output_shape == (10,)
+    assert model.x_shape == (28, 28, 1)
+    assert model.y_shape == (10,)
     rates = [layer.rate for layer in model.layers if isinstance(layer, Dropout)]
     whole = recipes.build(preset, seed=1)
     before = [layer.rate for layer in whole.layers if isinstance(layer, Dropout)]

@@ -126,7 +126,7 @@ def test_models_that_give_logits_are_understood():
 )  # fmt: skip
 def test_networks_for_something_else_are_refused(inputs, outputs, words):
     model = Oracle(sure_of(1))
-    model.input_shape, model.output_shape = inputs, outputs
+    model.x_shape, model.y_shape = inputs, outputs
     with pytest.raises(ValueError, match=words):
         Recogniser(model)
 

@@ -47,7 +47,7 @@ def plain_engine():
 def test_real_files_predict_as_the_keras_that_wrote_them(name):
     x, expected = answers(name)
     model = saving.load_model(FILES / name)
-    if x.ndim == 4 and model.input_shape != x.shape[1:]:
+    if x.ndim == 4 and model.x_shape != x.shape[1:]:
         x = x.transpose(0, 2, 3, 1)  # the file is channels_first
     np.testing.assert_allclose(model.predict(x), expected, atol=1e-5)
     assert model.metadata["source"]["keras_version"][0] in "123"
@@ -185,7 +185,7 @@ def test_keras_1_on_theano_with_channels_first(tmp_path, network, rng):
     model = saving.load_model(path)
     x = rng.random((4, 10, 10, 1), np.float32)
     np.testing.assert_allclose(model.predict(x), network.predict(x), atol=1e-5)
-    assert model.input_shape == (10, 10, 1)
+    assert model.x_shape == (10, 10, 1)
     assert model.metadata["source"]["input_shape"] == [1, 10, 10]
 
 
@@ -246,7 +246,7 @@ def test_open_and_missing_input_shapes_are_28_by_28(tmp_path):
             file.attrs["model_config"] = json.dumps(config)
             file.attrs.pop("nn_metadata", None)
         model = saving.load_model(tmp_path / "x.h5")
-        assert model.input_shape == (28, 28, 1)
+        assert model.x_shape == (28, 28, 1)
         assert "input shape" in " ".join(model.metadata["source"]["notes"])
 
 

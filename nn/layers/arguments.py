@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,12 @@ def as_shape(owner: str, shape: Any) -> Shape:
             f"(28, 28, 1), received {shape!r}."
         )
     return extents
+
+
+def as_example_shape(owner: str, shape: Any) -> Shape:
+    """Return the shape of one example: ``shape`` without a leading None, the batch axis."""
+    batched = isinstance(shape, Sequence) and len(shape) > 0 and shape[0] is None
+    return as_shape(owner, shape[1:] if batched else shape)
 
 
 def as_count(owner: str, argument: str, value: Any, least: int = 1) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy.typing as npt
 
 from nn.layers import arguments
 from nn.layers.weights import Weights
-from nn.reference import Array, Shape
-from nn.utils import config_of
+from nn.reference import Array, BatchShape, Shape
+from nn.utils import config_of, seed_sequence
 
 
 class Layer(Weights):
@@ -31,7 +32,7 @@ class Layer(Weights):
        numbers come from the ``numpy.random.Generator`` handed to ``build``, and nowhere else.
 
     ``forward`` and ``backward`` check shapes and call the layer's own arithmetic. A subclass
-    defines that, ``_forward(x, training)`` and ``_backward(dy)``, and ``compute_output_shape`` if
+    defines that, ``_forward(x, training)`` and ``_backward(dy)``, and ``_output_shape(x_shape)`` if
     the shape changes; with weights also ``create_weights``. What its ``__init__`` is given it keeps
     in attributes of the same names: ``get_config`` reads them.
 
@@ -52,8 +53,10 @@ class Layer(Weights):
         Trained weights in Keras's order, and their gradients.
     state : dict of str to array
         Weights that are not trained by gradient, such as moving averages.
-    input_shape, output_shape : tuple of int
-        Without the batch axis; set by ``build``.
+    x_shape, y_shape : tuple of int
+        Of one example, without the batch axis; set by ``build``.
+    input_shape, output_shape : tuple
+        The same with the batch axis, None, as in Keras.
 
     Raises
     ------
@@ -90,8 +93,8 @@ class Layer(Weights):
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
         self.state: dict[str, Array] = {}
-        self.input_shape: Shape = ()
-        self.output_shape: Shape = ()
+        self.x_shape: Shape = ()
+        self.y_shape: Shape = ()
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         # Of the last forward(training=True): "batch", the number of examples, and "kept".
         self._memory: dict[str, Any] = {}
@@ -109,12 +112,12 @@ class Layer(Weights):
 
     # -- defined by subclasses ---------------------------------------------------------------
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return the output shape for ``input_shape``, both without the batch axis."""
-        return input_shape
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        """Return the shape of one example's output, given that of its input."""
+        return x_shape
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        """Fill ``params`` and ``state``; ``input_shape`` and ``dtype`` are set."""
+        """Fill ``params`` and ``state``; ``x_shape`` and ``dtype`` are set."""
 
     def _forward(self, x: Array, training: bool) -> Array:
         raise TypeError(f"{type(self).__name__} must define _forward(x, training).")
@@ -130,27 +133,32 @@ class Layer(Weights):
 
     def build(
         self,
-        input_shape: Shape,
-        rng: np.random.Generator,
+        input_shape: Sequence[int | None],
+        rng: np.random.Generator | None = None,
         dtype: npt.DTypeLike = np.float32,
-    ) -> Shape:
-        """Create the weights for inputs of ``input_shape`` (no batch axis); return output_shape.
+    ) -> None:
+        """Create the weights for inputs of ``input_shape``.
 
         Parameters
         ----------
         input_shape : tuple of int
-        rng : numpy.random.Generator
-            Draws the initial weights; ``Dropout`` derives its own generator from it.
+            Of one example; a leading None, the batch axis, is left out.
+        rng : numpy.random.Generator, optional
+            Draws the initial weights; ``Dropout`` derives its own generator from it. Without one,
+            ``nn.utils.set_random_seed`` decides, else chance.
         dtype : float32 or float64
         """
-        self.input_shape = arguments.as_shape(type(self).__name__, input_shape)
-        self.output_shape = self.compute_output_shape(self.input_shape)
+        rng = rng or np.random.default_rng(seed_sequence())
+        self.x_shape = arguments.as_example_shape(type(self).__name__, input_shape)
+        self.y_shape = arguments.as_example_shape(
+            f"{type(self).__name__}.compute_output_shape",
+            self.compute_output_shape((None, *self.x_shape)),
+        )
         self.dtype = np.dtype(dtype)
         self.params, self.grads, self.state = {}, {}, {}
         self._memory = {}
         self.create_weights(rng)
         self.built = True
-        return self.output_shape
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """Return y for a batch ``x`` of shape ``(N, *input_shape)``.
@@ -164,7 +172,7 @@ class Layer(Weights):
         """
         if not self.built:
             raise RuntimeError(f"{self.name}: forward before build. Call build(input_shape, rng).")
-        arguments.check_input(self.name, x, self.input_shape)
+        arguments.check_input(self.name, x, self.x_shape)
         if training:
             self._memory["batch"] = len(x)
         return self._forward(x, training)
@@ -192,11 +200,25 @@ class Layer(Weights):
             raise RuntimeError(
                 f"{self.name}: backward without forward(x, training=True). Call that first."
             )
-        expected = (self._memory["batch"], *self.output_shape)
+        expected = (self._memory["batch"], *self.y_shape)
         if dy.shape != expected:
             raise ValueError(
                 f"{self.name}: expected dy of shape {expected}, that of y, received {dy.shape}."
             )
+
+    def compute_output_shape(self, input_shape: BatchShape) -> BatchShape:
+        """Return the output shape for ``input_shape``, both with the batch axis, as in Keras."""
+        return (input_shape[0], *self._output_shape(arguments.as_shape(self.name, input_shape[1:])))
+
+    @property
+    def input_shape(self) -> BatchShape:
+        """Shape of the input: the batch axis, None, and ``x_shape``."""
+        return (None, *self.x_shape)
+
+    @property
+    def output_shape(self) -> BatchShape:
+        """Shape of the output: the batch axis, None, and ``y_shape``."""
+        return (None, *self.y_shape)
 
     def keep(self, *values: Any) -> None:
         """Keep ``values`` for ``backward``; ``forward(training=True)`` calls it."""
@@ -238,5 +260,5 @@ class Layer(Weights):
         return cls(**config)
 
     def __repr__(self) -> str:
-        shapes = f" {self.input_shape} -> {self.output_shape}" if self.built else ""
+        shapes = f" {self.x_shape} -> {self.y_shape}" if self.built else ""
         return f"<{type(self).__name__} {self.name}{shapes}>"

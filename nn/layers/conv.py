@@ -66,17 +66,17 @@ class Conv2D(Weighted):
         self.padding = as_padding("Conv2D", padding)
         self.pads: Pads = NO_PADS
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        pads = window_pads(input_shape, self.kernel_size, self.strides, self.padding)
-        outputs = window_outputs(self.name, input_shape, self.kernel_size, self.strides, pads)
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        pads = window_pads(x_shape, self.kernel_size, self.strides, self.padding)
+        outputs = window_outputs(self.name, x_shape, self.kernel_size, self.strides, pads)
         return (*outputs, self.filters)
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        self.pads = window_pads(self.input_shape, self.kernel_size, self.strides, self.padding)
+        self.pads = window_pads(self.x_shape, self.kernel_size, self.strides, self.padding)
         super().create_weights(rng)
 
     def kernel_shape(self) -> Shape:
-        return (*self.kernel_size, self.input_shape[2], self.filters)
+        return (*self.kernel_size, self.x_shape[2], self.filters)
 
     def _forward(self, x: Array, training: bool) -> Array:
         kernel, bias = self.params["kernel"], self.params.get("bias")
@@ -88,7 +88,7 @@ class Conv2D(Weighted):
 
     def _backward(self, dy: Array) -> Array:
         dz = self._backward_parameters(dy)
-        kernel, x_shape = self.params["kernel"], (len(dz), *self.input_shape)
+        kernel, x_shape = self.params["kernel"], (len(dz), *self.x_shape)
         return ops.conv2d_backward_input(dz, kernel, x_shape, self.strides, self.pads)
 
     def _backward_parameters(self, dy: Array) -> Array:

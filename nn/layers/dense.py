@@ -36,16 +36,16 @@ class Dense(Weighted):
         super().__init__(activation, **common)
         self.units = as_count("Dense", "units", units)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        if len(x_shape) != 1:
             raise ValueError(
                 f"{self.name}: expected an input of shape (N, D), received (N, "
-                f"{', '.join(map(str, input_shape))}). Put a Flatten before it."
+                f"{', '.join(map(str, x_shape))}). Put a Flatten before it."
             )
         return (self.units,)
 
     def kernel_shape(self) -> Shape:
-        return self.input_shape[0], self.units
+        return self.x_shape[0], self.units
 
     def _forward(self, x: Array, training: bool) -> Array:
         z = ops.dense_forward(x, self.params["kernel"], self.params.get("bias"))

@@ -30,8 +30,8 @@ class Reshape(Layer):
         super().__init__(**common)
         self.target_shape = tuple(int(extent) for extent in target_shape)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        size = math.prod(input_shape)
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        size = math.prod(x_shape)
         known = math.prod(extent for extent in self.target_shape if extent != -1)
         free = self.target_shape.count(-1)
         if free > 1 or known < 1 or (size % known if free else size != known):
@@ -42,10 +42,10 @@ class Reshape(Layer):
         return tuple(size // known if extent == -1 else extent for extent in self.target_shape)
 
     def _forward(self, x: Array, training: bool) -> Array:
-        return x.reshape(len(x), *self.output_shape)
+        return x.reshape(len(x), *self.y_shape)
 
     def _backward(self, dy: Array) -> Array:
-        return dy.reshape(len(dy), *self.input_shape)
+        return dy.reshape(len(dy), *self.x_shape)
 
 
 class ZeroPadding2D(Layer):
@@ -71,15 +71,15 @@ class ZeroPadding2D(Layer):
             as_count("ZeroPadding2D", "padding", after, 0),
         )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        H, W = window_outputs(self.name, input_shape, (1, 1), (1, 1), self.padding)
-        return H, W, input_shape[2]
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        H, W = window_outputs(self.name, x_shape, (1, 1), (1, 1), self.padding)
+        return H, W, x_shape[2]
 
     def _forward(self, x: Array, training: bool) -> Array:
         return np.pad(x, ((0, 0), *self.padding, (0, 0)))
 
     def _backward(self, dy: Array) -> Array:
-        H, W, _ = self.input_shape
+        H, W, _ = self.x_shape
         (top, _), (left, _) = self.padding
         return np.ascontiguousarray(dy[:, top : top + H, left : left + W])
 
@@ -156,7 +156,7 @@ class PReLU(Layer):
         self.shared_axes = sorted({int(axis) for axis in axes}) or None
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        shape = list(self.input_shape)
+        shape = list(self.x_shape)
         for axis in self.shared_axes or ():
             if not 1 <= axis <= len(shape):
                 raise ValueError(

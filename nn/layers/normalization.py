@@ -55,12 +55,12 @@ class BatchNormalization(Layer):
         self.center, self.scale = bool(center), bool(scale)
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        if self.axis not in (-1, len(self.input_shape)):
+        if self.axis not in (-1, len(self.x_shape)):
             raise ValueError(
-                f"{self.name}: expected axis to be the last, -1 or {len(self.input_shape)}, "
+                f"{self.name}: expected axis to be the last, -1 or {len(self.x_shape)}, "
                 f"received {self.axis}."
             )
-        C = self.input_shape[-1:]
+        C = self.x_shape[-1:]
         zeros, ones = initializers.Zeros(), initializers.Ones()
         if self.scale:
             self.params["gamma"] = ones(C, rng, self.dtype)
@@ -70,7 +70,7 @@ class BatchNormalization(Layer):
         self.state["moving_variance"] = ones(C, rng, self.dtype)
 
     def _gamma_beta(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-        C = self.input_shape[-1]
+        C = self.x_shape[-1]
         gamma = self.params.get("gamma")
         beta = self.params.get("beta")
         return (

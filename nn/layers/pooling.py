@@ -32,13 +32,13 @@ class _Pooling2D(Layer):
                 f"{kind}: expected a pool_size of at most 65,536 pixels, received {pixels:,}."
             )
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        pads = window_pads(input_shape, self.pool_size, self.strides, self.padding)
-        outputs = window_outputs(self.name, input_shape, self.pool_size, self.strides, pads)
-        return (*outputs, input_shape[2])
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        pads = window_pads(x_shape, self.pool_size, self.strides, self.padding)
+        outputs = window_outputs(self.name, x_shape, self.pool_size, self.strides, pads)
+        return (*outputs, x_shape[2])
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        self.pads = window_pads(self.input_shape, self.pool_size, self.strides, self.padding)
+        self.pads = window_pads(self.x_shape, self.pool_size, self.strides, self.padding)
 
 
 class MaxPooling2D(_Pooling2D):
@@ -64,7 +64,7 @@ class MaxPooling2D(_Pooling2D):
         return y
 
     def _backward(self, dy: Array) -> Array:
-        argmax, x_shape = self.kept, (len(dy), *self.input_shape)
+        argmax, x_shape = self.kept, (len(dy), *self.x_shape)
         return ops.maxpool2d_backward(dy, argmax, x_shape, self.pool_size, self.strides, self.pads)
 
 
@@ -78,7 +78,7 @@ class AveragePooling2D(_Pooling2D):
         return ops.avgpool2d_forward(x, self.pool_size, self.strides, self.pads)
 
     def _backward(self, dy: Array) -> Array:
-        x_shape = (len(dy), *self.input_shape)
+        x_shape = (len(dy), *self.x_shape)
         return ops.avgpool2d_backward(dy, x_shape, self.pool_size, self.strides, self.pads)
 
 
@@ -94,9 +94,9 @@ class GlobalAveragePooling2D(Layer):
         super().__init__(**common)
         self.keepdims = bool(keepdims)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        window_outputs(self.name, input_shape, (1, 1), (1, 1), ((0, 0), (0, 0)))
-        C = input_shape[2]
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        window_outputs(self.name, x_shape, (1, 1), (1, 1), ((0, 0), (0, 0)))
+        C = x_shape[2]
         return (1, 1, C) if self.keepdims else (C,)
 
     def _forward(self, x: Array, training: bool) -> Array:
@@ -104,5 +104,5 @@ class GlobalAveragePooling2D(Layer):
         return y
 
     def _backward(self, dy: Array) -> Array:
-        N, (H, W, C) = len(dy), self.input_shape
+        N, (H, W, C) = len(dy), self.x_shape
         return np.broadcast_to(dy.reshape(N, 1, 1, C) / (H * W), (N, H, W, C)).copy()

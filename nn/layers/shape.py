@@ -41,11 +41,11 @@ def Input(shape: Any = None, **common: Any) -> InputLayer:  # noqa: N802 - Keras
 class Flatten(Layer):
     """Lay each example out as one row: (N, H, W, C) to (N, H*W*C), in C order."""
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (math.prod(input_shape),)
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        return (math.prod(x_shape),)
 
     def _forward(self, x: Array, training: bool) -> Array:
-        return x.reshape(len(x), *self.output_shape)
+        return x.reshape(len(x), *self.y_shape)
 
     def _backward(self, dy: Array) -> Array:
-        return dy.reshape(len(dy), *self.input_shape)
+        return dy.reshape(len(dy), *self.x_shape)

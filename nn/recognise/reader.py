@@ -128,7 +128,7 @@ def as_plain(model: Any) -> Any:
     """
     from nn.saving import DigitInput, Ensemble
 
-    convention, shape = DigitInput.of(model), tuple(model.input_shape)
+    convention, shape = DigitInput.of(model), tuple(model.x_shape)
     if convention == DigitInput() and shape == (28, 28, 1):
         return model
     if convention.transpose:

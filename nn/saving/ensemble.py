@@ -14,7 +14,7 @@ import numpy as np
 
 from nn.layers import Layer
 from nn.models import Sequential
-from nn.reference import Array
+from nn.reference import Array, BatchShape
 
 
 class Ensemble:
@@ -35,7 +35,7 @@ class Ensemble:
     def __init__(self, members: Sequence[Sequential], name: str = "ensemble") -> None:
         if not members:
             raise ValueError("members: expected at least one network, received none.")
-        shapes = {(member.input_shape, member.output_shape) for member in members}
+        shapes = {(member.x_shape, member.y_shape) for member in members}
         if len(shapes) > 1:
             raise ValueError(
                 f"members: expected one input and output shape, received {sorted(shapes)}. "
@@ -43,7 +43,17 @@ class Ensemble:
             )
         self.members, self.name = list(members), name
         self.metadata: dict[str, Any] = {}
-        self.input_shape, self.output_shape = shapes.pop()
+        self.x_shape, self.y_shape = shapes.pop()
+
+    @property
+    def input_shape(self) -> BatchShape:
+        """Shape of the input, with the batch axis."""
+        return (None, *self.x_shape)
+
+    @property
+    def output_shape(self) -> BatchShape:
+        """Shape of the output, with the batch axis."""
+        return (None, *self.y_shape)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = 0) -> Array:
         """Return the mean of the members' outputs for all of ``x``, (N, K)."""

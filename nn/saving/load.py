@@ -138,7 +138,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 def add_softmax(model: Sequential) -> None:
     """Append a `Softmax` to a model whose last layer gives logits; leave others alone."""
     last = getattr(model.layers[-1], "activation", None)
-    if last == "linear" and len(model.output_shape) == 1 and model.output_shape[0] > 1:
+    if last == "linear" and len(model.y_shape) == 1 and model.y_shape[0] > 1:
         model.add(LAYERS["Softmax"](name="probabilities"))
         if model.compiled and getattr(model.loss, "from_logits", False):
             model.loss.from_logits = False
@@ -198,7 +198,7 @@ def _describe(model: Network, chains: Sequence[Chain], content: _Content) -> Non
     source = {
         "format": content.kind,
         "keras_version": content.version[:40],
-        "input_shape": list(chains[0].input_shape),
+        "input_shape": list(chains[0].x_shape),
         "backend": content.backend[:40],
         "notes": [note for chain in chains for note in chain.notes][:50],
     }

@@ -164,7 +164,7 @@ def legacy_config(model: Network) -> dict[str, Any]:
     """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
     if isinstance(model, Ensemble):
         return ensemble_config(model, [legacy_config(member) for member in model.members])
-    shape = [None, *model.input_shape]
+    shape = [None, *model.x_shape]
     first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
     layers = [
         {"class_name": "InputLayer", "config": first},
@@ -207,8 +207,8 @@ def _archive(model: Sequential, metadata: str) -> bytes:
     for entry, layer in zip(layers[1:], model.layers, strict=True):
         if entry["class_name"] == "LeakyReLU":
             entry["config"]["negative_slope"] = entry["config"].pop("alpha")
-        entry["build_config"] = {"input_shape": [None, *layer.input_shape]}
-    shape = [None, *model.input_shape]
+        entry["build_config"] = {"input_shape": [None, *layer.x_shape]}
+    shape = [None, *model.x_shape]
     document["config"] = {
         "name": model.name, "trainable": True, "dtype": "float32", "layers": layers,
         "build_input_shape": shape,

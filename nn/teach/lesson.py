@@ -69,7 +69,7 @@ def copy_of(model: Any) -> Any:
             entry["config"] = {**entry["config"], "rate": 0.0}
     copy = type(model).from_config(config, seed=0)
     if not copy.built:
-        copy.build(model.input_shape)
+        copy.build(model.x_shape)
     copy.set_weights(model.get_weights())
     copy.metadata = json.loads(json.dumps(model.metadata))
     return copy

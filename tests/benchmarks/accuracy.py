@@ -34,7 +34,7 @@ def hand_over(model, peer):
             if kernel.ndim == 4:
                 given, shape = kernel.transpose(3, 2, 0, 1), layer
             elif shape is not None:  # flattened: our rows are (H, W, C), theirs (C, H, W)
-                F = shape.output_shape[-1]
+                F = shape.y_shape[-1]
                 side = round((len(kernel) / F) ** 0.5)
                 rows = kernel.reshape(side, side, F, -1).transpose(2, 0, 1, 3)
                 given, shape = rows.reshape(len(kernel), -1).T, None

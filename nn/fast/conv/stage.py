@@ -85,7 +85,7 @@ class BoundConvPool(BoundFusedStage):
         KH, KW, C, F = stage.layer.params["kernel"].shape
         source, y, (rows, columns) = self.x.plane, self.y, stage.layer.strides
         # The reader may see the same numbers as one flat row; then there is no border.
-        self.target = target = Plane(stage.output_shape, y.plane.border)
+        self.target = target = Plane(stage.y_shape, y.plane.border)
         PH, PW, _ = target.extents
         self.conv = ConvPool(
             C, F, eights(F), KH, KW * C, PH, PW,

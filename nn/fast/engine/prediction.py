@@ -52,7 +52,7 @@ class Predictor:
         N, flat = len(x), x.reshape(-1)
         if 0 < N <= BLOCK:
             return self._block(flat, 0, N)
-        y = np.empty((N, self.model.output_shape[-1]), np.float32)
+        y = np.empty((N, self.model.y_shape[-1]), np.float32)
         starts = range(0, N, BLOCK)
         pool.run(self._fill, [(flat, lo, min(BLOCK, N - lo), y) for lo in starts])
         return y

@@ -95,7 +95,7 @@ class TrainingBuffers:
         return self._schedules[key]
 
     def _collect(self, N: int, groups: Sequence[range]) -> Schedule:
-        K = self.model.output_shape[-1]
+        K = self.model.y_shape[-1]
         schedule = Schedule(N, K)
         shards = [(number, *bounds) for number, bounds in enumerate(shard_bounds(N))]
         grouped = [shards[group.start : group.stop] for group in groups]

@@ -92,14 +92,14 @@ class Stage(ABC):
     layers: tuple[Layer, ...]
 
     @property
-    def input_shape(self) -> Shape:
+    def x_shape(self) -> Shape:
         """Shape of an input, without the batch axis."""
-        return self.layers[0].input_shape
+        return self.layers[0].x_shape
 
     @property
-    def output_shape(self) -> Shape:
+    def y_shape(self) -> Shape:
         """Shape of an output, without the batch axis."""
-        return self.layers[-1].output_shape
+        return self.layers[-1].y_shape
 
     @property
     @abstractmethod
@@ -271,7 +271,7 @@ class BoundPlainStage(BoundStage):
     def _backward(self, N: int) -> None:
         """Run the layers backwards; the first without dx where that is not needed."""
         runners = self.stage.runners
-        dy = self.dy.read(N).reshape(N, *self.stage.output_shape)
+        dy = self.dy.read(N).reshape(N, *self.stage.y_shape)
         for runner in runners[:0:-1]:
             dy = runner.backward(dy)
         if self.dx is None:
@@ -285,8 +285,8 @@ def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:
     found = []
     for stage in stages:
         border, slack, gap = stage.margins
-        found.append((Plane(stage.input_shape, border), slack, gap))
-    return [*found, (Plane(stages[-1].output_shape), 0, 0)]
+        found.append((Plane(stage.x_shape, border), slack, gap))
+    return [*found, (Plane(stages[-1].y_shape), 0, 0)]
 
 
 def bind_stages(

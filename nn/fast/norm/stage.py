@@ -31,11 +31,11 @@ def norm_relu_length(layers: Sequence[Layer]) -> int:
     norm, activation, pooling = [*layers[:3], None, None][:3]
     if type(norm) is not BatchNormalization or not norm.trainable:
         return 0
-    if norm.input_shape[-1] % LANES:
+    if norm.x_shape[-1] % LANES:
         return 0
     if not isinstance(activation, ActivationLayer) or activation.activation != "relu":
         return 0
-    H, W = norm.input_shape[:2] if len(norm.input_shape) == 3 else (1, 1)
+    H, W = norm.x_shape[:2] if len(norm.x_shape) == 3 else (1, 1)
     even = H % 2 == 0 and W % 2 == 0
     return 3 if even and pools_by_two(pooling) else 2
 
@@ -58,14 +58,14 @@ class NormRelu:
             raise TypeError(f"NormRelu: expected a BatchNormalization first, received {norm!r}.")
         self.layer = norm
         self.pools = len(layers) == 3
-        self.input_shape, self.output_shape = norm.input_shape, layers[-1].output_shape
+        self.x_shape, self.y_shape = norm.x_shape, layers[-1].y_shape
         self._kept: tuple[Array, ...] = ()
 
     def _bounds(self, N: int, images: bool) -> list[tuple[int, ...]]:
         """Return where each shard lies, for the kernels: (lo, hi, H, W, C), or rows and C."""
-        *rows, C = self.input_shape
+        *rows, C = self.x_shape
         size = 1 if images else math.prod(rows)
-        shape = self.input_shape if images else (C,)
+        shape = self.x_shape if images else (C,)
         return [(lo * size, hi * size, *shape) for lo, hi in shard_bounds(N) if hi > lo]
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -80,7 +80,7 @@ class NormRelu:
             layer._move("moving_variance", variance)
         inv_std = (1 / np.sqrt(variance + np.float32(layer.epsilon))).astype(np.float32)
         fixed = np.array(mean), gamma * inv_std, np.array(beta)
-        y = recycled((N, *self.output_shape))
+        y = recycled((N, *self.y_shape))
         kernel, out = norm_relu_pool if self.pools else norm_relu, y.reshape(-1)
         pool.run(kernel, [(flat, *b, *fixed, out) for b in self._bounds(N, self.pools)])
         if training:
@@ -90,7 +90,7 @@ class NormRelu:
     def _statistics(self, flat: Array, N: int) -> tuple[Array, Array]:
         """Return mean and biased variance of each channel over the whole batch."""
         bounds = self._bounds(N, images=False)
-        parts = aligned_zeros((len(bounds), 2, self.input_shape[-1]))
+        parts = aligned_zeros((len(bounds), 2, self.x_shape[-1]))
         pool.run(moments, [(flat, *b, *part) for b, part in zip(bounds, parts, strict=True)])
         counts = np.array([hi - lo for lo, hi, _ in bounds], np.float64)[:, None]
         shares = parts.astype(np.float64)
@@ -127,7 +127,7 @@ class NormRelu:
         M = flat.size // len(mean)
         shift = (sums / M).astype(np.float32)
         slope = (products / M * inv_std * inv_std).astype(np.float32)
-        dx = recycled((len(dy), *self.input_shape))
+        dx = recycled((len(dy), *self.x_shape))
         kernel = norm_relu_pool_gradient if self.pools else norm_relu_gradient
         given, fixed = (flat, dy.reshape(-1)), (mean, scale, beta, shift, slope, dx.reshape(-1))
         pool.run(kernel, [(*given, *b, *fixed) for b in self._bounds(len(dy), self.pools)])

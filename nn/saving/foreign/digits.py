@@ -119,8 +119,8 @@ def remember_input(model: Network, **said: Any) -> None:
 
 def check_digit_model(model: Network) -> None:
     """Raise `FormatError` unless a model takes 28×28 digits and tells ten classes apart."""
-    DigitInput().prepare(np.zeros((1, 28, 28), np.float32), model.input_shape)
-    classes = tuple(model.output_shape)
+    DigitInput().prepare(np.zeros((1, 28, 28), np.float32), model.x_shape)
+    classes = tuple(model.y_shape)
     require(classes == (10,), "output", "10 classes", classes)
 
 
@@ -140,7 +140,7 @@ def digit_probabilities(model: Network, images: ArrayLike) -> NDArray[np.float32
         Rows that sum to 1: logits go through a softmax, ten separate sigmoids are divided by
         their sum.
     """
-    x = DigitInput.of(model).prepare(images, model.input_shape)
+    x = DigitInput.of(model).prepare(images, model.x_shape)
     return as_probabilities(model, model.predict(x))
 
 
@@ -236,7 +236,7 @@ def probe_input(model: Network, images: ArrayLike, labels: ArrayLike) -> Evidenc
     trials = []
     for scaling, transpose, invert in itertools.product(_RANGES, (False, True), (False, True)):
         convention = DigitInput(*scaling, transpose, invert)
-        outputs = model.predict(convention.prepare(x, model.input_shape))
+        outputs = model.predict(convention.prepare(x, model.x_shape))
         chances = as_probabilities(model, outputs).astype(np.float64)
         right = float((chances.argmax(axis=1) == y).mean())
         picked = np.clip(chances[np.arange(len(y)), y], 1e-12, 1)

@@ -41,13 +41,13 @@ class Chain:
         self.permutation: NDArray[np.intp] | None = None
         # The file's tensor is scale * ours + offset by channel, which waits for the next kernel.
         self.affine: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
-        shape = self.input_shape = self._input_shape(architecture.input_shape)
+        shape = self.x_shape = self._example_shape(architecture.input_shape)
         self.first = self.next_layout(0, shape)  # the file's tensor is (C, H, W); ours is (H, W, C)
         start = (shape[1], shape[2], shape[0]) if self.first else shape
         _bound("shape", start)
         self.model = Sequential([InputLayer(start)], name=architecture.name, seed=0)
 
-    def _input_shape(self, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
+    def _example_shape(self, shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
         """Give the file's input shape; open or missing extents are MNIST's, with a note."""
         if shape is None:
             shape = self._guessed_shape()
@@ -90,7 +90,7 @@ class Chain:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of our tensor so far, without the batch axis."""
-        return self.model.layers[-1].output_shape if self.model.layers else self.model.input_shape
+        return self.model.layers[-1].y_shape if self.model.layers else self.model.x_shape
 
     def image(self, spec: LayerSpec) -> tuple[int, int, int]:
         """Give (H, W, C) after checking that the layer's data layout is that of the tensor."""

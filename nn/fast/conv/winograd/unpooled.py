@@ -29,7 +29,7 @@ def winograd_pays(layer: Layer) -> bool:
         type(layer) is Conv2D
         and layer.kernel_size == (3, 3)
         and layer.strides == (1, 1)
-        and layer.input_shape[2] >= LANES
+        and layer.x_shape[2] >= LANES
         and layer.filters >= LANES
     )
 
