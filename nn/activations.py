@@ -141,14 +141,12 @@ def leaky_relu(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """Return ``log(1 + exp(x))``."""
-    y: Array = np.logaddexp(x, x.dtype.type(0))
-    return y
+    return np.logaddexp(x, x.dtype.type(0))
 
 
 def softsign(x: Array) -> Array:
     """Return ``x / (1 + |x|)``."""
-    y: Array = x / (1 + np.abs(x))
-    return y
+    return x / (1 + np.abs(x))
 
 
 def exponential(x: Array) -> Array:
@@ -158,8 +156,7 @@ def exponential(x: Array) -> Array:
 
 def silu(x: Array) -> Array:
     """Return ``x * sigmoid(x)``, also called swish (Ramachandran et al. 2017)."""
-    y: Array = x * sigmoid(x)
-    return y
+    return x * sigmoid(x)
 
 
 def erf(x: Array) -> Array:
@@ -179,8 +176,7 @@ def gelu(x: Array) -> Array:
 
     ``x/2 * (1 + erf(x / sqrt(2)))`` (Hendrycks and Gimpel 2016), not its approximation by tanh.
     """
-    y: Array = x * _normal_below(x)
-    return y
+    return x * _normal_below(x)
 
 
 def hard_sigmoid(x: Array) -> Array:
@@ -194,20 +190,17 @@ def relu6(x: Array) -> Array:
 
 
 def _normal_below(x: Array) -> Array:
-    below: Array = (1 + erf(x * x.dtype.type(SQRT_HALF))) / 2
-    return below
+    return (1 + erf(x * x.dtype.type(SQRT_HALF))) / 2
 
 
 def _silu_backward(dy: Array, x: Array) -> Array:
     s = sigmoid(x)
-    dx: Array = dy * s * (1 + x * (1 - s))
-    return dx
+    return dy * s * (1 + x * (1 - s))
 
 
 def _gelu_backward(dy: Array, x: Array) -> Array:
     density = np.exp(-x * x / 2) * x.dtype.type(1 / math.sqrt(2 * math.pi))
-    dx: Array = dy * (_normal_below(x) + x * density)
-    return dx
+    return dy * (_normal_below(x) + x * density)
 
 
 def _selu_backward(dy: Array, y: Array) -> Array:
@@ -260,8 +253,7 @@ def get(identifier: Any) -> Activation:
     if isinstance(identifier, Activation):
         return identifier
     if hasattr(identifier, "as_activation"):  # a layer
-        own: Activation = identifier.as_activation()
-        return own
+        return identifier.as_activation()
     for known in ACTIVATIONS.values():
         if identifier is known.forward:
             return known

@@ -510,8 +510,7 @@ class Sequential(Weights):
 
 def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
     """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
-    model: Sequential = _saving().load_model(filepath, **options)
-    return model
+    return _saving().load_model(filepath, **options)
 
 
 def _saving() -> ModuleType:

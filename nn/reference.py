@@ -175,8 +175,7 @@ def _pool_counts(x_shape: Shape, pool_size: Pair, strides: Pair, pads: Pads) -> 
     """Return how many real pixels each average-pooling window holds: (1, OH, OW, 1)."""
     _, H, W, _ = x_shape
     inside = _pad(np.ones((1, H, W, 1)), pads)
-    counts: Array = _windows(inside, pool_size, strides).sum(axis=(-1, -2))
-    return counts
+    return _windows(inside, pool_size, strides).sum(axis=(-1, -2))
 
 
 def avgpool2d_forward(x: Array, pool_size: Pair, strides: Pair, pads: Pads) -> Array:
@@ -217,14 +216,12 @@ def dense_forward(x: Array, kernel: Array, bias: Array | None) -> Array:
 
 def dense_backward_input(dy: Array, kernel: Array) -> Array:
     """Return dLoss/dx = ``dy @ kernel.T``: x[n, d] meets kernel[d, f] in every y[n, f]."""
-    dx: Array = dy @ kernel.T
-    return dx
+    return dy @ kernel.T
 
 
 def dense_backward_kernel(x: Array, dy: Array) -> Array:
     """Return dLoss/dkernel = ``x.T @ dy``: kernel[d, f] meets x[n, d] in every example n."""
-    dkernel: Array = x.T @ dy
-    return dkernel
+    return x.T @ dy
 
 
 # ---------------------------------------------------------------- activations
@@ -246,8 +243,7 @@ def softmax_forward(x: Array) -> Array:
     Subtracting the largest x first changes nothing (it cancels) and keeps exp from overflowing.
     """
     e = np.exp(x - x.max(axis=-1, keepdims=True))
-    y: Array = e / e.sum(axis=-1, keepdims=True)
-    return y
+    return e / e.sum(axis=-1, keepdims=True)
 
 
 def softmax_backward(dy: Array, y: Array) -> Array:
@@ -256,8 +252,7 @@ def softmax_backward(dy: Array, y: Array) -> Array:
     The Jacobian is y_k * ([k = j] - y_j) in row k, column j; summed over k with the incoming
     gradient: ``dx_j = y_j * (dy_j - sum over k of dy_k * y_k)``.
     """
-    dx: Array = y * (dy - (dy * y).sum(axis=-1, keepdims=True))
-    return dx
+    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
 # ----------------------------------------------------------------------- loss

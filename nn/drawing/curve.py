@@ -135,5 +135,4 @@ def coverage(polylines: list[Points], width: float, shape: tuple[int, int]) -> N
             along = np.clip(along, 0.0, 1.0)
             distance = (x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2
             np.minimum(nearest, distance, out=nearest)
-    covered: NDArray[np.float64] = np.clip(0.5 * width + 0.5 - np.sqrt(nearest), 0.0, 1.0)
-    return covered
+    return np.clip(0.5 * width + 0.5 - np.sqrt(nearest), 0.0, 1.0)

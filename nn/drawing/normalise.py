@@ -139,8 +139,7 @@ def strokes_to_mnist(
     strokes: Iterable[ArrayLike], stroke_width: float | None = None, smallest: float = 0.0
 ) -> Image:
     """Ink one drawing as an MNIST image (28, 28); see `render_batch`."""
-    image: Image = render_batch([strokes], stroke_width, smallest)[0]
-    return image
+    return render_batch([strokes], stroke_width, smallest)[0]
 
 
 def render_batch(

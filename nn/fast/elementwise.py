@@ -160,5 +160,4 @@ def bias_gradient(dy: Array) -> Array:
     run(_blocked_sums, [(flat, F, sums[i], lo, hi) for i, (lo, hi) in enumerate(pieces)])
     for part in sums[1:]:
         sums[0] += part
-    total: Array = sums[0]
-    return total
+    return sums[0]

@@ -50,5 +50,4 @@ class Dropout(Layer):
         return x * mask
 
     def _backward(self, dy: Array) -> Array:
-        dx: Array = dy * self.kept
-        return dx
+        return dy * self.kept

@@ -97,12 +97,10 @@ class Rescaling(Layer):
         self.scale, self.offset = float(scale), float(offset)
 
     def _forward(self, x: Array, training: bool) -> Array:
-        y: Array = x * self.scale + self.offset
-        return y
+        return x * self.scale + self.offset
 
     def _backward(self, dy: Array) -> Array:
-        dx: Array = dy * self.scale
-        return dx
+        return dy * self.scale
 
 
 class LeakyReLU(ActivationLayer):

@@ -84,8 +84,7 @@ class BatchNormalization(Layer):
             if training:
                 self._keep_averages(x)
             scale = gamma / np.sqrt(self.state["moving_variance"] + self.epsilon)
-            y: Array = x * scale + (beta - self.state["moving_mean"] * scale)
-            return y
+            return x * scale + (beta - self.state["moving_mean"] * scale)
         y, x_hat, mean, variance, inv_std = ops.batchnorm_forward(x, gamma, beta, self.epsilon)
         self.keep(x_hat, inv_std)
         if len(x):  # nothing has no mean

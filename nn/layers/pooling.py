@@ -100,8 +100,7 @@ class GlobalAveragePooling2D(Layer):
         return (1, 1, C) if self.keepdims else (C,)
 
     def _forward(self, x: Array, training: bool) -> Array:
-        y: Array = x.mean(axis=(1, 2), keepdims=self.keepdims)
-        return y
+        return x.mean(axis=(1, 2), keepdims=self.keepdims)
 
     def _backward(self, dy: Array) -> Array:
         N, (H, W, C) = len(dy), self.x_shape

@@ -67,8 +67,7 @@ class Ensemble:
         """Return the mean of the members' outputs for a few images; they are trained one by one."""
         if training:
             raise ValueError("training: expected False, received True. Train the members instead.")
-        mean: Array = np.mean([member(x) for member in self.members], axis=0)
-        return mean
+        return np.mean([member(x) for member in self.members], axis=0)
 
     def count_params(self) -> int:
         """Return the number of weights of all members."""

@@ -170,8 +170,7 @@ def _sample(stroke: NDArray[np.int64], style: Style, rng: np.random.Generator) -
     first[:, 1:] = stroke[:, 1:] != stroke[:, :-1]
     last = np.ones_like(taken)
     last[:, :-1] = first[:, 1:]
-    kept: NDArray[np.int64] = np.where((taken | first | last) & ~missing, stroke, -1)
-    return kept
+    return np.where((taken | first | last) & ~missing, stroke, -1)
 
 
 def _widths(labels: NDArray[np.uint8], style: Style, rng: np.random.Generator) -> Array:

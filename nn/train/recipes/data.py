@@ -41,8 +41,7 @@ class Reseed(Callback):
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return images (N, 28, 28) of 0 to 255 as the network takes them: (N, 28, 28, 1) in [0, 1]."""
-    x: NDArray[np.float32] = images[..., None].astype(np.float32) / np.float32(255)
-    return x
+    return images[..., None].astype(np.float32) / np.float32(255)
 
 
 class Batches(ArrayBatches):

@@ -44,8 +44,7 @@ class Teacher:
         learns their average at the cost of one prediction.
         """
         members = getattr(self.model, "members", [self.model])
-        probabilities: NDArray[np.float32] = members[variation % len(members)].predict(x)
-        return probabilities
+        return members[variation % len(members)].predict(x)
 
     def covers(self, name: str | None) -> bool:
         """Return whether the source ``name`` was part of its training."""

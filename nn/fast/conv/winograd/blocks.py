@@ -95,8 +95,7 @@ class Blocks:
     @property
     def _points(self) -> Array:
         """Elements of a block of each kind, as many as it takes matrices."""
-        points: Array = (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
-        return points
+        return (self.table[:, 0] + 2) * (self.table[:, 1] + 2)
 
     @functools.cached_property
     def grid(self) -> tuple[int, int]:
