@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nn
+import nn.gradcheck
 from nn.activations import Activation
 from nn.layers import (
     BatchNormalization,
