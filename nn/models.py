@@ -12,7 +12,7 @@ import numpy as np
 from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
-from nn.layers import Dropout, InputLayer, Layer, deserialize, serialize
+from nn.layers import Dropout, InputLayer, Layer, contract, deserialize, serialize
 from nn.layers.arguments import as_example_shape, unused_name
 from nn.layers.weights import Weights
 from nn.metrics import name_of
@@ -101,8 +101,7 @@ class Sequential(Weights):
             for inner in layer.layers:
                 self.add(inner)
             return
-        if not isinstance(layer, Layer):
-            raise TypeError(f"add: expected a layer, received {layer!r}.")
+        contract.check_layer("add", layer)
         if any(layer is other for other in self.layers):
             raise ValueError(
                 f"add: expected a layer that is not yet in the model, received {layer.name} again. "

@@ -14,6 +14,7 @@ import numpy as np
 
 from nn import runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
+from nn.layers import contract
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ class PlainEngine:
 def apply_gradients(model: Sequential) -> None:
     """Take one optimiser step along the ``grads`` of the model's layers."""
     trained = [layer for layer in model.layers if layer.trainable]
+    for layer in trained:
+        contract.check_gradients(layer)
     gradients = [layer.grads[name] for layer in trained for name in layer.params]
     model.optimizer.step(model.trainable_weights, gradients)
 

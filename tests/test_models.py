@@ -93,7 +93,7 @@ def test_a_model_inside_a_model_is_its_layers():
             ValueError,
             r"from_config: expected layers of Activation, .*received 'Lambda'",
         ),
-        (lambda: Sequential([Dense]), TypeError, r"add: expected a layer, received <class"),
+        (lambda: Sequential([Dense]), TypeError, r"add: expected a layer, received the class D"),
         (
             lambda: Sequential([Dense(3)]).count_params(),
             ValueError,

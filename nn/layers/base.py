@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from nn.layers import arguments
+from nn.layers import arguments, contract
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
 from nn.utils import config_of, seed_sequence
@@ -155,9 +155,11 @@ class Layer(Weights):
             self.compute_output_shape((None, *self.x_shape)),
         )
         self.dtype = np.dtype(dtype)
+        contract.check_unbuilt(self)
         self.params, self.grads, self.state = {}, {}, {}
         self._memory = {}
         self.create_weights(rng)
+        contract.settle_weights(self)
         self.built = True
 
     def forward(self, x: Array, training: bool = False) -> Array:
@@ -175,7 +177,10 @@ class Layer(Weights):
         arguments.check_input(self.name, x, self.x_shape)
         if training:
             self._memory["batch"] = len(x)
-        return self._forward(x, training)
+        y = self._forward(x, training)
+        if getattr(y, "shape", None) != (len(x), *self.y_shape):
+            raise contract.wrong_result(self, "_forward", y, (len(x), *self.y_shape))
+        return y
 
     def backward(self, dy: Array) -> Array:
         """Return dLoss/dx for dy = dLoss/dy and assign ``grads``.
@@ -188,7 +193,10 @@ class Layer(Weights):
             If there was no ``forward(x, training=True)``.
         """
         self._check_gradient(dy)
-        return self._backward(dy)
+        dx = self._backward(dy)
+        if getattr(dx, "shape", None) != (len(dy), *self.x_shape):
+            raise contract.wrong_result(self, "_backward", dx, (len(dy), *self.x_shape))
+        return dx
 
     def backward_parameters(self, dy: Array) -> None:
         """Assign ``grads`` like ``backward``, without computing dLoss/dx."""
@@ -227,6 +235,10 @@ class Layer(Weights):
     @property
     def kept(self) -> Any:
         """What ``keep`` was given last: the value, or the tuple of several."""
+        if "batch" in self._memory and "kept" not in self._memory:
+            raise RuntimeError(
+                f"{self.name}: nothing was kept. Call self.keep(...) in _forward if training."
+            )
         values = self._memory.get("kept", ())
         return values[0] if len(values) == 1 else values
 

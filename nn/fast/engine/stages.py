@@ -21,6 +21,7 @@ from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.memory import aligned_zeros
 from nn.fast.simd import LANES
 from nn.layers import Dropout, Layer, MaxPooling2D
+from nn.layers.contract import check_gradients
 from nn.reference import Array, Pads, Shape
 
 if TYPE_CHECKING:
@@ -271,6 +272,8 @@ class BoundPlainStage(BoundStage):
     def _backward(self, N: int) -> None:
         """Run the layers backwards; the first without dx where that is not needed."""
         runners = self.stage.runners
+        for layer in self.stage.layers:
+            layer.grads.clear()
         dy = self.dy.read(N).reshape(N, *self.stage.y_shape)
         for runner in runners[:0:-1]:
             dy = runner.backward(dy)
@@ -278,6 +281,8 @@ class BoundPlainStage(BoundStage):
             runners[0].backward_parameters(dy)
         else:
             self.dx.write(runners[0].backward(dy))
+        for layer in self.stage.layers:
+            check_gradients(layer)
 
 
 def layout(stages: Sequence[Stage]) -> list[tuple[Plane, int, int]]:
