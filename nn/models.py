@@ -101,7 +101,7 @@ class Sequential(Weights):
             for inner in layer.layers:
                 self.add(inner)
             return
-        contract.check_layer("add", layer)
+        contract.check_instance("add", Layer, layer)
         if any(layer is other for other in self.layers):
             raise ValueError(
                 f"add: expected a layer that is not yet in the model, received {layer.name} again. "

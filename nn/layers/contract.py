@@ -12,22 +12,20 @@ if TYPE_CHECKING:
     from nn.layers.base import Layer
 
 
-def check_layer(owner: str, value: Any) -> None:
-    """Refuse what is no usable layer: a class, another object, or one whose init is unfinished.
+def check_instance(owner: str, base: type, value: Any) -> None:
+    """Refuse what is no usable ``base`` (``Layer``): a class, or one whose init is unfinished.
 
     Raises
     ------
     TypeError
         With the remedy.
     """
-    from nn.layers.base import Layer
-
-    if isinstance(value, type) and issubclass(value, Layer):
+    if isinstance(value, type) and issubclass(value, base):
         name = value.__name__
         raise TypeError(
             f"{owner}: expected a layer, received the class {name}. Make one: {name}(…)."
         )
-    if not isinstance(value, Layer):
+    if not isinstance(value, base):
         raise TypeError(f"{owner}: expected a layer, received {value!r}.")
     if "params" not in vars(value):
         raise TypeError(
