@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.layers import arguments, contract
-from nn.layers.weights import Weights
+from nn.layers.attributes import Attributes
 from nn.reference import Array, BatchShape, Shape
-from nn.utils import config_of, seed_sequence
+from nn.utils import seed_sequence
 
 
-class Layer(Weights):
+class Layer(Attributes):
     """One step of the network: a function of an array, and its derivative.
 
     The contract, for readers and for layers of your own:
@@ -218,16 +218,6 @@ class Layer(Weights):
         """Return the output shape for ``input_shape``, both with the batch axis, as in Keras."""
         return (input_shape[0], *self._output_shape(arguments.as_shape(self.name, input_shape[1:])))
 
-    @property
-    def input_shape(self) -> BatchShape:
-        """Shape of the input: the batch axis, None, and ``x_shape``."""
-        return (None, *self.x_shape)
-
-    @property
-    def output_shape(self) -> BatchShape:
-        """Shape of the output: the batch axis, None, and ``y_shape``."""
-        return (None, *self.y_shape)
-
     def keep(self, *values: Any) -> None:
         """Keep ``values`` for ``backward``; ``forward(training=True)`` calls it."""
         self._memory["kept"] = values
@@ -241,35 +231,6 @@ class Layer(Weights):
             )
         values = self._memory.get("kept", ())
         return values[0] if len(values) == 1 else values
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights, trained ones first, in Keras's order; the arrays themselves."""
-        return [*self.params.values(), *self.state.values()]
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """The weights that training changes: those of ``params``, none if the layer is frozen."""
-        return list(self.params.values()) if self.trainable else []
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """All other weights."""
-        return list(self.state.values()) if self.trainable else self.weights
-
-    @property
-    def weight_names(self) -> list[str]:
-        """Their names, such as ``["kernel", "bias"]``."""
-        return [*self.params, *self.state]
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make this layer again, by their names in ``__init__``."""
-        return config_of(self, Layer, "input_shape")
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """Make the layer that ``get_config`` described."""
-        return cls(**config)
 
     def __repr__(self) -> str:
         shapes = f" {self.x_shape} -> {self.y_shape}" if self.built else ""

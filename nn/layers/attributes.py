@@ -1,0 +1,58 @@
+"""What can be read from a layer, under the names Keras gives it: shapes, weights, configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from nn.layers.weights import Weights
+from nn.reference import Array, BatchShape, Shape
+from nn.utils import config_of
+
+
+class Attributes(Weights):
+    """The part of ``Layer`` that computes nothing."""
+
+    trainable: bool
+    params: dict[str, Array]
+    state: dict[str, Array]
+    x_shape: Shape
+    y_shape: Shape
+
+    @property
+    def input_shape(self) -> BatchShape:
+        """Shape of the input: the batch axis, None, and ``x_shape``."""
+        return (None, *self.x_shape)
+
+    @property
+    def output_shape(self) -> BatchShape:
+        """Shape of the output: the batch axis, None, and ``y_shape``."""
+        return (None, *self.y_shape)
+
+    @property
+    def weights(self) -> list[Array]:
+        """All weights, trained ones first, in Keras's order; the arrays themselves."""
+        return [*self.params.values(), *self.state.values()]
+
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that training changes: those of ``params``, none if the layer is frozen."""
+        return list(self.params.values()) if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """All other weights."""
+        return list(self.state.values()) if self.trainable else self.weights
+
+    @property
+    def weight_names(self) -> list[str]:
+        """Their names, such as ``["kernel", "bias"]``."""
+        return [*self.params, *self.state]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again, by their names in ``__init__``."""
+        return config_of(self, Attributes, "input_shape")
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make the layer that ``get_config`` described."""
+        return cls(**config)
