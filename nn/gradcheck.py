@@ -257,7 +257,7 @@ def check_model(
 
     value()
     title = subject or model.name
-    grads = [(layer, name, g.copy()) for layer in model.layers for name, g in layer.grads.items()]
+    grads = [(layer, name, g.copy()) for layer in model.row for name, g in layer.grads.items()]
     results = []
     for layer, name, analytic in grads:
         array = layer.params[name]
@@ -275,7 +275,7 @@ def digit_network(dtype: str = "float64", seed: int = 0) -> Sequential:
     """Return the digit network of this project, compiled, in ``dtype``."""
     from nn.train.recipes.presets import original_layers
 
-    model = Sequential(original_layers(), "digit network", seed, dtype)
+    model = Sequential(original_layers(), name="digit network", seed=seed, dtype=dtype)
     model.compile("adadelta", "sparse_categorical_crossentropy", ["accuracy"])
     return model
 
