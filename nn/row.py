@@ -81,15 +81,15 @@ class Row(Weights):
         """The layers and models that were added; without the ``InputLayer``."""
         return ReadOnlyList(self._listed())
 
-    def _listed(self) -> list[Any]:
-        return self._parts
-
     @layers.setter
     def layers(self, value: Any) -> None:
         raise AttributeError(
             "layers: expected to be read, received a new list. Use model.add(layer) and "
             "model.pop(), or make a model of these layers."
         )
+
+    def _listed(self) -> list[Any]:
+        return self._parts
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Append a layer or a model; it is built at once if the input shape is known.

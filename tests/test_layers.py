@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import nn
-from nn import gradcheck
+from nn.gradcheck import cases
 from nn.layers import (
     ELU,
     LAYERS,
@@ -33,8 +33,8 @@ from nn.layers import (
 # The cases of the gradient checks serve here too: (what it is, how to make it, input shape).
 every_layer = pytest.mark.parametrize(
     ("make", "input_shape"),
-    [case[1:] for case in gradcheck.CASES],
-    ids=[case[0] for case in gradcheck.CASES],
+    [case[1:] for case in cases.CASES],
+    ids=[case[0] for case in cases.CASES],
 )
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
