@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn import ops
+from nn import ops, registered
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -228,6 +228,7 @@ def get(identifier: Any) -> Loss:
     ValueError
         If there is no such loss.
     """
+    identifier = registered.resolve(identifier)
     if isinstance(identifier, Loss):
         return identifier
     name = getattr(identifier, "__name__", identifier)

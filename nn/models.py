@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Self, TypeVar
 
@@ -19,9 +19,17 @@ from nn.reference import Array
 from nn.row import Row, add_all
 from nn.spellings import spellings
 
-__all__ = ["Model", "Sequential", "load_model"]
+__all__ = ["Model", "Sequential", "load_model", "save_model"]
 
 Value = TypeVar("Value")
+
+_SAVE_REFUSED = {
+    "save_format": "The file's ending decides: write ….keras or ….h5.",
+    "include_optimizer": "Its state is saved with a compiled model; save_weights keeps none.",
+    "signatures": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    "options": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    "save_traces": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+}
 
 
 class Sequential(Row):
@@ -298,22 +306,29 @@ class Sequential(Row):
             model.add(deserialize(entry))
         return model
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    @spellings("save", refused=_SAVE_REFUSED)
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **options: Any,
+    ) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
 
         ``.h5`` and ``.keras`` files open in Keras too. The file appears whole or not at all.
         """
-        if not overwrite and os.path.exists(filepath):
-            raise FileExistsError(f"save: {os.fspath(filepath)} exists. Pass overwrite=True.")
-        _saving().save_model(self, filepath)
+        _saving().save_model(self, filepath, overwrite, zipped)
 
-    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights only."""
-        _saving().save_weights(self, filepath)
+        _saving().save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Load weights saved from a model of this architecture."""
-        _saving().load_weights(self, filepath)
+    def load_weights(
+        self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False
+    ) -> None:
+        """Load weights saved from a model of this architecture; see ``nn.saving.load_weights``."""
+        _saving().load_weights(self, filepath, skip_mismatch, by_name)
 
 
 class _AnyModel(type):
@@ -365,9 +380,28 @@ class Model(Sequential, metaclass=_AnyModel):
         return [self._tensors[0].parts[0], *self._parts]
 
 
-def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    **options: Any,
+) -> Sequential:
     """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
-    return _saving().load_model(filepath, **options)
+    read = _saving().load_model
+    model: Sequential = read(filepath, custom_objects, compile, safe_mode, **options)
+    return model
+
+
+def save_model(
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **options: Any,
+) -> None:
+    """Save ``model``, as ``model.save`` does."""
+    model.save(filepath, overwrite, zipped, **options)
 
 
 def _saving() -> ModuleType:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import losses
+from nn import losses, registered
 from nn.models import Sequential
 from nn.optimizers import OPTIMIZERS, Optimizer
 from nn.optimizers.schedules import SCHEDULES
@@ -62,11 +62,13 @@ def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
     rate = config["learning_rate"]
     if isinstance(rate, dict) and rate["class_name"] not in _KERAS_SCHEDULES:
         config["learning_rate"] = float(optimizer.learning_rate)
-    return {"class_name": type(optimizer).__name__, "config": config}
+    return {**registered.serialized(optimizer), "config": config}
 
 
 def _loss_config(loss: losses.Loss) -> Any:
     """Give the loss by name, or with its options where it has any."""
+    if registered.is_own(type(loss)):
+        return registered.serialized(loss)
     config = loss.get_config()
     if not config.get("from_logits") and not config.get("label_smoothing"):
         return config["name"]
