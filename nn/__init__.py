@@ -32,13 +32,14 @@ from nn import (
     utils,
 )
 from nn.layers import Input
-from nn.models import Sequential, load_model
+from nn.models import Model, Sequential, load_model
 from nn.runtime import set_num_threads, use_backend, use_engine
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Input",
+    "Model",
     "Sequential",
     "activations",
     "backend",

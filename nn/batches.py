@@ -183,11 +183,11 @@ def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
 
 def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:
     """Return labels for ``count`` examples as the model's loss wants them, checked."""
-    if not model.layers or len(model.y_shape) != 1:
+    if not model.row or len(model.y_shape) != 1:
         shape = ", ".join(["N", *map(str, model.y_shape)])
         raise ValueError(
             f"{model.name}: expected a last layer with outputs (N, K), received "
-            f"{len(model.layers)} layers and outputs ({shape}). End with Flatten and Dense."
+            f"{len(model.row)} layers and outputs ({shape}). End with Flatten and Dense."
         )
     labels = model.loss.check(y, model.y_shape[-1])
     if len(labels) != count:

@@ -5,33 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
-from nn.layers import Dropout, InputLayer, Layer, contract, deserialize, serialize
-from nn.layers.arguments import as_example_shape, unused_name
-from nn.layers.weights import Weights
+from nn.layers import InputLayer, deserialize, serialize
+from nn.layers.symbolic import SymbolicTensor, tensors_between
 from nn.metrics import name_of
-from nn.reference import Array, BatchShape, Shape
+from nn.reference import Array
+from nn.row import Row, add_all
+from nn.spellings import spellings
 
-if TYPE_CHECKING:
-    from nn.fast.flat import FlatWeights
-
-__all__ = ["Sequential", "load_model"]
+__all__ = ["Model", "Sequential", "load_model"]
 
 Value = TypeVar("Value")
 
 
-class Sequential(Weights):
+class Sequential(Row):
     """Layers in a row: the output of each is the input of the next.
 
     Parameters
     ----------
     layers : list of Layer, optional
+    trainable : bool
     name : str, optional
     seed : int, optional
         Decides the initial weights, the order of the examples and the dropout masks. Without one,
@@ -41,8 +40,10 @@ class Sequential(Weights):
 
     Attributes
     ----------
-    layers : list of Layer
-        Without the ``InputLayer``.
+    layers : list
+        The layers and models as they were added, without the ``InputLayer``; to be read.
+    row : list of Layer
+        The layers that compute, those of models inside this one too.
     metadata : dict
         Provenance that ``save`` writes into the file: numbers, strings, lists and dicts.
     stop_training : bool
@@ -53,213 +54,36 @@ class Sequential(Weights):
 
     def __init__(
         self,
-        layers: Iterable[Layer | Sequential] | None = None,
+        layers: Iterable[Any] | None = None,
+        trainable: bool = True,
         name: str | None = None,
         seed: int | None = None,
         dtype: str = "float32",
     ) -> None:
-        if dtype not in ("float32", "float64"):
-            raise ValueError(f"dtype: expected 'float32' or 'float64', received {dtype!r}.")
-        self.name = name or "sequential"
-        self.dtype: np.dtype[Any] = np.dtype(dtype)
-        self.layers: list[Layer] = []
+        super().__init__(name or "sequential", seed, dtype)
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
-        self._trainable = True
         self.history: History | None = None
         self.metric: str | None = None
-        weights, order = utils.seed_sequence(seed).spawn(2)
-        self._weight_rng = np.random.default_rng(weights)
-        self._order_rng = np.random.default_rng(order)
-        self._x_shape: Shape | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
-        self._flat: FlatWeights | None = None
-        self._engine: training.EngineLike | None = None
         self._engine_setting: tuple[str, str] = ("", "")
-        if isinstance(layers, Layer | Sequential):
-            raise TypeError(f"Sequential: expected a list of layers, received {layers!r}.")
-        for layer in layers or ():
-            self.add(layer)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine and the vectors it shares out of copies; each model makes its own."""
-        return {**self.__dict__, "_engine": None, "_flat": None}
-
-    # -- building ----------------------------------------------------------------------------
-
-    def add(self, layer: Layer | Sequential) -> None:
-        """Append ``layer``, or the layers of a model; built at once if the input shape is known.
-
-        Raises
-        ------
-        TypeError
-            If ``layer`` is not a Layer.
-        """
-        if isinstance(layer, Sequential):
-            self._x_shape = self._x_shape or layer._x_shape
-            for inner in layer.layers:
-                self.add(inner)
-            return
-        contract.check_instance("add", Layer, layer)
-        if any(layer is other for other in self.layers):
-            raise ValueError(
-                f"add: expected a layer that is not yet in the model, received {layer.name} again. "
-                "Make a second one."
+        if not isinstance(trainable, bool):
+            raise TypeError(
+                f"Sequential: expected trainable True or False, received {trainable!r}. Write "
+                "name= if it is the name."
             )
-        if not self.layers and layer.given_input_shape is not None:
-            self._x_shape = layer.given_input_shape
-        if isinstance(layer, InputLayer):
-            return
-        layer.name = unused_name(layer.name, {other.name for other in self.layers})
-        self.layers.append(layer)
-        self._flat = self._engine = None
-        if self._x_shape is not None:
-            self.build()
+        add_all(self, layers)
+        if not trainable:
+            self.trainable = False
 
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return bool(self.layers) and all(layer.built for layer in self.layers)
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """Return the outputs for a batch ``x``: the quick way for a few images.
 
-    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Create the weights for inputs of ``input_shape``, with or without a leading None.
-
-        Raises
-        ------
-        ValueError
-            If no shape is known, or the model is built for another.
+        For the tensor of an ``Input`` or of a layer it returns a tensor, see ``Model``.
         """
-        if input_shape is not None:
-            given = as_example_shape("build", input_shape)
-            if self._x_shape not in (None, given):
-                raise ValueError(
-                    f"build: expected input_shape {self._x_shape}, as built, received {given}."
-                )
-            self._x_shape = given
-        shape = self.x_shape
-        for layer in self.layers:
-            if not layer.built:
-                layer.build(shape, self._weight_rng, self.dtype)
-            elif layer.x_shape != shape:
-                raise ValueError(
-                    f"{layer.name}: expected inputs of shape {layer.x_shape}, as it was built, "
-                    f"received {shape}."
-                )
-            shape = layer.y_shape
-
-    def build_for(self, example_shape: Shape) -> None:
-        """Create the weights for inputs of ``example_shape``, if no shape is known yet."""
-        if self._x_shape is None:
-            self.build(example_shape)
-
-    @property
-    def input_shape(self) -> BatchShape:
-        """Shape of the input: the batch axis, None, and ``x_shape``."""
-        return (None, *self.x_shape)
-
-    @property
-    def output_shape(self) -> BatchShape:
-        """Shape of the output: the batch axis, None, and ``y_shape``."""
-        return (None, *self.y_shape)
-
-    @property
-    def x_shape(self) -> Shape:
-        """Shape of one input, without the batch axis."""
-        if self._x_shape is None:
-            raise ValueError(
-                f"{self.name}: the input shape is not known. Start the model with "
-                "Input((28, 28, 1)) or call build((28, 28, 1))."
-            )
-        return self._x_shape
-
-    @property
-    def y_shape(self) -> Shape:
-        """Shape of one output, without the batch axis."""
-        self.build()
-        return self.layers[-1].y_shape if self.layers else self.x_shape
-
-    # -- weights -----------------------------------------------------------------------------
-
-    @property
-    def weights(self) -> list[Array]:
-        """All weights in Keras's order, layer by layer; the arrays themselves."""
-        self.build()
-        return [w for layer in self.layers for w in layer.weights]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets it for every layer."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        for layer in self.layers:
-            layer.trainable = self._trainable
-
-    @property
-    def trainable_weights(self) -> list[Array]:
-        """The weights that training changes, layer by layer, kernel before bias."""
-        self.build()
-        return [w for layer in self.layers for w in layer.trainable_weights]
-
-    @property
-    def non_trainable_weights(self) -> list[Array]:
-        """The weights of frozen layers, and what is not trained by gradient."""
-        self.build()
-        return [w for layer in self.layers for w in layer.non_trainable_weights]
-
-    @property
-    def flat(self) -> FlatWeights:
-        """The trained weights and their gradients as vectors; the layers' arrays are views."""
-        if self._flat is None or not self._flat.holds():
-            from nn.fast.flat import FlatWeights
-
-            self.build()
-            self._flat = FlatWeights(self.layers, self.dtype)
-        return self._flat
-
-    @property
-    def parameters(self) -> Array:
-        """All trained weights as one vector (P,); changing it changes the model."""
-        return self.flat.parameters
-
-    @property
-    def gradients(self) -> Array:
-        """The gradients of ``parameters`` from the last step, in the same order."""
-        return self.flat.gradients
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return the layer called ``name``, or the one at ``index``; ValueError without one."""
-        if index is not None and -len(self.layers) <= index < len(self.layers):
-            return self.layers[index]
-        names = [layer.name for layer in self.layers]
-        if name in names:
-            return self.layers[names.index(name)]
-        wanted = index if name is None else name
-        raise ValueError(f"get_layer: expected one of {', '.join(names)}, received {wanted!r}.")
-
-    # -- the two directions ------------------------------------------------------------------
-
-    def forward(self, x: Array, training: bool = False) -> Array:
-        """Run the layers over a batch ``x`` of shape (N, *input_shape), one after the other."""
-        self.build_for(x.shape[1:])
-        for layer in self.layers:
-            x = layer.forward(x, training)
-        return x
-
-    def backward(self, dy: Array) -> Array:
-        """Return dLoss/dx for dy = dLoss/dy; assign every layer's ``grads``.
-
-        Needs ``forward(x, training=True)`` before.
-        """
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-        return dy
-
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """Return the outputs for a batch ``x``: the quick way for a few images."""
+        if isinstance(x, SymbolicTensor):
+            return x.through(self)
         batch = batches.as_input(self, x)
         return self.forward(batch, training=True) if training else self.engine.predict(batch)
 
@@ -293,7 +117,7 @@ class Sequential(Weights):
         chosen = optimizers.get(optimizer), losses.get(loss), name_of(metrics)
         self._optimizer, self._loss, self.metric = chosen
         self._engine = None
-        if self._x_shape is not None and self.layers:
+        if self._x_shape is not None and self.row:
             self._optimizer.build(self.trainable_weights)
 
     @property
@@ -461,7 +285,7 @@ class Sequential(Weights):
     def get_config(self) -> dict[str, Any]:
         """Return the architecture as plain dicts, with Keras's keys."""
         shape = None if self._x_shape is None else list(self._x_shape)
-        layers = [serialize(layer) for layer in self.layers]
+        layers = [serialize(layer) for layer in self.row]
         return {"name": self.name, "input_shape": shape, "layers": layers}
 
     @classmethod
@@ -473,21 +297,6 @@ class Sequential(Weights):
         for entry in config["layers"]:
             model.add(deserialize(entry))
         return model
-
-    def random_state(self) -> dict[str, Any]:
-        """Return the state of every generator, so that a training can go on bit for bit."""
-        drops = [layer for layer in self.layers if isinstance(layer, Dropout)]
-        return {
-            "order": self._order_rng.bit_generator.state,
-            "dropout": {layer.name: layer.rng.bit_generator.state for layer in drops},
-        }
-
-    def set_random_state(self, state: dict[str, Any]) -> None:
-        """Go back to what ``random_state`` returned."""
-        self._order_rng.bit_generator.state = state["order"]
-        for layer in self.layers:
-            if isinstance(layer, Dropout):
-                layer.rng.bit_generator.state = state["dropout"][layer.name]
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
@@ -505,6 +314,55 @@ class Sequential(Weights):
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Load weights saved from a model of this architecture."""
         _saving().load_weights(self, filepath)
+
+
+class _AnyModel(type):
+    """As in Keras, a ``Sequential`` is a ``Model``."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Sequential)
+
+
+class Model(Sequential, metaclass=_AnyModel):
+    """Layers in a row, given by both ends: ``Model(x, Dense(2)(x))`` with ``x = Input((4,))``.
+
+    Layers of another model are shared: ``Model(model.input, model.layers[2].output)`` returns what
+    its third layer gives.
+
+    Parameters
+    ----------
+    inputs, outputs : SymbolicTensor
+        What ``Input`` returned, or a model's or layer's ``input``; what layers made of it.
+    name : str, optional
+    trainable : bool
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are branches, several inputs or outputs, or no row of layers between the two.
+    """
+
+    @spellings("Model", old={"input": "inputs", "output": "outputs"})
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True
+    ) -> None:
+        super().__init__(name=name or "functional")
+        tensor, *parts = tensors_between(inputs, outputs)
+        self._x_shape, self._tensors = tensor.shape[1:], [tensor]
+        for part in parts:
+            self.add(part)
+        if not trainable:
+            self.trainable = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        raise TypeError(
+            f"Model: expected a row of layers, received the class {cls.__name__}. A model of one's "
+            "own class is not supported: use Sequential, or Model(inputs, outputs)."
+        )
+
+    def _listed(self) -> list[Any]:
+        """Return the ``InputLayer`` too: ``layers`` counts it, as in Keras."""
+        return [self._tensors[0].parts[0], *self._parts]
 
 
 def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:

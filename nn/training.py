@@ -69,7 +69,7 @@ class PlainEngine:
             Mean over the batch, in nats.
         correct : int
         """
-        layers, loss = self.model.loss.fuse(self.model.layers)
+        layers, loss = self.model.loss.fuse(self.model.row)
         for layer in layers:
             x = layer.forward(x, training=True)
         targets = loss.targets(y, x.shape[-1], x.dtype)
@@ -98,13 +98,13 @@ class PlainEngine:
 
     def describe(self) -> list[tuple[str, str, str, str]]:
         """Return the rows of ``model.summary(plan=True)``: every layer by itself."""
-        layers = enumerate(self.model.layers, start=1)
+        layers = enumerate(self.model.row, start=1)
         return [(str(number), layer.name, "plain layer", "") for number, layer in layers]
 
 
 def apply_gradients(model: Sequential) -> None:
     """Take one optimiser step along the ``grads`` of the model's layers."""
-    trained = [layer for layer in model.layers if layer.trainable]
+    trained = [layer for layer in model.row if layer.trainable]
     for layer in trained:
         contract.check_gradients(layer)
     gradients = [layer.grads[name] for layer in trained for name in layer.params]

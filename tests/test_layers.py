@@ -409,8 +409,8 @@ def test_input_layer_passes_on():
     x = np.ones((1, 2))
     assert layer.forward(x, training=True) is x
     assert layer.backward(x) is x
-    assert Input(batch_shape=(None, 28, 28, 1)).given_input_shape == (28, 28, 1)
-    assert Input(7).given_input_shape == (7,)
+    assert Input(batch_shape=(None, 28, 28, 1)).shape == (None, 28, 28, 1)
+    assert Input(7).shape == (None, 7)
 
 
 def test_dropout_keeps_the_expected_value(backend):

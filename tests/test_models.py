@@ -71,10 +71,11 @@ def test_names_become_unique():
     assert [layer.name for layer in model.layers] == ["dense", "relu", "dense_1", "dense_1_1"]
 
 
-def test_a_model_inside_a_model_is_its_layers():
+def test_a_model_inside_a_model_is_one_of_its_layers_and_runs_in_the_row():
     features = Sequential([Input((6, 6, 1)), Conv2D(2, 3), ReLU(), Flatten()], seed=1)
     model = Sequential([features, Dense(3)], seed=2)
-    assert [layer.name for layer in model.layers] == ["conv2d", "relu", "flatten", "dense"]
+    assert model.layers == [features, model.row[-1]]
+    assert [layer.name for layer in model.row] == ["conv2d", "relu", "flatten", "dense"]
     assert model.x_shape == (6, 6, 1)
     assert model(np.ones((1, 6, 6, 1))).shape == (1, 3)
 

@@ -22,7 +22,7 @@ class LayerOutput:
     Parameters
     ----------
     index : int
-        Place in `model.layers`; -1 for the image itself.
+        Place in `model.row`; -1 for the image itself.
     kind : str
         The layer's class.
     values : (H, W, C) or (F,) array
@@ -107,7 +107,7 @@ class Inspector:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.layers = list(model.layers)
+        self.layers = list(model.row)
 
     def outputs(self, image: Array) -> list[LayerOutput]:
         """Return every layer's output for one image (28, 28); the image itself comes first.

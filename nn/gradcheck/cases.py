@@ -36,7 +36,7 @@ def digit_network(dtype: str = "float64", seed: int = 0) -> Sequential:
     """Return the digit network of this project, compiled, in ``dtype``."""
     from nn.train.recipes.presets import original_layers
 
-    model = Sequential(original_layers(), "digit network", seed, dtype)
+    model = Sequential(original_layers(), name="digit network", seed=seed, dtype=dtype)
     model.compile("adadelta", "sparse_categorical_crossentropy", ["accuracy"])
     return model
 

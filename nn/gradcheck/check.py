@@ -188,7 +188,7 @@ def check_model(
 
     value()
     title = subject or model.name
-    grads = [(layer, name, g.copy()) for layer in model.layers for name, g in layer.grads.items()]
+    grads = [(layer, name, g.copy()) for layer in model.row for name, g in layer.grads.items()]
     results = []
     for layer, name, analytic in grads:
         array = layer.params[name]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from nn.layers.symbolic import Callable
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
 from nn.utils import config_of
 
 
-class Attributes(Weights):
+class Attributes(Callable, Weights):
     """The part of ``Layer`` that computes nothing."""
 
     trainable: bool

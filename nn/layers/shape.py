@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from nn.layers.arguments import as_shape
 from nn.layers.base import Layer
+from nn.layers.symbolic import SymbolicTensor
 from nn.reference import Array, Shape
 
 
@@ -25,6 +28,17 @@ class InputLayer(Layer):
             self.given_input_shape = as_shape("Input", shape)
         if self.given_input_shape is None:
             raise ValueError("Input: expected a shape such as (28, 28, 1), received none.")
+        self.build(self.given_input_shape, np.random.default_rng(0))
+        self.tensor = SymbolicTensor((self,), self.output_shape)
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of one example."""
+        return self.x_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments, with Keras's keys."""
+        return {"name": self.name, "batch_shape": [None, *self.x_shape], "dtype": "float32"}
 
     def _forward(self, x: Array, training: bool) -> Array:
         return x
@@ -33,9 +47,9 @@ class InputLayer(Layer):
         return dy
 
 
-def Input(shape: Any = None, **common: Any) -> InputLayer:  # noqa: N802 - Keras's name
-    """Return an ``InputLayer``: ``Sequential([Input((28, 28, 1)), …])``."""
-    return InputLayer(shape, **common)
+def Input(shape: Any = None, **common: Any) -> SymbolicTensor:  # noqa: N802 - Keras's name
+    """Return what goes into a model: ``Sequential([Input((28, 28, 1)), …])``, ``Dense(2)(x)``."""
+    return InputLayer(shape, **common).tensor
 
 
 class Flatten(Layer):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.models import Sequential
 from nn.recognise.answers import Reading
 from nn.recognise.recogniser import Recogniser
 
@@ -159,10 +160,9 @@ def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
         weights.append(np.ones((1, 1, 1, shape[2]), np.float32))
     else:
         front.append(Reshape(shape))
-    plain = type(model)(front, name=model.name)
-    config = model.get_config()
-    for entry, layer in zip(config["layers"], model.layers, strict=True):
-        plain.add(type(layer).from_config({**entry["config"], "name": layer.name}))
+    plain = Sequential(front, name=model.name)
+    for layer in model.row:
+        plain.add(type(layer).from_config(layer.get_config()))
     plain.set_weights([*weights, *model.get_weights()])
     return plain
 

@@ -91,7 +91,7 @@ INPUT, OUTPUT = "input_1", "average"
 
 def member_layers(ensemble: Ensemble) -> dict[str, list[Layer]]:
     """Return the members' layers by the names that the members have in a file."""
-    return {f"member_{i}": member.layers for i, member in enumerate(ensemble.members, 1)}
+    return {f"member_{i}": member.row for i, member in enumerate(ensemble.members, 1)}
 
 
 def ensemble_config(ensemble: Ensemble, members: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -126,8 +126,8 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
     model.build()
     config = json.loads(json.dumps(legacy_config(model)))
     (chain,) = _translate(config, root)
-    by_name = {layer.name: layer.weights for layer in chain.model.layers}
-    found = [(layer, by_name.get(layer.name, [])) for layer in model.layers if layer.weights]
+    by_name = {layer.name: layer.weights for layer in chain.model.row}
+    found = [(layer, by_name.get(layer.name, [])) for layer in model.row if layer.weights]
     for layer, weights in found:
         received, expected = [w.shape for w in weights], [w.shape for w in layer.weights]
         require(received == expected, f"layer {layer.name!r}", f"weights {expected}", received)
@@ -137,7 +137,7 @@ def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
 
 def add_softmax(model: Sequential) -> None:
     """Append a `Softmax` to a model whose last layer gives logits; leave others alone."""
-    last = getattr(model.layers[-1], "activation", None)
+    last = getattr(model.row[-1], "activation", None)
     if last == "linear" and len(model.y_shape) == 1 and model.y_shape[0] > 1:
         model.add(LAYERS["Softmax"](name="probabilities"))
         if model.compiled and getattr(model.loss, "from_logits", False):

@@ -128,7 +128,7 @@ def _write_groups(group: Any, model: Network) -> None:
     if isinstance(model, Ensemble):
         groups = {INPUT: [], **member_layers(model), OUTPUT: []}
     else:
-        groups = {layer.name: [layer] for layer in model.layers}
+        groups = {layer.name: [layer] for layer in model.row}
     _write_names(group, "layer_names", list(groups))
     for name, layers in groups.items():
         arrays = [
@@ -168,7 +168,7 @@ def legacy_config(model: Network) -> dict[str, Any]:
     first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
     layers = [
         {"class_name": "InputLayer", "config": first},
-        *({"class_name": type(y).__name__, "config": _layer_config(y)} for y in model.layers),
+        *({"class_name": type(y).__name__, "config": _layer_config(y)} for y in model.row),
     ]
     return {"class_name": "Sequential", "config": {"name": model.name, "layers": layers}}
 
@@ -191,7 +191,7 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
 def _write_tree(file: Any, model: Sequential) -> None:
     """Write the weights as Keras 3 does: class names for folders, numbers for arrays."""
     numbers: dict[str, int] = {}
-    for layer in model.layers:
+    for layer in model.row:
         # Keras 2.15 needs the folder of layers without weights, too.
         group = file.create_group(f"layers/{folder(type(layer).__name__, numbers)}/vars")
         group.attrs["name"] = layer.name
@@ -204,7 +204,7 @@ def _archive(model: Sequential, metadata: str) -> bytes:
     """Make a `.keras` archive: Keras 3's configuration, and its tree of weights."""
     document = legacy_config(model)
     layers = document["config"]["layers"]
-    for entry, layer in zip(layers[1:], model.layers, strict=True):
+    for entry, layer in zip(layers[1:], model.row, strict=True):
         if entry["class_name"] == "LeakyReLU":
             entry["config"]["negative_slope"] = entry["config"].pop("alpha")
         entry["build_config"] = {"input_shape": [None, *layer.x_shape]}

@@ -78,7 +78,7 @@ def optimizer_state(model: Sequential) -> Arrays:
     """List an optimiser's arrays in Keras 3's order: steps, rate, then all slots of each weight."""
     optimizer = model.optimizer
     prefix = type(optimizer).__name__.lower()
-    trained = [layer for layer in model.layers if layer.trainable]
+    trained = [layer for layer in model.row if layer.trainable]
     names = [f"{layer.name}/{name}" for layer in trained for name in layer.params]
     return [
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),

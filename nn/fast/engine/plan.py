@@ -49,9 +49,9 @@ class Plan:
 
 def make_plan(model: Sequential) -> Plan | None:
     """Return the plan for ``model``, or None where no stage would be faster than the layers."""
-    if model.dtype != np.float32 or not model.layers or len(model.y_shape) != 1:
+    if model.dtype != np.float32 or not model.row or len(model.y_shape) != 1:
         return None
-    layers = list(model.layers)
+    layers = list(model.row)
     softmax = _ends_in_softmax(layers)
     if softmax and not isinstance(layers[-1], Dense):
         layers.pop()

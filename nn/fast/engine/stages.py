@@ -302,7 +302,7 @@ def bind_stages(
     ``capacity`` is the number of examples in the latter: 0 for prediction.
     """
     if capacity:
-        model.flat.share_gradients(model.layers)
+        model.flat.share_gradients(model.row)
     bound: list[BoundStage] = []
     dx: Buffer | None = None
     for index, (stage, (plane, _, gap)) in enumerate(zip(stages, layout(stages)[1:], strict=True)):

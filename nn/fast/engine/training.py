@@ -47,7 +47,7 @@ class Engine:
         self._lock = threading.RLock()  # one training step at a time
         self._predictor = Predictor(model, plan)
         self._flat = model.flat
-        self._changes, self._versions = Layer.changes, [layer.version for layer in model.layers]
+        self._changes, self._versions = Layer.changes, [layer.version for layer in model.row]
         self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
     def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
@@ -125,7 +125,7 @@ class Engine:
     def is_current(self) -> bool:
         """Return whether the layers and the place of their weights are those of the plan."""
         if Layer.changes != self._changes:
-            if [layer.version for layer in self.model.layers] != self._versions:
+            if [layer.version for layer in self.model.row] != self._versions:
                 return False
             self._changes = Layer.changes
         return self.model.flat is self._flat
@@ -142,7 +142,7 @@ class Engine:
             names = " + ".join(layer.name for layer in stage.layers)
             rows.append((f"{number} {stage.kind}", names, stage.kernels, held))
         if self.plan.softmax:
-            name = self.model.layers[-1].name
+            name = self.model.row[-1].name
             kernel = "softmax + cross-entropy" if self.plan.fused_loss else "softmax"
             rows.append((f"{len(rows) + 1} head", name, kernel, 0))
         return rows

@@ -146,7 +146,7 @@ def digit_probabilities(model: Network, images: ArrayLike) -> NDArray[np.float32
 
 def as_probabilities(model: Network, outputs: NDArray[Any]) -> NDArray[np.float32]:
     """Turn a model's outputs into rows that sum to 1."""
-    last = (model.members[0] if isinstance(model, Ensemble) else model).layers[-1]
+    last = (model.members[0] if isinstance(model, Ensemble) else model).row[-1]
     kind = getattr(last, "activation", type(last).__name__.lower())
     if kind == "softmax":
         return np.asarray(outputs, np.float32)

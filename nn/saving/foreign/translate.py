@@ -90,7 +90,7 @@ class Chain:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of our tensor so far, without the batch axis."""
-        return self.model.layers[-1].y_shape if self.model.layers else self.model.x_shape
+        return self.model.row[-1].y_shape if self.model.row else self.model.x_shape
 
     def image(self, spec: LayerSpec) -> tuple[int, int, int]:
         """Give (H, W, C) after checking that the layer's data layout is that of the tensor."""
@@ -243,5 +243,5 @@ def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0)
     require(chain.affine is None, "model", "a kernel behind a normalisation", "none")
     dense = chain.permutation is None
     require(dense, "model", "a Dense layer behind a channels_first Flatten", "none")
-    require(chain.model.layers, "model", "at least one layer", "none")
+    require(chain.model.row, "model", "at least one layer", "none")
     return chain

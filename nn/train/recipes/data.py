@@ -32,7 +32,7 @@ class Reseed(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.batches.begin_epoch(epoch)
-        for index, layer in enumerate(self.model.layers):
+        for index, layer in enumerate(self.model.row):
             rng = getattr(layer, "rng", None)
             if isinstance(rng, np.random.Generator):
                 fresh = np.random.default_rng([self.seed, DROPOUT, epoch, index])

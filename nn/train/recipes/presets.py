@@ -73,7 +73,8 @@ def _convolution(filters: int, size: int, step: int = 1) -> list[Layer]:
 
 def _classifier(*convolutions: Layer, hidden: int = 0) -> list[Layer]:
     """Return a whole network: convolutions, dropout, perhaps a hidden layer, and the classes."""
-    row = [layers.Input((28, 28, 1)), *convolutions, layers.Flatten(), layers.Dropout(0.4)]
+    shape = layers.InputLayer((28, 28, 1))
+    row = [shape, *convolutions, layers.Flatten(), layers.Dropout(0.4)]
     if hidden:
         row += [layers.Dense(hidden, activation="relu"), layers.Dropout(0.4)]
     return [*row, layers.Dense(CLASSES, activation="softmax")]
