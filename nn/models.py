@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
-from nn.layers import InputLayer, deserialize, serialize
 from nn.layers.symbolic import SymbolicTensor, tensors_between
 from nn.metrics import name_of
 from nn.reference import Array
 from nn.row import Row, add_all
 from nn.spellings import spellings
 
-__all__ = ["Model", "Sequential", "load_model", "save_model"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 Value = TypeVar("Value")
 
@@ -291,20 +297,28 @@ class Sequential(Row):
         utils.print_summary(self, print_fn, describe)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the architecture as plain dicts, with Keras's keys."""
-        shape = None if self._x_shape is None else list(self._x_shape)
-        layers = [serialize(layer) for layer in self.row]
-        return {"name": self.name, "input_shape": shape, "layers": layers}
+        """Return the architecture as plain dicts, as Keras 3 writes it."""
+        config: dict[str, Any] = _saving().document(self)["config"]
+        return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], seed: int | None = None) -> Self:
-        """Make the model that ``get_config`` described, with new weights."""
-        model = cls(name=config.get("name"), seed=seed)
-        if config.get("input_shape"):
-            model.add(InputLayer(config["input_shape"]))
-        for entry in config["layers"]:
-            model.add(deserialize(entry))
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Sequential:
+        """Make the model that ``get_config`` described, here or in Keras, with new weights."""
+        model: Sequential = _saving().model_of(config, custom_objects, seed)
         return model
+
+    def to_json(self, **options: Any) -> str:
+        """Return the architecture as JSON, as Keras 3 writes it, for ``model_from_json``.
+
+        ``options`` are those of ``json.dumps``.
+        """
+        text: str = _saving().to_json(self, **options)
+        return text
 
     @spellings("save", refused=_SAVE_REFUSED)
     def save(
@@ -402,6 +416,19 @@ def save_model(
 ) -> None:
     """Save ``model``, as ``model.save`` does."""
     model.save(filepath, overwrite, zipped, **options)
+
+
+def model_from_json(
+    json_string: str, custom_objects: Mapping[str, Any] | None = None
+) -> Sequential:
+    """Make the model that ``to_json`` described, here or in Keras, with new weights."""
+    model: Sequential = _saving().model_from_json(json_string, custom_objects)
+    return model
+
+
+def clone_model(model: Sequential) -> Sequential:
+    """Return a model of the same architecture with new weights, not compiled."""
+    return type(model).from_config(model.get_config())
 
 
 def _saving() -> ModuleType:

@@ -21,16 +21,16 @@ from nn.layers import LAYERS
 from nn.models import Sequential
 from nn.registered import custom_object_scope, own_objects
 from nn.saving import archive, training
+from nn.saving.configuration import as_written, legacy_config
 from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError, require
-from nn.saving.foreign import convolutions, elementwise  # noqa: F401 - register handlers
 from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json
 from nn.saving.foreign.translate import Chain, check_known, translate
 from nn.saving.foreign.weights import bind, legacy_groups
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
-from nn.saving.save import METADATA_ATTRIBUTE, legacy_config
+from nn.saving.save import METADATA_ATTRIBUTE
 
 
 @dataclass
@@ -116,6 +116,8 @@ def _restored(content: _Content, compile: bool) -> Network:
         model: Network = members[0] if len(members) == 1 else Ensemble(members)
     except ValueError as error:
         raise FormatError("Average", "models of one input and output shape", str(error)) from None
+    if isinstance(model, Sequential):
+        model = as_written(model, _parsed(content.config, "model_config"))
     _describe(model, chains, content)
     if isinstance(model, Sequential):
         settings = _parsed(content.training, "training_config") if compile else None

@@ -28,14 +28,12 @@ import numpy as np
 
 from nn import registered
 from nn.atomic import write_atomically
-from nn.layers import LAYERS, Layer
 from nn.models import Sequential
 from nn.saving import archive, training
-from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, ensemble_config, member_layers
+from nn.saving.configuration import KERAS_VERSION, by_name, document, legacy_config
+from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, member_layers
 from nn.saving.foreign.architecture import folder
 
-# The Keras whose format the files keep to; readers choose their rules by it.
-KERAS_VERSION = "3.3.0"
 METADATA_ATTRIBUTE = "nn_metadata"
 _ATTRIBUTE_BYTES = 64_512
 
@@ -173,12 +171,12 @@ def _write_legacy(file: Any, model: Network, metadata: str, keras: int) -> None:
     file.attrs["keras_version"] = KERAS_VERSION
     file.attrs["backend"] = "tensorflow"
     config = legacy_config(model)
-    file.attrs["model_config"] = json.dumps(_by_name(config))
+    file.attrs["model_config"] = json.dumps(by_name(config))
     file.attrs[METADATA_ATTRIBUTE] = metadata
     _write_groups(file.create_group("model_weights"), model)
     if isinstance(model, Sequential) and model.compiled:
         settings = training.legacy_config(model)
-        file.attrs["training_config"] = json.dumps(_by_name(settings))
+        file.attrs["training_config"] = json.dumps(by_name(settings))
         if state := training.legacy_state(model):
             name = "optimizer_weights" if keras == 2 else training.STATE_GROUP
             _write_arrays(file.create_group(name), state)
@@ -223,51 +221,6 @@ def _write_names(group: Any, name: str, values: Sequence[str]) -> None:
         group.attrs[f"{name}{i}"] = piece
 
 
-def legacy_config(model: Network) -> dict[str, Any]:
-    """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
-    if isinstance(model, Ensemble):
-        return ensemble_config(model, [legacy_config(member) for member in model.members])
-    shape = [None, *model.x_shape]
-    first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
-    layers = [
-        {"class_name": "InputLayer", "config": first},
-        *({**registered.serialized(y), "config": _layer_config(y)} for y in model.row),
-    ]
-    return {"class_name": "Sequential", "config": {"name": model.name, "layers": layers}}
-
-
-def _layer_config(layer: Layer) -> dict[str, Any]:
-    """Give a layer's configuration with the keys every Keras expects, Keras 2's where it must."""
-    config = {"dtype": "float32", **layer.get_config()}
-    if registered.is_own(type(layer)):
-        return config
-    if type(layer).__name__ == "LeakyReLU":
-        config["alpha"] = config.pop("negative_slope")
-    if config.get("activation") == "silu":
-        config["activation"] = "swish"
-    if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
-        config["data_format"] = "channels_last"
-    return config
-
-
-def _by_name(value: Any) -> Any:
-    """Write the user's own classes as legacy files have them: by ``package>name`` alone."""
-    if isinstance(value, list | tuple):
-        return [_by_name(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    value = {key: _by_name(item) for key, item in value.items()}
-    name = value.get("registered_name")
-    if name is None or value["class_name"] == "function":
-        return value
-    if name in LAYERS:
-        raise ValueError(
-            f"save: expected a class of your own with a name of its own, received {name}, which "
-            "a .h5 file has for Keras's. Register it with @nn.saving.register_keras_serializable()."
-        )
-    return {"class_name": name, "config": value["config"]}
-
-
 # -- Keras 3's own formats -----------------------------------------------------------------------
 
 
@@ -285,20 +238,6 @@ def _write_tree(file: Any, model: Sequential) -> None:
 
 def _archive(model: Sequential, metadata: str) -> bytes:
     """Make a `.keras` archive: Keras 3's configuration, and its tree of weights."""
-    document = legacy_config(model)
-    layers = document["config"]["layers"]
-    for entry, layer in zip(layers[1:], model.row, strict=True):
-        if entry["class_name"] == "LeakyReLU":
-            entry["config"]["negative_slope"] = entry["config"].pop("alpha")
-        entry["build_config"] = {"input_shape": [None, *layer.x_shape]}
-    shape = [None, *model.x_shape]
-    document["config"] = {
-        "name": model.name, "trainable": True, "dtype": "float32", "layers": layers,
-        "build_input_shape": shape,
-    }  # fmt: skip
-    document["build_config"] = {"input_shape": shape}
-    if model.compiled:
-        document["compile_config"] = training.compile_config(model)
 
     def fill(file: Any) -> None:
         _write_tree(file, model)
@@ -308,4 +247,4 @@ def _archive(model: Sequential, metadata: str) -> bytes:
                 group.create_dataset(str(i), data=values)
 
     about = {"keras_version": KERAS_VERSION, METADATA_ATTRIBUTE: metadata}
-    return archive.write_archive(about, document, _hdf5(fill))
+    return archive.write_archive(about, document(model), _hdf5(fill))

@@ -114,6 +114,18 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
     `settings` is a legacy file's `training_config` or an archive's `compile_config`, `root` of the
     HDF5 file with the weights; `translated` says whether the model's weights differ from those.
     """
+    if not compile_as(model, settings):
+        return
+    optimizer = model.optimizer
+    arrays = _stored(root)
+    if arrays and translated:
+        _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
+    elif arrays and not take_state(model, optimizer, arrays):
+        _note(model, "the optimiser starts anew: its state does not fit the weights")
+
+
+def compile_as(model: Sequential, settings: dict[str, Any]) -> bool:
+    """Compile a model with the optimiser, loss and metric of a file; False and a note if not."""
     metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
         optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
@@ -121,12 +133,7 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
         model.compile(optimizer, loss, ["accuracy"] if "acc" in metrics else None)
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
-        return
-    arrays = _stored(root)
-    if arrays and translated:
-        _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
-    elif arrays and not take_state(model, optimizer, arrays):
-        _note(model, "the optimiser starts anew: its state does not fit the weights")
+    return model.compiled
 
 
 def _stored(root: Group) -> list[Dataset]:

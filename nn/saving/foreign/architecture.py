@@ -44,6 +44,7 @@ class LayerSpec:
     path: str = ""  # of its weights in a `.weights.h5` file: layers/sequential/layers/dense_1
     constants: Sequence[float] = ()  # the numbers its call takes: operators keep theirs there
     stored: Sequence[Dataset] = ()  # its arrays, none read yet (see `nn.saving.foreign.weights`)
+    anew: bool = False  # there is no file: its weights are new
 
     @property
     def layers(self) -> list[LayerSpec]:

@@ -106,6 +106,8 @@ class Chain:
     def take(self, spec: LayerSpec, **shapes: tuple[int, ...]) -> dict[str, Array]:
         """Read a layer's arrays by name after all their shapes have been found right."""
         part, expected = spec.settings.part, names(spec)
+        if spec.anew:
+            return {name: np.zeros(shapes[name], np.float32) for name in expected}
         what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
         received = [item.path for item in spec.stored]
         require(len(received) == len(expected), part, what, received)
@@ -280,6 +282,8 @@ def _own_layer(chain: Chain, spec: LayerSpec) -> None:
         raise FormatError(settings.part, f"what {spec.kind} takes", str(error)) from error
     layer.trainable = spec.trainable
     _bound(settings.part, chain.shape)
+    if spec.anew:
+        return
     ours, stored = layer.weights, spec.stored
     expected, received = [w.shape for w in ours], [d.shape for d in stored]
     settings.require(received == expected, f"weights {expected}", received)
