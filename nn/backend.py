@@ -11,6 +11,7 @@ __all__ = [
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_keras_tensor",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
@@ -34,6 +35,11 @@ def epsilon() -> float:
 
 def clear_session(free_memory: bool = True) -> None:
     """Do nothing: a model belongs to whoever holds it, and names count anew in every model."""
+
+
+def is_keras_tensor(x: object) -> bool:
+    """Return whether ``x`` is a tensor that ``Input`` or a layer called on one returned."""
+    return hasattr(x, "parts") and hasattr(x, "through")
 
 
 def set_image_data_format(data_format: str) -> None:
@@ -72,6 +78,11 @@ __getattr__ = missing_names(
             ("function", "gradients", "get_session", "set_session", "tf"),
             "There is no graph: model.predict gives outputs, nn.explain looks inside.",
         ),
+        **dict.fromkeys(
+            ("is_float_dtype", "is_int_dtype", "result_type", "standardize_dtype"),
+            "Use numpy.dtype and numpy.result_type.",
+        ),
+        "get_uid": "Names are counted in each model.",
         "set_learning_phase": "Use model(x, training=True).",
         "learning_phase": "Use model(x, training=True).",
         "set_value": "Assign it: optimizer.learning_rate = 0.01.",

@@ -16,7 +16,7 @@ from nn.layers.symbolic import SymbolicTensor, Values, tensors_between
 from nn.metrics import name_of
 from nn.reference import Array
 from nn.row import Row, add_all
-from nn.spellings import spellings
+from nn.spellings import missing_names, spellings
 from nn.utils.summary import print_summary
 
 __all__ = [
@@ -37,6 +37,10 @@ _SAVE_REFUSED = {
     "options": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
     "save_traces": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
 }
+
+
+class NotCompiledError(AttributeError, RuntimeError):
+    """What is asked for is known only once ``compile`` has been called."""
 
 
 class Sequential(Row):
@@ -153,7 +157,7 @@ class Sequential(Row):
 
     def _set_by_compile(self, value: Value | None) -> Value:
         if value is None:
-            raise RuntimeError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
+            raise NotCompiledError(f"{self.name}: not compiled. Call compile(optimizer, loss).")
         return value
 
     @property
@@ -457,3 +461,13 @@ def _saving() -> ModuleType:
 def _plain_or_list(logs: Logs) -> Any:
     values = list(logs.values())
     return values if len(values) > 1 else values[0]
+
+
+__getattr__ = missing_names(
+    __name__,
+    {
+        "Functional": "Use Model(inputs, outputs).",
+        "model_from_yaml": "Keras has removed it too: use model_from_json.",
+        "model_from_config": "Use Sequential.from_config.",
+    },
+)

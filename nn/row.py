@@ -15,6 +15,7 @@ from nn.layers.symbolic import NotBuiltError, SymbolicTensor, record_call
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
 from nn.registered import functions_in
+from nn.spellings import missing_attributes
 
 if TYPE_CHECKING:
     from nn.fast.flat import FlatWeights
@@ -36,6 +37,18 @@ class ReadOnlyList(list[Part]):
         return list, (list(self),)
 
 
+@missing_attributes(
+    {
+        "call": "Use model(x), or model.forward(x, training).",
+        "add_loss add_metric": "Give compile a loss or a metric of your own.",
+        "train_step test_step predict_step": "Use train_on_batch, or forward and backward.",
+        "make_train_function stateless_call": "There is no graph: model.engine runs the model.",
+        "export": "Use model.save with .keras or .h5, which Keras opens and can export.",
+        "quantize": "Weights are float32.",
+        "run_eagerly jit_compile": "nn.use_engine and nn.use_backend choose what runs.",
+        "to_yaml": "Keras has removed it too: use to_json.",
+    }
+)
 class Row(Weights):
     """The output of each layer is the input of the next.
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Class = TypeVar("Class", bound=type)
 
 
 def spellings(
@@ -91,3 +92,29 @@ def missing_names(module: str, instead: Mapping[str, str]) -> Callable[[str], No
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return getattr_
+
+
+class _Refused:
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+
+    def __get__(self, instance: Any, owner: type) -> NoReturn:
+        raise AttributeError(f"{owner.__name__} has no {self.name}. {self.instead}")
+
+
+def missing_attributes(instead: Mapping[str, str]) -> Callable[[Class], Class]:
+    """Return a decorator of classes: attributes that only Keras has are refused with a sentence.
+
+    Parameters
+    ----------
+    instead : mapping of str to str
+        Names, with spaces between, to what to use instead. ``hasattr`` is False for them.
+    """
+
+    def decorate(cls: Class) -> Class:
+        for names, sentence in instead.items():
+            for name in names.split():
+                setattr(cls, name, _Refused(name, sentence))
+        return cls
+
+    return decorate

@@ -78,6 +78,10 @@ def test_a_whole_script_finds_its_names():
     for name in ("Model", "Sequential", "clone_model", "load_model", "model_from_json"):
         assert getattr(nn.models, name)
     backend.clear_session()
+    assert backend.is_keras_tensor(Input((4,)))
+    assert not utils.is_keras_tensor(np.ones(3))
+    assert not hasattr(Sequential(), "loss")
+    assert not hasattr(Dense(2), "call")
     backend.set_image_data_format("channels_last")
     backend.set_floatx("float32")
     assert backend.image_data_format() == "channels_last"
@@ -89,6 +93,12 @@ def test_a_whole_script_finds_its_names():
         (lambda: utils.model_to_dot, r"nn\.utils has no model_to_dot\. Use plot_model"),
         (lambda: utils.get_file, r"Download the file with your browser, or use nn\.datasets"),
         (lambda: backend.mean, r"nn\.backend has no mean\. Arrays here are NumPy's"),
+        (lambda: nn.saving.KerasFileEditor, r"nn\.saving has no KerasFileEditor\. A \.h5 file ope"),
+        (lambda: nn.models.Functional, r"nn\.models has no Functional\. Use Model"),
+        (lambda: utils.load_img, r"nn\.utils has no load_img\. Use Pillow"),
+        (lambda: Sequential().export("x"), r"Sequential has no export\. Use model\.save with"),
+        (lambda: Sequential().optimizer, r"sequential: not compiled\. Call compile"),
+        (lambda: Dense(2).add_weight, r"Dense has no add_weight\. Fill self\.params in create_w"),
         (lambda: nn.nothing, r"module 'nn' has no attribute 'nothing'"),
         (lambda: backend.set_image_data_format("channels_first"), r"'channels_last', received"),
         (lambda: backend.set_floatx("float16"), r"floatx: expected 'float32', received 'float16'"),

@@ -7,9 +7,20 @@ from typing import Any, Self
 from nn.layers.symbolic import Callable
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
+from nn.spellings import missing_attributes
 from nn.utils import config_of
 
 
+@missing_attributes(
+    {
+        "add_weight add_variable": "Fill self.params in create_weights(self, rng).",
+        "add_loss add_metric": "Give compile a loss or a metric of your own.",
+        "call": "Define _forward(self, x, training) and _backward(self, dy).",
+        "compute_mask supports_masking": "Nothing is masked: pad images with ZeroPadding2D.",
+        "quantize enable_lora": "Weights are float32.",
+        "dtype_policy compute_dtype variable_dtype": "Read dtype.",
+    }
+)
 class Attributes(Callable, Weights):
     """The part of ``Layer`` that computes nothing."""
 

@@ -10,6 +10,7 @@ whose checks our own files pass as well).
 """
 
 from nn.registered import (
+    CustomObjectScope,
     custom_object_scope,
     get_custom_objects,
     get_registered_name,
@@ -27,8 +28,10 @@ from nn.saving.foreign.digits import (
 )
 from nn.saving.load import add_softmax, load_model, load_weights
 from nn.saving.save import save_model, save_weights
+from nn.spellings import missing_names
 
 __all__ = [
+    "CustomObjectScope",
     "DigitInput",
     "Ensemble",
     "FormatError",
@@ -50,3 +53,13 @@ __all__ = [
     "save_weights",
     "to_json",
 ]
+
+_CONFIG = "Use get_config and from_config, or nn.layers.serialize and deserialize."
+__getattr__ = missing_names(
+    __name__,
+    {
+        "serialize_keras_object": _CONFIG,
+        "deserialize_keras_object": _CONFIG,
+        "KerasFileEditor": "A .h5 file opens with h5py, a .keras file is a zip of one.",
+    },
+)
