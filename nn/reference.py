@@ -434,3 +434,33 @@ def adam_step(
     v += (1 - beta_2) * (g * g - v)
     rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
     p -= rate * m / (np.sqrt(v) + epsilon)
+
+
+def rmsprop_step(
+    p: Array,
+    g: Array,
+    velocity: Array,
+    steps: Array | None,
+    averages: Array | None,
+    lr: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+) -> None:
+    """Take one step of RMSprop in place (Hinton 2012, lecture 6).
+
+    ``p -= lr * g / sqrt(v + epsilon)``, v a running average of squares; with ``averages`` of g,
+    the square of their mean is taken off v, and with ``steps`` a momentum of the steps is kept.
+    """
+    velocity *= rho
+    velocity += (1 - rho) * g * g
+    spread = velocity
+    if averages is not None:
+        averages *= rho
+        averages += (1 - rho) * g
+        spread = velocity - averages * averages
+    step = lr * g / np.sqrt(spread + epsilon)
+    if steps is not None:
+        steps *= momentum
+        steps += step
+    p -= step if steps is None else steps

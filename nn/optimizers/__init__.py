@@ -6,7 +6,9 @@ running averages. A step is a few lines of arithmetic an array (``nn.reference.s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +17,57 @@ from nn import ops, runtime
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
+from nn.spellings import unknown_argument
 from nn.utils import config_of, described
 
-__all__ = ["SGD", "Adadelta", "Adam", "AdamW", "Optimizer", "get", "schedules"]
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]
 
-# Keras arguments that are accepted at the value that changes nothing.
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "clipnorm": (None,),
-    "clipvalue": (None,),
-    "global_clipnorm": (None,),
-    "use_ema": (False,),
-    "ema_momentum": (0.99,),
-    "ema_overwrite_frequency": (None,),
-    "loss_scale_factor": (None,),
-    "gradient_accumulation_steps": (None,),
-    "weight_decay": (None, 0, 0.0),
-    "amsgrad": (False,),
-    "decay": (0, 0.0),
-    "jit_compile": (True, False),
-    "is_legacy_optimizer": (True, False),
+# Arguments of every optimiser, in Keras's order, behind its own; with the only values of those that
+# are not built.
+_COMMON: dict[str, Any] = {
+    "weight_decay": None,
+    "clipnorm": None,
+    "clipvalue": None,
+    "global_clipnorm": None,
+    "use_ema": False,
+    "ema_momentum": 0.99,
+    "ema_overwrite_frequency": None,
+    "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+    "name": None,
 }
+_BUILT = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "name")
+_NO_MEANING = ("jit_compile", "is_legacy_optimizer")
+
+
+def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Callable[..., None]:
+    """Return ``init`` with positional arguments behind its ``own`` ones named by ``common``."""
+
+    @functools.wraps(init)
+    def call(self: Any, *arguments: Any, **keywords: Any) -> None:
+        further = dict(zip(common, arguments[own:], strict=False))
+        if len(arguments) > own + len(common) or keywords.keys() & further.keys():
+            raise TypeError(f"{type(self).__name__}: received an argument twice, or too many.")
+        init(self, *arguments[:own], **further, **keywords)
+
+    signature = inspect.signature(init)
+    shown = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    shown += [inspect.Parameter(name, kind, default=_COMMON[name]) for name in common]
+    keywords = inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)
+    call.__signature__ = signature.replace(parameters=[*shown, keywords])  # type: ignore[attr-defined]
+    return call
 
 
 class Optimizer:
@@ -44,6 +77,12 @@ class Optimizer:
     ----------
     learning_rate : float or LearningRateSchedule
         ``lr``, its name up to Keras 2.2, works too.
+    weight_decay : float, optional
+        Every step first takes off ``learning_rate * weight_decay`` of each weight, biases too.
+    clipnorm, global_clipnorm : float, optional
+        Longest gradient of one array, and of all arrays together: longer ones are scaled.
+    clipvalue : float, optional
+        Largest element of a gradient: larger ones are cut.
     name : str, optional
 
     Attributes
@@ -62,19 +101,61 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    decays = False
+    """Whether the class's own rule takes ``weight_decay`` into account."""
 
-    def __init__(self, learning_rate: Any = 0.01, name: str | None = None, **neutral: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.01,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+        **neutral: Any,
+    ) -> None:
         kind = type(self).__name__
         learning_rate = neutral.pop("lr", learning_rate)
+        decay = neutral.pop("decay", 0)
         for argument, value in neutral.items():
-            if argument not in _NEUTRAL:
-                raise TypeError(f"{kind}: there is no argument {argument!r} here. Leave it out.")
-            if value not in _NEUTRAL[argument]:
-                raise TypeError(f"{kind}: {argument}={value!r} is not supported. Leave it out.")
+            if argument in _NO_MEANING:
+                continue
+            if argument not in _COMMON:
+                own = inspect.signature(type(self)).parameters
+                raise TypeError(unknown_argument(kind, argument, set(own) - {"keywords"}))
+            if value not in (None, _COMMON[argument]):
+                raise TypeError(
+                    f"{kind}: {argument} is not supported, expected {_COMMON[argument]!r}, "
+                    f"received {value!r}. Training without it gives other weights."
+                )
         self.name = name or kind.lower()
         self.learning_rate = learning_rate
+        if decay:
+            self.learning_rate = schedules.InverseTimeDecay(float(learning_rate), 1, float(decay))
+        self.weight_decay = _from_zero(kind, "weight_decay", weight_decay) or 0.0
+        self.clipnorm = _from_zero(kind, "clipnorm", clipnorm)
+        self.clipvalue = _from_zero(kind, "clipvalue", clipvalue)
+        self.global_clipnorm = _from_zero(kind, "global_clipnorm", global_clipnorm)
+        for argument in _COMMON.keys() - set(_BUILT):
+            setattr(self, argument, _COMMON[argument])
         self.iterations = 0
         self.slots: dict[str, list[Array]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Let positional arguments behind a class's own be the common ones, in Keras's order."""
+        if "__init__" not in vars(cls):
+            return
+        own = inspect.signature(cls.__init__)
+        names = [p.name for p in own.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+        common = [name for name in _COMMON if name not in names]
+        cls.__init__ = _with_common(cls.__init__, len(names), common)  # type: ignore[method-assign]
+
+    @property
+    def plain(self) -> bool:
+        """Whether a step is nothing but the class's own rule."""
+        clips = (self.clipnorm, self.clipvalue, self.global_clipnorm)
+        return clips == (None, None, None) and (self.decays or not self.weight_decay)
 
     @property
     def learning_rate(self) -> float:
@@ -132,10 +213,24 @@ class Optimizer:
             Pairwise of one shape, all of one dtype, in the order that ``build`` was given.
         """
         lr = self.learning_rate
+        gradients = self._clipped(gradients)
         with runtime.uninterrupted():
             for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
+                if self.weight_decay and not self.decays:
+                    p -= lr * self.weight_decay * p
                 self._update(p, g, [slots[index] for slots in self.slots.values()], lr)
             self.iterations += 1
+
+    def _clipped(self, gradients: Sequence[Array]) -> Sequence[Array]:
+        """Return the gradients, scaled or cut as asked for."""
+        if self.clipnorm is not None:
+            gradients = [_shortened(g, np.linalg.norm(g), self.clipnorm) for g in gradients]
+        elif self.global_clipnorm is not None:
+            norm = np.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in gradients))
+            gradients = [_shortened(g, norm, self.global_clipnorm) for g in gradients]
+        elif self.clipvalue is not None:
+            gradients = [g.clip(-self.clipvalue, self.clipvalue) for g in gradients]
+        return gradients
 
     def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
         raise TypeError(f"{type(self).__name__} must define _update(p, g, slots, lr).")
@@ -143,7 +238,8 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimiser again, with Keras's keys."""
         rate = described(self.schedule or self.learning_rate)
-        return {**config_of(self, Optimizer), "learning_rate": rate}
+        config = {**config_of(self, Optimizer), "learning_rate": rate}
+        return {**config, "weight_decay": self.weight_decay or None}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Optimizer:
@@ -220,9 +316,12 @@ class Adam(Optimizer):
     beta_1, beta_2 : float
         Decay of the first and second moment, in [0, 1).
     epsilon : float
+    amsgrad : False
+        Not supported: it would take other steps.
     """
 
     slot_names = ("momentum", "velocity")
+    decays = True
 
     def __init__(
         self,
@@ -230,14 +329,20 @@ class Adam(Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = 1e-7,
+        amsgrad: bool = False,
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
         kind = type(self).__name__
+        if amsgrad:
+            raise TypeError(
+                f"{kind}: amsgrad is not supported, expected False, received {amsgrad!r}. "
+                "Training without it gives other weights."
+            )
+        self.amsgrad = False
         self.beta_1 = _fraction(kind, "beta_1", beta_1)
         self.beta_2 = _fraction(kind, "beta_2", beta_2)
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
-        self.weight_decay = 0.0
 
     def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
         m, v = slots
@@ -263,25 +368,78 @@ class AdamW(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float | None = 1e-7,
+        amsgrad: bool = False,
         **common: Any,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, **common)
-        if weight_decay < 0:
-            raise ValueError(f"AdamW: expected weight_decay from 0, received {weight_decay!r}.")
-        self.weight_decay = float(weight_decay)
+        decay = {"weight_decay": weight_decay}
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, **decay, **common)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW)}
+class RMSprop(Optimizer):
+    """The gradient by a running root mean square of it (Hinton 2012, lecture 6).
+
+    Parameters
+    ----------
+    learning_rate : float or LearningRateSchedule
+    rho : float
+        Decay of the average of squares, in [0, 1).
+    momentum : float
+        In [0, 1).
+    epsilon : float
+    centered : bool
+        Divide by the standard deviation: the square of the mean gradient is taken off.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float | None = 1e-7,
+        centered: bool = False,
+        **common: Any,
+    ) -> None:
+        super().__init__(learning_rate, **common)
+        self.rho = _fraction("RMSprop", "rho", rho)
+        self.momentum = _fraction("RMSprop", "momentum", momentum)
+        self.epsilon = 1e-7 if epsilon is None else float(epsilon)
+        self.centered = bool(centered)
+        used = (True, bool(self.momentum), self.centered)
+        names = ("velocity", "momentum", "average_gradient")
+        self.slot_names = tuple(name for name, kept in zip(names, used, strict=True) if kept)
+
+    def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
+        given = dict(zip(self.slot_names, slots, strict=True))
+        velocity, averages = given["velocity"], given.get("average_gradient")
+        settings = lr, self.rho, self.momentum, self.epsilon
+        ops.rmsprop_step(p, g, velocity, given.get("momentum"), averages, *settings)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    cls.__name__: cls for cls in (SGD, Adadelta, Adam, AdamW, RMSprop)
+}
+
+
+def _shortened(g: Array, norm: Any, longest: float) -> Array:
+    return g * g.dtype.type(longest / norm) if norm > longest else g
 
 
 def _fraction(owner: str, argument: str, value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 <= value < 1:
+    if not isinstance(value, int | float | np.number) or not 0 <= value < 1:
         raise ValueError(f"{owner}: expected {argument} in [0, 1), received {value!r}.")
     return float(value)
 
 
+def _from_zero(owner: str, argument: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
+        raise ValueError(f"{owner}: expected {argument} from 0, received {value!r}.")
+    return float(value)
+
+
 def get(identifier: Any) -> Optimizer:
-    """Return the optimiser called ``identifier``: a name, a class or an Optimizer.
+    """Return the optimiser called ``identifier``: a name, a class, a configuration or an Optimizer.
 
     Raises
     ------
@@ -292,9 +450,19 @@ def get(identifier: Any) -> Optimizer:
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):
         return identifier()
+    if isinstance(identifier, dict) and identifier.get("class_name") in OPTIMIZERS:
+        return OPTIMIZERS[identifier["class_name"]].from_config(identifier.get("config", {}))
     for name, cls in OPTIMIZERS.items():
         if isinstance(identifier, str) and identifier.lower() == name.lower():
             return cls()
     raise ValueError(
         f"optimizer: expected one of {', '.join(OPTIMIZERS)}, received {identifier!r}."
     )
+
+
+def serialize(optimizer: Optimizer) -> dict[str, Any]:
+    """Return class name and configuration of ``optimizer``."""
+    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+
+
+deserialize = get

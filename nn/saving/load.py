@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nn.layers import LAYERS
+from nn.losses.crossentropy import Crossentropy
 from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.ensemble import Ensemble, Network
@@ -140,7 +141,7 @@ def add_softmax(model: Sequential) -> None:
     last = getattr(model.row[-1], "activation", None)
     if last == "linear" and len(model.y_shape) == 1 and model.y_shape[0] > 1:
         model.add(LAYERS["Softmax"](name="probabilities"))
-        if model.compiled and getattr(model.loss, "from_logits", False):
+        if model.compiled and isinstance(model.loss, Crossentropy):
             model.loss.from_logits = False
 
 
