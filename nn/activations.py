@@ -7,6 +7,7 @@ pass, and ``Activation.kept`` says which. ``get`` turns what Keras takes into an
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import ops
+from nn import ops, registered
 from nn.reference import Array
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
@@ -56,12 +57,15 @@ class Activation:
         ``backward(dy, kept) -> dx``, where ``kept`` is y.
     by_input : bool
         ``kept`` is x instead.
+    function : callable, optional
+        What a user gave in place of an ``Activation``.
     """
 
     name: str
     forward: Callable[[Array], Array]
     backward: Callable[[Array, Array], Array]
     by_input: bool = False
+    function: Any = None
 
     def __call__(self, x: Any) -> Array:
         """Return ``forward(x)``."""
@@ -87,9 +91,14 @@ class Activation:
         return ACTIVATIONS.get(self.name) is self
 
     @property
-    def identifier(self) -> str:
-        """What a configuration calls it."""
-        return self.name
+    def identifier(self) -> Any:
+        """What a configuration calls it: a name, or a function or layer as Keras writes it."""
+        if self.known:
+            return self.name
+        layer = getattr(self.forward, "__self__", None)
+        if hasattr(layer, "get_config"):
+            return registered.serialized(layer)
+        return registered.serialized_function(self.function or self)
 
     def kept(self, x: Array, y: Array) -> Array:
         """Return what ``backward`` has to know: y, or x where y does not tell the slope."""
@@ -248,6 +257,7 @@ def get(identifier: Any) -> Activation:
     ValueError
         If there is no such activation.
     """
+    identifier = registered.resolve(identifier)
     if identifier is None:
         return ACTIVATIONS["linear"]
     if isinstance(identifier, Activation):
@@ -272,10 +282,16 @@ _NAMES = {**ACTIVATIONS, "swish": ACTIVATIONS["silu"]}
 def _without_derivative(function: Callable[..., Any]) -> Activation:
     name = getattr(function, "__name__", type(function).__name__)
 
-    def backward(dy: Array, x: Array) -> Array:
-        raise TypeError(
-            f"activation {name}: expected a derivative to train with, received a function alone. "
-            f'Use nn.activations.Activation("{name}", forward, backward).'
-        )
+    forward, backward = functools.partial(_applied, function), functools.partial(_refused, name)
+    return Activation(name, forward, backward, by_input=True, function=function)
 
-    return Activation(name, lambda x: np.asarray(function(x), x.dtype), backward, by_input=True)
+
+def _applied(function: Callable[..., Any], x: Array) -> Array:
+    return np.asarray(function(x), x.dtype)
+
+
+def _refused(name: str, dy: Array, x: Array) -> Array:
+    raise TypeError(
+        f"activation {name}: expected a derivative to train with, received a function alone. "
+        f'Use nn.activations.Activation("{name}", forward, backward).'
+    )

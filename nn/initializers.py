@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nn import registered
 from nn.reference import Array, Shape
 
 
@@ -131,6 +132,7 @@ def get(identifier: Any) -> Initializer:
     ValueError
         If there is no such initialiser.
     """
+    identifier = registered.resolve(identifier)
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
@@ -145,4 +147,4 @@ def get(identifier: Any) -> Initializer:
 
 def serialize(initializer: Initializer) -> dict[str, Any]:
     """Return the initialiser as Keras writes it into a model's configuration."""
-    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+    return registered.serialized(initializer)

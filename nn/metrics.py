@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import registered
 from nn.layers.arguments import snake_case
 from nn.reference import Array
 
@@ -230,6 +231,7 @@ def get(identifier: Any) -> Metric:
     ValueError
         If there is no such metric.
     """
+    identifier = registered.resolve(identifier)
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, str):

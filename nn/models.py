@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from nn import batches, losses, optimizers, runtime, training, utils
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
-from nn.layers import InputLayer, deserialize, serialize
 from nn.layers.symbolic import SymbolicTensor, tensors_between
 from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
 from nn.spellings import spellings
 
-__all__ = ["Model", "Sequential", "load_model"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 Value = TypeVar("Value")
+
+_SAVE_REFUSED = {
+    "save_format": "The file's ending decides: write ….keras or ….h5.",
+    "include_optimizer": "Its state is saved with a compiled model; save_weights keeps none.",
+    "signatures": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    "options": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    "save_traces": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+}
 
 
 class Sequential(Row):
@@ -319,37 +333,52 @@ class Sequential(Row):
         utils.print_summary(self, print_fn, describe)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the architecture as plain dicts, with Keras's keys."""
-        shape = None if self._x_shape is None else list(self._x_shape)
-        layers = [serialize(layer) for layer in self.row]
-        return {"name": self.name, "input_shape": shape, "layers": layers}
+        """Return the architecture as plain dicts, as Keras 3 writes it."""
+        config: dict[str, Any] = _saving().document(self)["config"]
+        return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], seed: int | None = None) -> Self:
-        """Make the model that ``get_config`` described, with new weights."""
-        model = cls(name=config.get("name"), seed=seed)
-        if config.get("input_shape"):
-            model.add(InputLayer(config["input_shape"]))
-        for entry in config["layers"]:
-            model.add(deserialize(entry))
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        custom_objects: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+    ) -> Sequential:
+        """Make the model that ``get_config`` described, here or in Keras, with new weights."""
+        model: Sequential = _saving().model_of(config, custom_objects, seed)
         return model
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    def to_json(self, **options: Any) -> str:
+        """Return the architecture as JSON, as Keras 3 writes it, for ``model_from_json``.
+
+        ``options`` are those of ``json.dumps``.
+        """
+        text: str = _saving().to_json(self, **options)
+        return text
+
+    @spellings("save", refused=_SAVE_REFUSED)
+    def save(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        zipped: bool | None = None,
+        **options: Any,
+    ) -> None:
         """Save the whole model: architecture, weights, optimiser state, metadata.
 
         ``.h5`` and ``.keras`` files open in Keras too. The file appears whole or not at all.
         """
-        if not overwrite and os.path.exists(filepath):
-            raise FileExistsError(f"save: {os.fspath(filepath)} exists. Pass overwrite=True.")
-        _saving().save_model(self, filepath)
+        _saving().save_model(self, filepath, overwrite, zipped)
 
-    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights only."""
-        _saving().save_weights(self, filepath)
+        _saving().save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Load weights saved from a model of this architecture."""
-        _saving().load_weights(self, filepath)
+    def load_weights(
+        self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False
+    ) -> None:
+        """Load weights saved from a model of this architecture; see ``nn.saving.load_weights``."""
+        _saving().load_weights(self, filepath, skip_mismatch, by_name)
 
 
 class _AnyModel(type):
@@ -401,9 +430,41 @@ class Model(Sequential, metaclass=_AnyModel):
         return [self._tensors[0].parts[0], *self._parts]
 
 
-def load_model(filepath: str | os.PathLike[str], **options: Any) -> Sequential:
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    **options: Any,
+) -> Sequential:
     """Load a model from an ``.h5`` or ``.keras`` file; see ``nn.saving.load_model``."""
-    return _saving().load_model(filepath, **options)
+    read = _saving().load_model
+    model: Sequential = read(filepath, custom_objects, compile, safe_mode, **options)
+    return model
+
+
+def save_model(
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **options: Any,
+) -> None:
+    """Save ``model``, as ``model.save`` does."""
+    model.save(filepath, overwrite, zipped, **options)
+
+
+def model_from_json(
+    json_string: str, custom_objects: Mapping[str, Any] | None = None
+) -> Sequential:
+    """Make the model that ``to_json`` described, here or in Keras, with new weights."""
+    model: Sequential = _saving().model_from_json(json_string, custom_objects)
+    return model
+
+
+def clone_model(model: Sequential) -> Sequential:
+    """Return a model of the same architecture with new weights, not compiled."""
+    return type(model).from_config(model.get_config())
 
 
 def _saving() -> ModuleType:

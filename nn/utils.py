@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.reference import Array, Shape
+from nn.registered import serialized
 
 if TYPE_CHECKING:
     from nn.models import Sequential
@@ -107,7 +108,7 @@ def described(value: Any) -> Any:
     if hasattr(value, "identifier"):
         return value.identifier
     if hasattr(value, "get_config"):
-        return {"class_name": type(value).__name__, "config": value.get_config()}
+        return serialized(value)
     return value
 
 

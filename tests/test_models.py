@@ -92,7 +92,7 @@ def test_a_model_inside_a_model_is_one_of_its_layers_and_runs_in_the_row():
         (
             lambda: Sequential.from_config({"layers": [{"class_name": "Lambda", "config": {}}]}),
             ValueError,
-            r"from_config: expected layers of Activation, .*received 'Lambda'",
+            r"'lambda': expected a layer class that nn has or can express, received Lambda\.",
         ),
         (lambda: Sequential([Dense]), TypeError, r"add: expected a layer, received the class D"),
         (

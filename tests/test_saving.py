@@ -235,7 +235,7 @@ def test_missing_and_read_only_folders(tmp_path):
     model = every_layer()
     with pytest.raises(FileNotFoundError, match="cannot write"):
         model.save(tmp_path / "none" / "x.h5")
-    with pytest.raises(IsADirectoryError, match="is a folder"):
+    with pytest.raises(IsADirectoryError, match="received the folder"):
         model.save(tmp_path)
     locked = tmp_path / "locked"
     locked.mkdir()

@@ -8,6 +8,7 @@ explained in ``nn.reference``.
 
 from typing import Any
 
+from nn import registered
 from nn.layers.activation import Activation, ReLU, Softmax
 from nn.layers.base import Layer
 from nn.layers.conv import Conv2D
@@ -50,7 +51,7 @@ LAYERS: dict[str, type[Layer]] = {
 
 def serialize(layer: Layer) -> dict[str, Any]:
     """Return the class name of ``layer`` and the arguments that make it again."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    return registered.serialized(layer)
 
 
 def deserialize(config: dict[str, Any]) -> Layer:
@@ -61,6 +62,9 @@ def deserialize(config: dict[str, Any]) -> Layer:
     ValueError
         If there is no layer of that class.
     """
+    layer = registered.resolve(config)
+    if isinstance(layer, Layer):
+        return layer
     kind = config["class_name"]
     if kind not in LAYERS:
         raise ValueError(f"from_config: expected layers of {', '.join(LAYERS)}, received {kind!r}.")

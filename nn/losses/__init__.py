@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nn import registered
 from nn.losses.base import Loss
 from nn.losses.crossentropy import (
     CategoricalCrossentropy,
@@ -109,6 +110,7 @@ def get(identifier: Any) -> Loss:
     ValueError
         If there is no such loss.
     """
+    identifier = registered.resolve(identifier)
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, dict) and "class_name" in identifier:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nn import ops, runtime
+from nn import ops, registered, runtime
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
@@ -446,6 +446,7 @@ def get(identifier: Any) -> Optimizer:
     ValueError
         If there is no such optimiser.
     """
+    identifier = registered.resolve(identifier)
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Optimizer):

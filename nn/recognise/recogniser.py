@@ -103,8 +103,8 @@ class Recogniser:
 
     def __init__(self, model: Model, smallest: float = 0.0) -> None:
         for attribute, wanted, words in (
-            ("input_shape", (SIDE, SIDE, 1), "inputs of shape (28, 28, 1)"),
-            ("output_shape", (10,), "10 outputs, one a digit"),
+            ("x_shape", (SIDE, SIDE, 1), "inputs of shape (28, 28, 1)"),
+            ("y_shape", (10,), "10 outputs, one a digit"),
         ):
             shape = getattr(model, attribute, None)
             if shape is not None and tuple(shape) != wanted:

@@ -9,6 +9,14 @@ Reading order: `save` (the layout of our own files), `training` (the optimiser's
 whose checks our own files pass as well).
 """
 
+from nn.registered import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from nn.saving.configuration import document, model_from_json, model_of, to_json
 from nn.saving.ensemble import Ensemble
 from nn.saving.errors import FormatError
 from nn.saving.foreign.digits import (
@@ -26,10 +34,19 @@ __all__ = [
     "FormatError",
     "add_softmax",
     "check_digit_model",
+    "custom_object_scope",
     "digit_probabilities",
+    "document",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
     "load_model",
     "load_weights",
+    "model_from_json",
+    "model_of",
     "probe_input",
+    "register_keras_serializable",
     "save_model",
     "save_weights",
+    "to_json",
 ]

@@ -10,49 +10,22 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from nn.initializers import INITIALIZERS
-from nn.optimizers import OPTIMIZERS
-from nn.optimizers.schedules import SCHEDULES
 from nn.saving.errors import MAX_JSON_BYTES, FormatError, require
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 _LIMITS = {CONFIG: MAX_JSON_BYTES, METADATA: MAX_JSON_BYTES, WEIGHTS: 512 << 20}  # bytes
 _MAX_ENTRIES = 256
 _MAX_RATIO = 200
-_MODULES = {
-    "Sequential": "keras",
-    "CategoricalCrossentropy": "keras.losses",
-    "SparseCategoricalCrossentropy": "keras.losses",
-    **dict.fromkeys(INITIALIZERS, "keras.initializers"),
-    **dict.fromkeys(OPTIMIZERS, "keras.optimizers"),
-    **dict.fromkeys(SCHEDULES, "keras.optimizers.schedules"),
-}
 
 
 def write_archive(metadata: Any, config: Any, weights: bytes) -> bytes:
-    """Make an archive, uncompressed as Keras does; Keras 3's module names go into `config`."""
+    """Make an archive, uncompressed as Keras does."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as bundle:
         bundle.writestr(METADATA, json.dumps(metadata))
-        bundle.writestr(CONFIG, json.dumps(_with_modules(config)))
+        bundle.writestr(CONFIG, json.dumps(config))
         bundle.writestr(WEIGHTS, weights)
     return buffer.getvalue()
-
-
-def _with_modules(value: Any) -> Any:
-    """Name the Keras module of every serialised object."""
-    if isinstance(value, list):
-        return [_with_modules(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    value = {key: _with_modules(item) for key, item in value.items()}
-    if "class_name" not in value:
-        return value
-    kind, config = value.pop("class_name"), value.pop("config")
-    return {
-        "module": _MODULES.get(kind, "keras.layers"), "class_name": kind, "config": config,
-        "registered_name": None, **value,
-    }  # fmt: skip
 
 
 def read_archive(data: bytes | mmap.mmap, name: str) -> dict[str, bytes]:

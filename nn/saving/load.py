@@ -8,9 +8,11 @@ What only this program writes is ``nn_metadata`` and the group of the optimiser'
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -18,17 +20,18 @@ from typing import Any, cast
 from nn.layers import LAYERS
 from nn.losses.crossentropy import Crossentropy
 from nn.models import Sequential
+from nn.registered import custom_object_scope, own_objects
 from nn.saving import archive, training
+from nn.saving.configuration import as_written, legacy_config
 from nn.saving.ensemble import Ensemble, Network
 from nn.saving.errors import FormatError, require
-from nn.saving.foreign import convolutions, elementwise  # noqa: F401 - register handlers
 from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json
 from nn.saving.foreign.translate import Chain, check_known, translate
-from nn.saving.foreign.weights import bind
+from nn.saving.foreign.weights import bind, legacy_groups
 from nn.saving.hdf5 import SIGNATURE, Group, H5File, read_bytes
-from nn.saving.save import METADATA_ATTRIBUTE, legacy_config
+from nn.saving.save import METADATA_ATTRIBUTE
 
 
 @dataclass
@@ -45,21 +48,31 @@ class _Content:
 
 
 def load_model(
-    path: str | os.PathLike[str],
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    *,
     input_scale: float | None = None,
     input_offset: float | None = None,
     transpose: bool | None = None,
     invert: bool | None = None,
     probabilities: bool = False,
-    compile: bool = True,
 ) -> Sequential:
     """Open a model that this program or Keras (1.0 to 3) saved.
 
     Parameters
     ----------
-    path
+    filepath
         An `.h5` / `.hdf5` file with the whole model, or a `.keras` archive. The content decides,
         not the name. For files that hold weights only see ``model.load_weights``.
+    custom_objects : dict of str to class or function, optional
+        One's own layers, activations, initialisers and losses, by the names the file has for them;
+        those of ``register_keras_serializable`` are known without.
+    compile
+        Take up the optimiser (with its state) and the loss, where `nn` has them.
+    safe_mode
+        Changes nothing: no file's code is run in any case.
     input_scale, input_offset
         The model was trained on images ``input_scale * x + input_offset`` with x in [0, 1]: 255
         for raw bytes, 2 and -1 for [-1, 1]. No file records this; see `probe_input`.
@@ -67,8 +80,6 @@ def load_model(
         The model was trained on transposed images; on black ink on white.
     probabilities
         Append a `Softmax` where the model gives logits, so that its outputs are probabilities.
-    compile
-        Take up the optimiser (with its state) and the loss, where `nn` has them.
 
     Returns
     -------
@@ -86,54 +97,101 @@ def load_model(
         When it is damaged, or needs something `nn` does not have: the text names the layer, what
         was expected and what was received.
     """
-    content = _open(path)
+    content = _open(filepath)
     hint = "The file holds weights only: make the model and call model.load_weights(path)."
     there = content.config is not None
-    require(there, Path(path).name, "an attribute model_config", "none", hint)
+    require(there, Path(filepath).name, "an attribute model_config", "none", hint)
+    with custom_object_scope(custom_objects):
+        model = _restored(content, compile)
+    if probabilities and isinstance(model, Sequential):
+        add_softmax(model)
+    said = {"transpose": transpose, "invert": invert}
+    remember_input(model, scale=input_scale, offset=input_offset, **said)
+    return cast("Sequential", model)  # an Ensemble predicts, describes and saves itself alike
+
+
+def _restored(content: _Content, compile: bool) -> Network:
     chains = _translate(_parsed(content.config, "model_config"), content.root, content.version)
     try:
         members = [chain.model for chain in chains]
         model: Network = members[0] if len(members) == 1 else Ensemble(members)
     except ValueError as error:
         raise FormatError("Average", "models of one input and output shape", str(error)) from None
+    if isinstance(model, Sequential):
+        model = as_written(model, _parsed(content.config, "model_config"))
     _describe(model, chains, content)
     if isinstance(model, Sequential):
         settings = _parsed(content.training, "training_config") if compile else None
         if isinstance(settings, dict):
             training.restore(model, settings, content.root, chains[0].reordered)
-        if probabilities:
-            add_softmax(model)
-    said = {"transpose": transpose, "invert": invert}
-    remember_input(model, scale=input_scale, offset=input_offset, **said)
-    return cast("Sequential", model)  # an Ensemble predicts, describes and saves itself alike
+    return model
 
 
-def load_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+def load_weights(
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+) -> None:
     """Load weights into a model of the same architecture, from any kind of file.
 
     Parameters
     ----------
     model
         Built; it is left as it was when the file does not fit.
-    path
+    filepath
         A weights-only file (legacy `.h5` or Keras 3's `.weights.h5`) or a whole model.
+    skip_mismatch
+        Leave layers as they are whose weights in the file have other shapes, with a warning.
+    by_name
+        Take up those layers of a legacy file that have the names of the model's.
 
     Raises
     ------
     OSError, FormatError
         As for `load_model`.
     """
-    root = _open(path).root
+    root = _open(filepath).root
     model.build()
     config = json.loads(json.dumps(legacy_config(model)))
-    (chain,) = _translate(config, root)
-    by_name = {layer.name: layer.weights for layer in chain.model.row}
-    found = [(layer, by_name.get(layer.name, [])) for layer in model.row if layer.weights]
+    own = {name: value for layer in model.row for name, value in own_objects(layer).items()}
+    with custom_object_scope(own):
+        if skip_mismatch or by_name:
+            return _load_fitting(model, config, root, skip_mismatch, by_name)
+        (chain,) = _translate(config, root)
+    read = {layer.name: layer.weights for layer in chain.model.row}
+    found = [(layer, read.get(layer.name, [])) for layer in model.row if layer.weights]
     for layer, weights in found:
         received, expected = [w.shape for w in weights], [w.shape for w in layer.weights]
         require(received == expected, f"layer {layer.name!r}", f"weights {expected}", received)
     for layer, weights in found:
         layer.set_weights(weights)
+    return None
+
+
+def _load_fitting(
+    model: Sequential, config: Any, root: Group, skip_mismatch: bool, by_name: bool
+) -> None:
+    """Load the weights of the layers that are in the file, perhaps only where shapes agree."""
+    if by_name:
+        named = legacy_groups(root)
+        stored = [[d for _, d in named.get(layer.name, ())] for layer in model.row]
+    else:
+        architecture = read_architecture(config)
+        dialect = bind(architecture, root, "3")
+        require(not dialect.keras_1, "skip_mismatch", "a file of Keras 2 or 3", "one of Keras 1")
+        stored = [list(spec.stored) for spec in architecture.layers]
+    found = []
+    for layer, arrays in zip(model.row, stored, strict=True):
+        expected, received = [w.shape for w in layer.weights], [d.shape for d in arrays]
+        if arrays and expected != received:
+            require(skip_mismatch, f"layer {layer.name!r}", f"weights {expected}", received)
+            text = f"load_weights: {layer.name} is left as it is: expected weights {expected}, "
+            warnings.warn(f"{text}received {received}.", stacklevel=4)
+        elif arrays:
+            found.append((layer, [d.read(max(math.prod(d.shape), 1)) for d in arrays]))
+    for layer, values in found:
+        layer.set_weights(values)
 
 
 def add_softmax(model: Sequential) -> None:

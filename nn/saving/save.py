@@ -19,35 +19,46 @@ from __future__ import annotations
 import io
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nn import registered
 from nn.atomic import write_atomically
-from nn.layers import Layer
 from nn.models import Sequential
 from nn.saving import archive, training
-from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, ensemble_config, member_layers
+from nn.saving.configuration import KERAS_VERSION, by_name, document, legacy_config
+from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, member_layers
 from nn.saving.foreign.architecture import folder
 
-# The Keras whose format the files keep to; readers choose their rules by it.
-KERAS_VERSION = "3.3.0"
 METADATA_ATTRIBUTE = "nn_metadata"
 _ATTRIBUTE_BYTES = 64_512
 
 
-def save_model(model: Network, path: str | os.PathLike[str], keras: int = 3) -> None:
+def save_model(
+    model: Network,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    *,
+    keras: int = 3,
+) -> None:
     """Save architecture, weights, training state and metadata in one file.
 
     Parameters
     ----------
     model
         Built; compiled or not.
-    path
+    filepath
         ``….keras`` makes a Keras 3 archive, ``….weights.h5`` keeps the weights only, everything
         else is legacy HDF5, which Keras 2, Keras 3 and Netron open.
+    overwrite
+        Whether a file that is there is replaced.
+    zipped
+        None or, for ``….keras``, True: the archive is one file.
     keras : {3, 2}
         For which Keras the optimiser's state is written in legacy HDF5. With 2, training goes on
         in Keras 2 where it stopped here. Keras 3 cannot train on from a legacy file that has such
@@ -58,13 +69,24 @@ def save_model(model: Network, path: str | os.PathLike[str], keras: int = 3) -> 
     Raises
     ------
     OSError
-        When the folder is missing or read-only or the disk is full; what stood at `path` stays.
+        When the folder is missing or read-only or the disk is full; what stood there stays.
     ValueError
-        When `model` has no weights yet or its metadata is not JSON.
+        When `model` has no weights yet, its metadata is not JSON, or the file's ending is another.
+
+    Warns
+    -----
+    UserWarning
+        With the names of one's own classes and functions that are not registered.
     """
+    path = _checked_path("save", filepath, overwrite)
+    if zipped not in (None, path.suffix == ".keras"):
+        raise ValueError(
+            f"save: expected zipped=None, received {zipped!r}. A .keras file is one archive, all "
+            "others are HDF5."
+        )
     if keras not in (2, 3):
         raise ValueError(f"keras: expected 2 or 3, received {keras!r}.")
-    name = Path(path).name
+    name = path.name
     if isinstance(model, Ensemble):
         if name.endswith((".keras", ".weights.h5")):
             raise ValueError(f"path: expected a .h5 file for an ensemble, received {name}.")
@@ -82,17 +104,54 @@ def save_model(model: Network, path: str | os.PathLike[str], keras: int = 3) -> 
         content = _archive(model, metadata)
     else:
         content = _hdf5(lambda file: _write_legacy(file, model, metadata, keras))
+    if isinstance(model, Sequential):
+        settings = training.legacy_config(model) if model.compiled else None
+        _warn_of_own([legacy_config(model), settings])
     return write_atomically(path, content)
 
 
-def save_weights(model: Sequential, path: str | os.PathLike[str]) -> None:
+def save_weights(
+    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True
+) -> None:
     """Save the weights only: Keras 3's layout for ``….weights.h5``, else legacy HDF5.
 
     Raises `OSError` as `save_model` does.
     """
+    path = _checked_path("save_weights", filepath, overwrite)
     model.build()
     write = _write_tree if Path(path).name.endswith(".weights.h5") else _write_groups
     write_atomically(path, _hdf5(lambda file: write(file, model)))
+
+
+def _checked_path(owner: str, filepath: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Return the place of a file to be written; refuse endings that mean another format."""
+    path = Path(filepath)
+    if path.suffix.lower() in (".tf", ".pb", ".json", ".onnx", ".ckpt", ".pkl", ".pt", ".tflite"):
+        raise ValueError(
+            f"{owner}: expected a .h5 or .keras file, received {path.name}. Other formats are not "
+            "written: Keras opens both of these and can export them."
+        )
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{owner}: expected a file, received the folder {path}. TensorFlow's SavedModel is not "
+            f"written: use {path.name}.keras or {path.name}.h5."
+        )
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{owner}: {path} exists. Pass overwrite=True.")
+    return path
+
+
+def _warn_of_own(configuration: Any) -> None:
+    """Name the user's classes and functions that a file needs and that nothing explains."""
+    lost = sorted({name for name, known in registered.own_names(configuration) if not known})
+    if lost:
+        pairs = ", ".join(f"{name!r}: {name}" for name in lost)
+        warnings.warn(
+            f"save: {', '.join(lost)} is your own, and the file has only the name. Load with "
+            f"custom_objects={{{pairs}}}, or register it with "
+            "@nn.saving.register_keras_serializable().",
+            stacklevel=5,
+        )
 
 
 def _hdf5(fill: Callable[[Any], None]) -> bytes:
@@ -111,11 +170,13 @@ def _hdf5(fill: Callable[[Any], None]) -> bytes:
 def _write_legacy(file: Any, model: Network, metadata: str, keras: int) -> None:
     file.attrs["keras_version"] = KERAS_VERSION
     file.attrs["backend"] = "tensorflow"
-    file.attrs["model_config"] = json.dumps(legacy_config(model))
+    config = legacy_config(model)
+    file.attrs["model_config"] = json.dumps(by_name(config))
     file.attrs[METADATA_ATTRIBUTE] = metadata
     _write_groups(file.create_group("model_weights"), model)
     if isinstance(model, Sequential) and model.compiled:
-        file.attrs["training_config"] = json.dumps(training.legacy_config(model))
+        settings = training.legacy_config(model)
+        file.attrs["training_config"] = json.dumps(by_name(settings))
         if state := training.legacy_state(model):
             name = "optimizer_weights" if keras == 2 else training.STATE_GROUP
             _write_arrays(file.create_group(name), state)
@@ -160,31 +221,6 @@ def _write_names(group: Any, name: str, values: Sequence[str]) -> None:
         group.attrs[f"{name}{i}"] = piece
 
 
-def legacy_config(model: Network) -> dict[str, Any]:
-    """Describe the architecture in terms that Keras 2 and Keras 3 both take."""
-    if isinstance(model, Ensemble):
-        return ensemble_config(model, [legacy_config(member) for member in model.members])
-    shape = [None, *model.x_shape]
-    first = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "name": "input_1"}
-    layers = [
-        {"class_name": "InputLayer", "config": first},
-        *({"class_name": type(y).__name__, "config": _layer_config(y)} for y in model.row),
-    ]
-    return {"class_name": "Sequential", "config": {"name": model.name, "layers": layers}}
-
-
-def _layer_config(layer: Layer) -> dict[str, Any]:
-    """Give a layer's configuration with the keys every Keras expects, Keras 2's where it must."""
-    config = {"dtype": "float32", **layer.get_config()}
-    if type(layer).__name__ == "LeakyReLU":
-        config["alpha"] = config.pop("negative_slope")
-    if config.get("activation") == "silu":
-        config["activation"] = "swish"
-    if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
-        config["data_format"] = "channels_last"
-    return config
-
-
 # -- Keras 3's own formats -----------------------------------------------------------------------
 
 
@@ -202,20 +238,6 @@ def _write_tree(file: Any, model: Sequential) -> None:
 
 def _archive(model: Sequential, metadata: str) -> bytes:
     """Make a `.keras` archive: Keras 3's configuration, and its tree of weights."""
-    document = legacy_config(model)
-    layers = document["config"]["layers"]
-    for entry, layer in zip(layers[1:], model.row, strict=True):
-        if entry["class_name"] == "LeakyReLU":
-            entry["config"]["negative_slope"] = entry["config"].pop("alpha")
-        entry["build_config"] = {"input_shape": [None, *layer.x_shape]}
-    shape = [None, *model.x_shape]
-    document["config"] = {
-        "name": model.name, "trainable": True, "dtype": "float32", "layers": layers,
-        "build_input_shape": shape,
-    }  # fmt: skip
-    document["build_config"] = {"input_shape": shape}
-    if model.compiled:
-        document["compile_config"] = training.compile_config(model)
 
     def fill(file: Any) -> None:
         _write_tree(file, model)
@@ -225,4 +247,4 @@ def _archive(model: Sequential, metadata: str) -> bytes:
                 group.create_dataset(str(i), data=values)
 
     about = {"keras_version": KERAS_VERSION, METADATA_ATTRIBUTE: metadata}
-    return archive.write_archive(about, document, _hdf5(fill))
+    return archive.write_archive(about, document(model), _hdf5(fill))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import losses
+from nn import losses, registered
 from nn.models import Sequential
 from nn.optimizers import OPTIMIZERS, Optimizer
 from nn.optimizers.schedules import SCHEDULES
@@ -65,11 +65,13 @@ def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
     rate = config["learning_rate"]
     if isinstance(rate, dict) and rate["class_name"] not in _KERAS_SCHEDULES:
         config["learning_rate"] = float(optimizer.learning_rate)
-    return {"class_name": type(optimizer).__name__, "config": config}
+    return {**registered.serialized(optimizer), "config": config}
 
 
 def _loss_config(loss: losses.Loss) -> Any:
     """Give the loss by name, or with its options where it has any."""
+    if registered.is_own(type(loss)):
+        return registered.serialized(loss)
     config = loss.get_config()
     if not config.get("from_logits") and not config.get("label_smoothing"):
         return config["name"]
@@ -115,6 +117,18 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
     `settings` is a legacy file's `training_config` or an archive's `compile_config`, `root` of the
     HDF5 file with the weights; `translated` says whether the model's weights differ from those.
     """
+    if not compile_as(model, settings):
+        return
+    optimizer = model.optimizer
+    arrays = _stored(root)
+    if arrays and translated:
+        _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
+    elif arrays and not take_state(model, optimizer, arrays):
+        _note(model, "the optimiser starts anew: its state does not fit the weights")
+
+
+def compile_as(model: Sequential, settings: dict[str, Any]) -> bool:
+    """Compile a model with the optimiser, loss and metric of a file; False and a note if not."""
     metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
         optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
@@ -122,12 +136,7 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
         model.compile(optimizer, loss, metrics=["accuracy"] if "acc" in metrics else None)
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
-        return
-    arrays = _stored(root)
-    if arrays and translated:
-        _note(model, "the optimiser starts anew: its state belongs to the untranslated weights")
-    elif arrays and not take_state(model, optimizer, arrays):
-        _note(model, "the optimiser starts anew: its state does not fit the weights")
+    return model.compiled
 
 
 def _stored(root: Group) -> list[Dataset]:

@@ -145,7 +145,7 @@ def theirs(request, keras):
             if "batch_norm" in inner.name:
                 inner.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in inner.get_weights()])
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
-    x = rng.random((6, *model.x_shape[1:])).astype(np.float32)
+    x = rng.random((6, *model.input_shape[1:])).astype(np.float32)
     model.train_on_batch(x, np.eye(10, dtype=np.float32)[:6])
     expected = model.predict(x, verbose=0)
     return model, x.transpose(0, 2, 3, 1) if request.param == "turned" else x, expected

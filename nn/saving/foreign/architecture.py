@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nn import registered
 from nn.saving.errors import MAX_LAYERS, require
 from nn.saving.foreign.settings import Settings
 from nn.saving.hdf5 import Dataset
@@ -39,9 +40,11 @@ class LayerSpec:
     name: str
     settings: Settings
     trainable: bool = True
+    own: Any = None  # the class, where it is one of the user's
     path: str = ""  # of its weights in a `.weights.h5` file: layers/sequential/layers/dense_1
     constants: Sequence[float] = ()  # the numbers its call takes: operators keep theirs there
     stored: Sequence[Dataset] = ()  # its arrays, none read yet (see `nn.saving.foreign.weights`)
+    anew: bool = False  # there is no file: its weights are new
 
     @property
     def layers(self) -> list[LayerSpec]:
@@ -122,8 +125,9 @@ def _append(found: Architecture, entry: Any, path: str, numbers: dict[str, int])
     if kind != "InputLayer":
         trainable = config.get("trainable", True) is not False
         constants = read_call(entry.get("inbound_nodes"))[1]
-        kind = _ALIASES.get(kind, kind)
-        found.parts.append(LayerSpec(kind, name, settings, trainable, path, constants))
+        own = registered.of_entry(entry)
+        kind = kind if own else _ALIASES.get(kind, kind)
+        found.parts.append(LayerSpec(kind, name, settings, trainable, own, path, constants))
     return None
 
 
@@ -176,6 +180,10 @@ def _open(entry: Any, part: str) -> tuple[str, Any, str]:
     """Take a serialised object apart into class, configuration and name."""
     known = isinstance(entry, dict) and isinstance(entry.get("class_name"), str)
     require(known, part, "a layer with a class_name", entry)
+    full, own = registered.name_in(entry)
+    if own:  # never taken for what has the same last name
+        own_known = registered.of_entry(entry) is not None
+        require(own_known, part, "a layer class that nn has", full, registered.unknown(full))
     kind = entry["class_name"].rsplit(">", 1)[-1]
     config = entry.get("config", {})
     name = entry.get("name")

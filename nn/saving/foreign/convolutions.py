@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nn.initializers import INITIALIZERS
 from nn.saving.errors import MAX_PARAMETERS
 from nn.saving.foreign.architecture import LayerSpec
-from nn.saving.foreign.translate import Array, Chain, activation_name, handles
+from nn.saving.foreign.translate import Array, Chain, handles
 
 Pair = tuple[int, int]
 
@@ -70,14 +69,9 @@ def _emit_weighted(
                 bias = (gain if bias is None else bias + gain).astype(np.float32)
         chain.affine, chain.reordered = None, True
     value = spec.settings.get("activation")
-    initializer = spec.settings.get("kernel_initializer")
-    if isinstance(initializer, dict):
-        initializer = initializer.get("class_name")
     chain.emit(
         spec, kind, kernel, *([] if bias is None else [bias]), use_bias=bias is not None,
-        # An initialiser that nn has serves whoever trains anew; else it is Keras's default.
-        kernel_initializer=initializer if str(initializer) in INITIALIZERS else "GlorotUniform",
-        activation=activation_name(value) if chain.has(value) else "linear",
+        activation=chain.activation(value) if chain.has(value) else "linear",
         **arguments,
     )  # fmt: skip
     chain.activation_layer(spec, value)

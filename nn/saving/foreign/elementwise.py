@@ -27,7 +27,7 @@ def _activation(chain: Chain, spec: LayerSpec) -> None:
     if name == "softmax":
         _last_axis(chain, spec, None)
     if chain.has(value):
-        chain.emit(spec, "Activation", activation=name)
+        chain.emit(spec, "Activation", activation=chain.activation(value))
     chain.activation_layer(spec, value)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import activations, initializers
-from nn.layers import LAYERS, InputLayer
+from nn import activations, initializers, registered
+from nn.layers import LAYERS, InputLayer, Layer
 from nn.models import Sequential
 from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, LayerSpec
@@ -106,6 +106,8 @@ class Chain:
     def take(self, spec: LayerSpec, **shapes: tuple[int, ...]) -> dict[str, Array]:
         """Read a layer's arrays by name after all their shapes have been found right."""
         part, expected = spec.settings.part, names(spec)
+        if spec.anew:
+            return {name: np.zeros(shapes[name], np.float32) for name in expected}
         what = f"{len(expected)} weights ({', '.join(expected) or 'none'})"
         received = [item.path for item in spec.stored]
         require(len(received) == len(expected), part, what, received)
@@ -122,20 +124,34 @@ class Chain:
         self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
     ) -> None:
         """Add one of our layers; `suffix` makes its name another than the file's layer's."""
-        kept = arguments.pop("kernel_initializer", None)
+        arguments |= {"name": spec.name + suffix, "trainable": spec.trainable}
         try:
-            if kept is not None:  # no random weights are drawn for what is overwritten at once
-                arguments["kernel_initializer"] = "zeros"
-            arguments |= {"name": spec.name + suffix, "trainable": spec.trainable}
             layer: Any = LAYERS[kind](**arguments)
+            if hasattr(layer, "kernel_initializer"):  # nothing is drawn that is overwritten at once
+                layer.kernel_initializer = initializers.get("zeros")
             self.model.add(layer)
             if weights:
                 layer.set_weights(weights)
-            if kept is not None:
-                layer.kernel_initializer = initializers.get(kept)
+            if spec.kind == kind and not suffix:
+                self._keep_for_training(layer, spec, arguments)
         except (TypeError, ValueError) as error:
             raise FormatError(spec.settings.part, f"what {kind} takes", str(error)) from None
         _bound(spec.settings.part, self.shape)
+
+    def _keep_for_training(self, layer: Any, spec: LayerSpec, arguments: dict[str, Any]) -> None:
+        """Give a layer what serves whoever trains it on or anew: initialisers, penalties, a seed.
+
+        What `nn` does not have is left out with a note, and the initialiser is Keras's default.
+        """
+        given = {name: spec.settings.get(name) for name in layer.get_config()}
+        given = {n: v for n, v in given.items() if n.endswith(_FOR_TRAINING) and v is not None}
+        for name, value in {"kernel_initializer": "glorot_uniform", **given}.items():
+            try:
+                made = LAYERS[spec.kind](**arguments, **{name: value})
+                setattr(layer, name, getattr(made, name))
+            except (TypeError, ValueError, KeyError) as error:
+                if name in given:
+                    self.notes.append(f"{spec.settings.part}: {name} left out: {error}")
 
     def no_affine(self, spec: LayerSpec) -> None:
         """Refuse where a pending rescaling cannot pass."""
@@ -157,8 +173,22 @@ class Chain:
     def has(self, value: Any) -> bool:
         """Tell whether an activation in the file is one of ours, of the same name and meaning."""
         name = activation_name(value)
+        if self._own(value) is not value:
+            return True
         other = name == "hard_sigmoid" and self.dialect.old_hard_sigmoid
         return name in activations.ACTIVATIONS and not other
+
+    def activation(self, value: Any) -> Any:
+        """Give an activation that ``has`` accepts as our layers take it."""
+        own = self._own(value)
+        return activation_name(value) if own is value else own
+
+    def _own(self, value: Any) -> Any:
+        """Give what is the user's, any other value itself."""
+        try:
+            return registered.resolve(value)
+        except ValueError as error:
+            raise FormatError("activation", "one that nn has", value, str(error)) from None
 
     def activation_layer(self, spec: LayerSpec, value: Any) -> None:
         """Add as a layer an activation that is none of ours."""
@@ -173,7 +203,8 @@ class Chain:
         kind, config = str(value.get("class_name")), value.get("config")
         known = kind in ("LeakyReLU", "ReLU", "ELU", "Softmax") and isinstance(config, dict)
         expected = f"an activation out of {', '.join(activations.ACTIVATIONS)}"
-        spec.settings.require(known, expected, name or kind)
+        remedy = registered.unknown(name) if ">" in name else ""
+        spec.settings.require(known, expected, name or kind, remedy)
         settings = Settings(f"activation of {spec.settings.part}", config)
         HANDLERS[kind](self, LayerSpec(kind, f"{spec.name}_activation", settings))
 
@@ -191,10 +222,14 @@ def activation_name(value: Any) -> str:
         return "linear"
     if not isinstance(value, str):
         return ""
-    name = value.rsplit(">", 1)[-1].lower().removesuffix("_v2")
+    package, _, name = value.rpartition(">")
+    if package.lower() not in ("", "keras"):
+        return value  # one of the user's, whatever its last name
+    name = name.lower().removesuffix("_v2")
     return {"none": "linear", "swish": "silu"}.get(name, name)
 
 
+_FOR_TRAINING = ("_initializer", "_regularizer", "_constraint", "seed")
 Handler = Callable[[Chain, LayerSpec], None]
 HANDLERS: dict[str, Handler] = {}
 # At prediction these do nothing; some only shape the training, some only augment.
@@ -223,9 +258,36 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
 def check_known(architecture: Architecture) -> None:
     """Refuse layers that have no equal here before weights are looked for."""
     for spec in architecture.layers:
-        known = spec.kind in NEUTRAL or spec.kind in HANDLERS
+        known = spec.own or spec.kind in NEUTRAL or spec.kind in HANDLERS
         part, expected = f"layer {spec.name!r}", "a layer class that nn has or can express"
-        require(known, part, expected, spec.kind, _REMEDIES.get(spec.kind, ""))
+        short = spec.kind.rpartition(">")[2]
+        own = f"If it is a class of your own, pass custom_objects={{{short!r}: {short}}}."
+        require(known, part, expected, spec.kind, _REMEDIES.get(spec.kind, own))
+
+
+def _own_layer(chain: Chain, spec: LayerSpec) -> None:
+    """Add a layer of the user's own: made from its configuration, built, its weights filled in."""
+    settings = spec.settings
+    fits = isinstance(spec.own, type) and issubclass(spec.own, Layer)
+    settings.require(fits, "a subclass of nn.layers.Layer in custom_objects", spec.own)
+    plain = not chain.first and chain.permutation is None
+    settings.require(plain, "values in channels_last order", "channels_first")
+    chain.no_affine(spec)
+    unused = ("dtype", "batch_shape", "batch_input_shape", "input_shape")
+    config = {name: value for name, value in settings.config.items() if name not in unused}
+    try:
+        layer = spec.own.from_config(config)
+        chain.model.add(layer)
+    except Exception as error:  # the user's code may raise anything
+        raise FormatError(settings.part, f"what {spec.kind} takes", str(error)) from error
+    layer.trainable = spec.trainable
+    _bound(settings.part, chain.shape)
+    if spec.anew:
+        return
+    ours, stored = layer.weights, spec.stored
+    expected, received = [w.shape for w in ours], [d.shape for d in stored]
+    settings.require(received == expected, f"weights {expected}", received)
+    layer.set_weights([d.read(max(w.size, 1)) for d, w in zip(stored, ours, strict=True)])
 
 
 def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0) -> Chain:
@@ -236,7 +298,9 @@ def translate(architecture: Architecture, dialect: Dialect, parameters: int = 0)
     chain = Chain(architecture, dialect, parameters)
     for position, spec in enumerate(chain.specs):
         chain.position = position
-        if spec.kind in NEUTRAL:
+        if spec.own:
+            _own_layer(chain, spec)
+        elif spec.kind in NEUTRAL:
             chain.notes.append(f"{spec.kind} {spec.name!r} does nothing at prediction: left out")
         else:
             HANDLERS[spec.kind](chain, spec)

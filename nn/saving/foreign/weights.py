@@ -47,7 +47,7 @@ class Dialect:
 
 def slots(spec: LayerSpec) -> tuple[list[str], list[str]]:
     """Name the arrays Keras keeps for a layer: the trained ones and the others."""
-    trained, others = _ARRAYS.get(spec.kind, ((), ()))
+    trained, others = ((), ()) if spec.own else _ARRAYS.get(spec.kind, ((), ()))
     if spec.kind == "Normalization" and spec.settings.get("mean") is not None:
         others = ()
     on = {n: spec.settings.flag(*_SWITCHES[n], default=True) for n in trained if n in _SWITCHES}
@@ -73,6 +73,9 @@ def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
         _bind_tree(architecture, root)
         return Dialect(old_hard_sigmoid=version.startswith("2."))
     groups = _read_groups(group)
+    for spec in architecture.layers:
+        if spec.own and spec.name in groups:  # only its name tells what belongs to it
+            spec.stored = [dataset for _, dataset in groups.pop(spec.name)]
     _bind_groups(architecture, groups)
     stated = group.attribute("keras_version")
     backend = str(group.attribute("backend") or root.attribute("backend") or "")
@@ -81,6 +84,14 @@ def bind(architecture: Architecture, root: Group, version: str) -> Dialect:
     if old and not backend and groups:
         theano = not next(iter(groups.values()))[0][0].endswith(":0")  # TensorFlow's names do
     return Dialect(old, theano, old or stated.startswith("2."))
+
+
+def legacy_groups(root: Group) -> dict[str, Named]:
+    """Give the arrays of each layer of a legacy file by the layer's name."""
+    group = root.group("model_weights") if "model_weights" in root else root
+    listed = group.attribute_list("layer_names") is not None
+    require(listed, "by_name", "a legacy .h5 file, which names layers", "a file without names")
+    return _read_groups(group)
 
 
 def _read_groups(group: Group) -> dict[str, Named]:
@@ -156,7 +167,7 @@ def _bind_tree(architecture: Architecture, root: Group) -> None:
     top = "layers" if "layers" in root else "_layer_checkpoint_dependencies"
     require(top in root, "weights", "groups model_weights or layers", list(root)[:8])
     stored = dict(_tree(root.group(top), top, 0))
-    specs = [spec for spec in architecture.layers if names(spec)]
+    specs = [spec for spec in architecture.layers if spec.own or names(spec)]
     for spec in specs:
         spec.stored = stored.pop(spec.path.replace("layers", top), [])
     used, left = (sum(map(len, s)) for s in ([s.stored for s in specs], stored.values()))
