@@ -264,7 +264,7 @@ def test_own_layers_by_hand(exercise):
     assert_array_equal(layer.backward(np.full((1, 1, 1, 1), 8, np.float32)).ravel(), [2, 2, 2, 2])
 
 
-def test_own_layers_train(exercise, digits):
+def test_own_layers_train_save_and_load(exercise, digits, tmp_path):
     lab, (x, y) = exercise("own_layers"), digits
     model = nn.Sequential(
         [
@@ -284,6 +284,10 @@ def test_own_layers_train(exercise, digits):
     model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(x, y, epochs=12, verbose=0).history
     assert history["accuracy"][-1] > 0.9
+    model.save(tmp_path / "own.h5")
+    own = {name: getattr(lab, name) for name in ("LeakyReLU", "AveragePooling", "Depthwise")}
+    again = nn.load_model(tmp_path / "own.h5", custom_objects=own)
+    assert_array_equal(again.predict(x[:9]), model.predict(x[:9]))
 
 
 # --- 10 -------------------------------------------------------------------------------------------
