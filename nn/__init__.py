@@ -17,6 +17,9 @@ reads and writes model files, ``nn.drawing`` brings ink and photographs to 28x28
 window.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from nn import (
     activations,
     backend,
@@ -55,8 +58,16 @@ __all__ = [
     "ops",
     "optimizers",
     "runtime",
+    "saving",
     "set_num_threads",
     "use_backend",
     "use_engine",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import what is seldom needed when it is: ``nn.saving``."""
+    if name == "saving":
+        return import_module("nn.saving")
+    raise AttributeError(f"module 'nn' has no attribute {name!r}")

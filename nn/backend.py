@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from nn.runtime import backend
+from nn.spellings import missing_names
 
-__all__ = ["backend", "epsilon", "floatx", "image_data_format"]
+__all__ = [
+    "backend",
+    "clear_session",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+]
 
 
 def image_data_format() -> str:
@@ -20,3 +30,51 @@ def floatx() -> str:
 def epsilon() -> float:
     """Return 1e-7, the fuzz that keeps divisions and logarithms finite."""
     return 1e-7
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Do nothing: a model belongs to whoever holds it, and names count anew in every model."""
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Accept ``"channels_last"``; ValueError for another."""
+    _only("data_format", data_format, "channels_last", "Transpose the images: x[..., None].")
+
+
+def set_floatx(value: str) -> None:
+    """Accept ``"float32"``; ValueError for another."""
+    _only("floatx", value, "float32", 'Use Sequential(dtype="float64") to check gradients.')
+
+
+def set_epsilon(value: float) -> None:
+    """Accept 1e-7; ValueError for another."""
+    _only("epsilon", value, 1e-7, "Losses and optimisers have an epsilon of their own.")
+
+
+def _only(argument: str, received: object, expected: object, remedy: str) -> None:
+    if received != expected:
+        raise ValueError(f"{argument}: expected {expected!r}, received {received!r}. {remedy}")
+
+
+_ARRAYS = "Arrays here are NumPy's: use the function of numpy."
+__getattr__ = missing_names(
+    __name__,
+    {
+        **dict.fromkeys(
+            ("abs", "cast", "concatenate", "dot", "eval", "exp", "log", "max", "mean", "min"),
+            _ARRAYS,
+        ),
+        **dict.fromkeys(
+            ("clip", "pow", "reshape", "sqrt", "square", "sum", "zeros", "ones", "variable"),
+            _ARRAYS,
+        ),
+        **dict.fromkeys(
+            ("function", "gradients", "get_session", "set_session", "tf"),
+            "There is no graph: model.predict gives outputs, nn.explain looks inside.",
+        ),
+        "set_learning_phase": "Use model(x, training=True).",
+        "learning_phase": "Use model(x, training=True).",
+        "set_value": "Assign it: optimizer.learning_rate = 0.01.",
+        "get_value": "Read it: float(optimizer.learning_rate).",
+    },
+)

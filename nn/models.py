@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nn import batches, losses, optimizers, runtime, training, utils
+from nn import batches, losses, optimizers, runtime, training
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.progress import ProgressLogger
 from nn.layers.symbolic import SymbolicTensor, tensors_between
@@ -17,6 +17,7 @@ from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
 from nn.spellings import spellings
+from nn.utils.summary import print_summary
 
 __all__ = [
     "Model",
@@ -324,13 +325,27 @@ class Sequential(Row):
 
     # -- describing and keeping --------------------------------------------------------------
 
-    def summary(self, print_fn: Callable[[str], Any] = print, plan: bool = False) -> None:
-        """Print the layers, their output shapes and weights, line by line with ``print_fn``.
+    @spellings("summary", refused={"line_break": "print_fn is called once a line."})
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+        *,
+        plan: bool = False,
+    ) -> None:
+        """Print the layers, their output shapes and weights; see ``nn.utils.summary``.
 
         With ``plan`` also what the fast stage fused, its kernels, and the memory they hold.
         """
         describe = getattr(self.engine, "describe", None) if plan else None
-        utils.print_summary(self, print_fn, describe)
+        print_summary(
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range,
+            describe,
+        )  # fmt: skip
 
     def get_config(self) -> dict[str, Any]:
         """Return the architecture as plain dicts, as Keras 3 writes it."""

@@ -101,6 +101,9 @@ def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
         _scopes.reset(token)
 
 
+CustomObjectScope = custom_object_scope
+
+
 def is_own(thing: Any) -> bool:
     """Return whether a class or function is not one of this package."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] != "nn"

@@ -251,26 +251,80 @@ def test_summary():
     lines = []
     digit_network().summary(print_fn=lines.append)
     assert "\n".join(lines) == (
-        "Model 'digits', input (N, 28, 28, 1)\n"
-        "Layer                           Output shape     Parameters\n"
-        "------------------------------  ---------------  ----------\n"
-        "conv2d (Conv2D)                 (N, 24, 24, 32)  832\n"
-        "max_pooling2d (MaxPooling2D)    (N, 12, 12, 32)  0\n"
-        "conv2d_1 (Conv2D)               (N, 10, 10, 64)  18,496\n"
-        "max_pooling2d_1 (MaxPooling2D)  (N, 5, 5, 64)    0\n"
-        "flatten (Flatten)               (N, 1600)        0\n"
-        "dense (Dense)                   (N, 128)         204,928\n"
-        "dropout (Dropout)               (N, 128)         0\n"
-        "dense_1 (Dense)                 (N, 64)          8,256\n"
-        "dropout_1 (Dropout)             (N, 64)          0\n"
-        "dense_2 (Dense)                 (N, 10)          650\n"
-        "Parameters: 233,162 (233,162 trained, 0 not)"
+        'Model: "digits"\n'
+        "Layer (type)                    Output Shape        Param #\n"
+        "------------------------------  ------------------  -------\n"
+        "conv2d (Conv2D)                 (None, 24, 24, 32)  832\n"
+        "max_pooling2d (MaxPooling2D)    (None, 12, 12, 32)  0\n"
+        "conv2d_1 (Conv2D)               (None, 10, 10, 64)  18,496\n"
+        "max_pooling2d_1 (MaxPooling2D)  (None, 5, 5, 64)    0\n"
+        "flatten (Flatten)               (None, 1600)        0\n"
+        "dense (Dense)                   (None, 128)         204,928\n"
+        "dropout (Dropout)               (None, 128)         0\n"
+        "dense_1 (Dense)                 (None, 64)          8,256\n"
+        "dropout_1 (Dropout)             (None, 64)          0\n"
+        "dense_2 (Dense)                 (None, 10)          650\n"
+        "Total params: 233,162 (910.79 KB)\n"
+        "Trainable params: 233,162 (910.79 KB)\n"
+        "Non-trainable params: 0 (0.00 B)"
     )
 
 
 def test_summary_prints_and_counts_what_is_not_trained(capsys):
     Sequential([Input((4,)), BatchNormalization()]).summary()
-    assert capsys.readouterr().out.endswith("Parameters: 16 (8 trained, 8 not)\n")
+    assert capsys.readouterr().out.endswith(
+        "Total params: 16 (64.00 B)\nTrainable params: 8 (32.00 B)\n"
+        "Non-trainable params: 8 (32.00 B)\n"
+    )
+
+
+def summary_of(model, **options):
+    lines = []
+    model.summary(print_fn=lines.append, **options)
+    return lines
+
+
+def test_summary_of_what_is_not_built():
+    lines = summary_of(Sequential([Dense(3)]))
+    assert lines[3].split() == ["dense", "(Dense)", "?", "0", "(unbuilt)"]
+    assert lines[4] == "Total params: 0 (0.00 B)"
+
+
+def test_summary_of_a_model_inside_a_model():
+    inner = Sequential([Dense(3, name="a"), BatchNormalization(name="b")], name="inner")
+    model = Sequential([Input((4,)), inner, Dense(2, name="c")])
+    inner.trainable = False
+    assert [line.split()[0] for line in summary_of(model)[3:5]] == ["inner", "c"]
+    lines = summary_of(model, expand_nested=True, show_trainable=True)
+    assert [line.split("  ")[0] for line in lines[3:7]] == [
+        "inner (Sequential)", "", "", "c (Dense)"
+    ]  # fmt: skip
+    assert [line.split()[-1] for line in lines[2:7]] == ["---------", "N", "N", "N", "Y"]
+    assert lines[-1] == "Non-trainable params: 27 (108.00 B)"
+
+
+def test_summary_of_some_layers_on_narrow_lines():
+    model = digit_network()
+    lines = summary_of(model, line_length=40, layer_range=("dense", "dense_1"))
+    names = [line.split()[0] for line in lines[3:-3]]
+    assert names == ["dense", "dropout", "dense_1"]
+    assert max(map(len, lines[:-3])) <= 40
+    lines = summary_of(model, positions=[10, 20, 30])
+    assert lines[3] == "conv2d (  (None, 2  832"
+    with pytest.raises(ValueError, match=r"expected names out of conv2d, .*received \('x', 'y'\)"):
+        model.summary(layer_range=("x", "y"))
+    with pytest.raises(ValueError, match=r"summary: expected columns of 4 characters or more"):
+        model.summary(line_length=8)
+
+
+def test_summary_counts_the_optimisers_numbers_once_there_are_any(points, small_model):
+    model = small_model(optimizer="adam")
+    x, y = points
+    assert not any("Optimizer" in line for line in summary_of(model))
+    model.fit(x, y, verbose=0)
+    count = model.count_params()
+    assert summary_of(model)[-1].startswith(f"Optimizer params: {2 * count + 2:,} (")
+    assert summary_of(model)[-4].startswith(f"Total params: {3 * count + 2:,} (")
 
 
 def test_summary_shows_how_the_plain_engine_runs(capsys):

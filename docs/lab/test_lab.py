@@ -244,7 +244,7 @@ def digits():
 @pytest.mark.parametrize(
     ("name", "arguments", "shape"),
     [
-        ("LeakyReLU", (0.2,), (12,)),
+        ("Leaky", (0.2,), (12,)),
         ("AveragePooling", (), (4, 6, 2)),
         ("Depthwise", (3,), (5, 6, 2)),
         ("Depthwise", (2,), (4, 4, 3)),
@@ -270,10 +270,10 @@ def test_own_layers_train_save_and_load(exercise, digits, tmp_path):
         [
             nn.Input((28, 28, 1)),
             nn.layers.Conv2D(8, 5),
-            lab.LeakyReLU(),
+            lab.Leaky(),
             lab.AveragePooling(),
             lab.Depthwise(3),
-            lab.LeakyReLU(),
+            lab.Leaky(),
             nn.layers.MaxPooling2D(2),
             nn.layers.Flatten(),
             nn.layers.Dense(10, activation="softmax"),
@@ -285,7 +285,7 @@ def test_own_layers_train_save_and_load(exercise, digits, tmp_path):
     history = model.fit(x, y, epochs=12, verbose=0).history
     assert history["accuracy"][-1] > 0.9
     model.save(tmp_path / "own.h5")
-    own = {name: getattr(lab, name) for name in ("LeakyReLU", "AveragePooling", "Depthwise")}
+    own = {name: getattr(lab, name) for name in ("Leaky", "AveragePooling", "Depthwise")}
     again = nn.load_model(tmp_path / "own.h5", custom_objects=own)
     assert_array_equal(again.predict(x[:9]), model.predict(x[:9]))
 

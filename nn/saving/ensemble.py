@@ -76,7 +76,7 @@ class Ensemble:
     def summary(self, print_fn: Callable[[str], Any] = print) -> None:
         """Print one member, and how many there are."""
         print_fn(f"Ensemble {self.name!r}: the mean of {len(self.members)} networks like this one:")
-        self.members[0].summary(print_fn)
+        self.members[0].summary(print_fn=print_fn)
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
         """Save all members as one HDF5 file, which Keras opens as a model with an ``Average``."""
