@@ -25,7 +25,7 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "losses", "optimizers", "callbacks", "gradcheck", "utils")
 BUDGETS = {
-    "network": (7_600, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "network": (9_500, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
     "fast": (7_440, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_400, "our own format, JSON, and the import of Keras's and PyTorch's files"),
     "datasets": (1_200, "three data sets in their own formats, download, checks"),
@@ -39,7 +39,7 @@ BUDGETS = {
     "console": (5_400, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 32_500
+TOTAL = 34_500
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {
