@@ -11,6 +11,7 @@ import numpy as np
 
 from nn import batches, losses, optimizers, runtime, training
 from nn.callbacks import Callback, History, Logs
+from nn.callbacks.base import checked_callbacks
 from nn.callbacks.progress import ProgressLogger
 from nn.layers.symbolic import SymbolicTensor, tensors_between
 from nn.metrics import Metric, Metrics
@@ -275,7 +276,7 @@ class Sequential(Row):
         for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise TypeError(f"fit: {argument} is not supported. Leave it out.")
-        calls = training.checked_callbacks(callbacks)
+        calls = checked_callbacks(callbacks)
         rng = self._order_rng if shuffle else None
         data = batches.for_training(self, x, y, batch_size, validation_split, validation_data, rng)
         self.prepare_training()

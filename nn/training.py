@@ -134,17 +134,6 @@ def evaluate(model: Sequential, x: Array, y: Array) -> Logs:
     return model.name_figures(float(losses.mean(dtype=np.float64)), correct)
 
 
-def checked_callbacks(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
-    """Return the callbacks of ``fit`` as a new list, checked."""
-    calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for call in calls:
-        if not isinstance(call, Callback):
-            raise TypeError(
-                f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
-            )
-    return calls
-
-
 def fit(
     model: Sequential,
     batches: ArrayBatches | CheckedBatches,

@@ -14,19 +14,14 @@ import numpy as np
 
 from nn import registered
 from nn.losses.base import Loss
-from nn.losses.crossentropy import (
-    CategoricalCrossentropy,
-    SparseCategoricalCrossentropy,
-    categorical_crossentropy,
-    sparse_categorical_crossentropy,
-)
-from nn.losses.elementwise import (
-    BinaryCrossentropy,
-    MeanAbsoluteError,
-    MeanSquaredError,
+from nn.losses.crossentropy import CategoricalCrossentropy, SparseCategoricalCrossentropy
+from nn.losses.elementwise import BinaryCrossentropy, MeanAbsoluteError, MeanSquaredError
+from nn.losses.functions import (
     binary_crossentropy,
+    categorical_crossentropy,
     mean_absolute_error,
     mean_squared_error,
+    sparse_categorical_crossentropy,
 )
 from nn.reference import Array
 

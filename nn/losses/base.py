@@ -96,12 +96,20 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """Return the mean loss of (weighted) examples."""
-        losses = per_example(self, y_true, y_pred)
-        if sample_weight is not None:
-            losses = losses * np.asarray(sample_weight)
-        return float(losses.mean())
+        losses = self.per_example(y_true, y_pred)
+        weights = 1.0 if sample_weight is None else np.asarray(sample_weight)
+        return float((losses * weights).mean())
 
     call = __call__
+
+    def per_example(self, y_true: Any, y_pred: Any) -> Array:
+        """Return the loss of every example, (N,), of labels that are not checked yet."""
+        prediction = np.asarray(y_pred)
+        if prediction.dtype.kind in "iub":
+            prediction = prediction.astype(np.float32)
+        classes = prediction.shape[-1]
+        targets = self.targets(self.check(y_true, classes), classes, prediction.dtype)
+        return self.values(targets, prediction)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this loss again, with Keras's keys."""
@@ -111,16 +119,6 @@ class Loss:
     def from_config(cls, config: dict[str, Any]) -> Loss:
         """Make the loss that ``get_config`` described."""
         return cls(**config)
-
-
-def per_example(loss: Loss, y_true: Any, y_pred: Any) -> Array:
-    """Return ``loss`` of every example, (N,)."""
-    prediction = np.asarray(y_pred)
-    if prediction.dtype.kind in "iub":
-        prediction = prediction.astype(np.float32)
-    classes = prediction.shape[-1]
-    targets = loss.targets(loss.check(y_true, classes), classes, prediction.dtype)
-    return loss.values(targets, prediction)
 
 
 def dtype_of(dtype: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn import ops
-from nn.losses.base import Loss, dtype_of, per_example
+from nn.losses.base import Loss, dtype_of
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -208,22 +208,3 @@ class SparseCategoricalCrossentropy(Crossentropy):
                 f"received {int(labels.min())} to {int(labels.max())}."
             )
         return labels
-
-
-def categorical_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Array:
-    """Return the cross-entropy of every example, (N,), against targets (N, K)."""
-    return per_example(CategoricalCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
-
-
-def sparse_categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: None = None, axis: int = -1
-) -> Array:
-    """Return the cross-entropy of every example, (N,), against labels (N,)."""
-    loss = SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis)
-    return per_example(loss, y_true, y_pred)

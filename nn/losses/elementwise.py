@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nn.losses.base import Loss, per_example
+from nn.losses.base import Loss
 from nn.losses.crossentropy import EPSILON, Crossentropy
 from nn.reference import Array
 
@@ -81,24 +81,3 @@ class MeanAbsoluteError(MeanSquaredError):
 
     def gradient(self, targets: Array, y_pred: Array) -> Array:
         return np.sign(y_pred - targets) / y_pred.size
-
-
-def binary_crossentropy(
-    y_true: Any,
-    y_pred: Any,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> Array:
-    """Return the binary cross-entropy of every example, (N,)."""
-    return per_example(BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
-
-
-def mean_squared_error(y_true: Any, y_pred: Any) -> Array:
-    """Return the mean squared error of every example, (N,)."""
-    return per_example(MeanSquaredError(), y_true, y_pred)
-
-
-def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
-    """Return the mean absolute error of every example, (N,)."""
-    return per_example(MeanAbsoluteError(), y_true, y_pred)
