@@ -109,6 +109,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--ensemble", type=whole(2), metavar="N",
                       help="train N networks with seeds that follow each other, saved as one file "
                       "that averages their answers")
+    what.add_argument("--import", dest="modules", metavar="MODULE", nargs="+", default=[],
+                      help="Python modules with presets, layers and functions of your own "
+                      "(nn.train.recipes.PRESETS, nn.saving.register_keras_serializable)")
     how = make.add_argument_group("how to train it (defaults: as the recipe says)")
     how.add_argument("--epochs", type=whole(1), metavar="N")
     how.add_argument("--batch-size", type=whole(1), metavar="N")
@@ -146,6 +149,7 @@ def train(args: argparse.Namespace) -> int:
         if not args.quiet:
             print(text, flush=True)
 
+    config.import_modules(args.modules)
     if not args.dry_run:
         config.check_output(args.output)
     if args.threads:
@@ -192,6 +196,7 @@ def interrupted(args: argparse.Namespace, runs: list[Run], last: Run) -> int:
     finish(runs, args.output, args.force, args.argv, interrupted=True, quiet=args.quiet)
     if not args.ensemble:
         place = [] if args.output == DEFAULT_OUTPUT else ["--output", str(args.output)]
+        place += ["--import", *args.modules] if args.modules else []
         print(f"Resume    {shlex.join(['python', 'train.py', '--resume', *place])}")
     return 130
 

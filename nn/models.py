@@ -13,7 +13,7 @@ from nn import batches, losses, optimizers, runtime, training
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.base import checked_callbacks
 from nn.callbacks.progress import ProgressLogger
-from nn.layers.symbolic import SymbolicTensor, tensors_between
+from nn.layers.symbolic import SymbolicTensor, Values, tensors_between
 from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
@@ -101,7 +101,8 @@ class Sequential(Row):
         if isinstance(x, SymbolicTensor):
             return x.through(self)
         batch = batches.as_input(self, x)
-        return self.forward(batch, training=True) if training else self.engine.predict(batch)
+        y = self.forward(batch, training=True) if training else self.engine.predict(batch)
+        return y.view(Values)
 
     # -- training ----------------------------------------------------------------------------
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from nn.layers.arguments import as_example_shape, unused_name
 from nn.layers.symbolic import NotBuiltError, SymbolicTensor, record_call
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
+from nn.registered import functions_in
 
 if TYPE_CHECKING:
     from nn.fast.flat import FlatWeights
@@ -73,6 +75,23 @@ class Row(Weights):
         self.__dict__.update(state)
         if self.built and self._x_shape is not None:
             self.build()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse functions that ``pickle`` cannot find again, before it fails on them."""
+        for path, function in functions_in(self.__getstate__()):
+            name = getattr(function, "__qualname__", "")
+            if "<lambda>" in name or "<locals>" in name:
+                raise TypeError(
+                    f"pickle: expected functions defined at the top of a module, received {name} "
+                    f"in {path}. Define it there, or save the model with model.save."
+                )
+        return super().__reduce_ex__(protocol)
 
     # -- building ----------------------------------------------------------------------------
 
@@ -273,6 +292,11 @@ class Row(Weights):
     def non_trainable_weights(self) -> list[Array]:
         """The weights of frozen layers, and what is not trained by gradient."""
         return [w for layer in self._known_row() for w in layer.non_trainable_weights]
+
+    @property
+    def losses(self) -> list[Any]:
+        """What the layers add to the loss: their penalties on weights."""
+        return [value for layer in self.row for value in getattr(layer, "losses", ())]
 
     @property
     def flat(self) -> FlatWeights:

@@ -150,6 +150,39 @@ def test_copies_train_on_alike(copied):
     assert not np.shares_memory(twin.parameters, model.parameters)
 
 
+def module_level(x):
+    return x * x
+
+
+def test_functions_of_ones_own_are_pickled_by_name_or_refused():
+    x = np.ones((2, 4), np.float32)
+    model = Sequential([Input((4,)), Dense(3, activation=module_level)], seed=0)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict(x), model.predict(x))
+    model = Sequential([Input((4,)), Dense(3, activation=lambda x: x * x)], seed=0)
+    with pytest.raises(TypeError, match=r"pickle: expected functions defined at the top.*<lambda>"):
+        pickle.dumps(model)
+    assert_array_equal(copy.deepcopy(model).predict(x), model.predict(x))
+
+
+def test_outputs_have_numpy_and_compute_like_arrays():
+    model = Sequential([Input((4,)), Dense(3)])
+    y = model(np.ones((2, 4)))
+    assert type(y.numpy()) is np.ndarray
+    assert type(Dense(2)(np.ones((2, 4))).numpy()) is np.ndarray
+    assert f"{y.mean():.2f} {y[0, 0]:.2f}"
+    assert type(y + 1) is type(y.sum(axis=0)) is type(np.exp(y)) is np.ndarray
+    assert isinstance(y.max(), np.float32)
+    assert type(model.predict(np.ones((2, 4)))) is np.ndarray
+
+
+def test_weights_have_keras_other_names():
+    model = Sequential([Input((4,)), Dense(3), nn.layers.BatchNormalization()])
+    counts = [len(model.variables), len(model.trainable_variables)]
+    assert [*counts, len(model.non_trainable_variables)] == [6, 4, 2]
+    assert model.layers[1].variables[0] is model.layers[1].params["gamma"]
+    assert model.losses == []
+
+
 def test_a_sequential_is_a_model():
     assert isinstance(Sequential(), Model)
     assert isinstance(Model(*chain()[::2]), Sequential)

@@ -198,6 +198,43 @@ def test_resuming_makes_the_same_bits_as_not_stopping(trained, tmp_path):
     np.testing.assert_array_equal(weights(output), weights(trained[0] / "digits.h5"))
 
 
+OWN_PRESET = """
+from nn import layers, saving
+from nn.train.recipes import PRESETS
+
+@saving.register_keras_serializable("mine")
+class Halved(layers.Layer):
+    def _forward(self, x, training):
+        return x / 2
+    def _backward(self, dy):
+        return dy / 2
+
+PRESETS["mine"] = lambda: [
+    layers.Input((28, 28, 1)), Halved(), layers.Flatten(), layers.Dense(10, activation="softmax"),
+]
+"""
+
+
+def test_a_network_with_a_layer_of_ones_own_trains_and_resumes(tmp_path, monkeypatch):
+    (tmp_path / "my_network.py").write_text(OWN_PRESET)
+    monkeypatch.chdir(tmp_path)
+    mine = [*TINY, "--preset", "mine", "--output", tmp_path / "x.h5"]
+    assert "--preset: expected one of" in refused(*mine)
+    run(*mine, "--epochs", "1", "--import", "my_network")
+    try:
+        process = run("--resume", "--epochs", "2", "--output", "x.h5", "--import", "my_network")
+        assert "Going on after epoch 1 of 2" in process.stdout
+        assert type(nn.load_model("x.h5").layers[0]).__name__ == "Halved"
+        nn.saving.get_custom_objects().clear()
+        said = refused("--resume", "--epochs", "3", "--output", "x.h5")
+        assert "mine>Halved is a class or function of one's own" in said
+        assert "--import: expected modules" in refused(*mine, "--import", "not_there")
+    finally:
+        nn.saving.get_custom_objects().clear()
+        recipes.PRESETS.pop("mine")
+        sys.modules.pop("my_network")
+
+
 def test_averaged_weights_resume_to_the_same_bits(tmp_path, monkeypatch):
     averaged = dataclasses.replace(recipes.ORIGINAL, averaging=0.9)
     monkeypatch.setitem(recipes.RECIPES, "original", averaged)

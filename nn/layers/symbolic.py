@@ -19,6 +19,19 @@ class NotBuiltError(AttributeError, ValueError):
     """What is asked for is known only once a layer or a model has been built."""
 
 
+class Values(np.ndarray):
+    """What calling a layer or a model returns: an array that has Keras's ``numpy()``."""
+
+    def numpy(self) -> Array:
+        """Return the plain array."""
+        return self.view(np.ndarray)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """Let what is computed with it be plain: an array, or a number."""
+        plain = np.asarray(array).view(np.ndarray)
+        return plain[()] if plain.ndim == 0 else plain
+
+
 @dataclass(frozen=True, eq=False)
 class SymbolicTensor:
     """What comes out of layers in a row.
@@ -94,7 +107,7 @@ class Callable:
             outputs = inputs.through(self)
             record_call(self, inputs, outputs)
             return outputs
-        return self.call_on_array(as_array(self, inputs), bool(training))
+        return self.call_on_array(as_array(self, inputs), bool(training)).view(Values)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the tensors out of copies: a model calls the layers of its copy again."""

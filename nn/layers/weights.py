@@ -18,6 +18,31 @@ class Weights:
         """All weights; the arrays themselves."""
         raise TypeError(f"{type(self).__name__} must define weights.")
 
+    @property
+    def trainable_weights(self) -> list[Array]:
+        """The weights that training changes."""
+        raise TypeError(f"{type(self).__name__} must define trainable_weights.")
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """All other weights."""
+        raise TypeError(f"{type(self).__name__} must define non_trainable_weights.")
+
+    @property
+    def variables(self) -> list[Array]:
+        """Keras's other name of ``weights``."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Array]:
+        """Keras's other name of ``trainable_weights``."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Array]:
+        """Keras's other name of ``non_trainable_weights``."""
+        return self.non_trainable_weights
+
     def get_weights(self) -> list[Array]:
         """Return copies of all weights."""
         return [w.copy() for w in self.weights]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import importlib
+import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,6 +63,20 @@ class Data:
     test: Callable[[], Examples]  # called once, when everything is decided
     source: dict[str, Any]  # description for the run record; "name" is the name of the data
     folder: str | None = None  # where recipes that need more data look for it
+
+
+def import_modules(names: Sequence[str]) -> None:
+    """Import the user's modules, which may add presets and register classes for files."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        for name in names:
+            importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"--import: expected modules in this folder or installed, received {name} ({error})."
+        ) from None
+    finally:
+        sys.path.remove(os.getcwd())
 
 
 def resolve(args: argparse.Namespace) -> Settings:
