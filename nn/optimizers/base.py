@@ -235,6 +235,7 @@ def _shortened(g: Array, norm: Any, longest: float) -> Array:
 
 
 def as_fraction(owner: str, argument: str, value: Any) -> float:
+    """Return ``value`` as a float in [0, 1)."""
     if not isinstance(value, int | float | np.number) or not 0 <= value < 1:
         raise ValueError(f"{owner}: expected {argument} in [0, 1), received {value!r}.")
     return float(value)
