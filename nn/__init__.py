@@ -6,7 +6,8 @@ Reading order, the network one studies:
 2. ``nn.layers.dense``, ``nn.layers.conv``, ``nn.layers.pooling``, ``nn.layers.activation``,
    ``nn.layers.dropout``: forward and backward, one under the other
 3. ``nn.reference``: the arithmetic they call, in plain NumPy, with its derivations
-4. ``nn.losses`` and ``nn.training``: the loss, the training step, the loop
+4. ``nn.losses.base``, ``nn.losses.crossentropy`` and ``nn.training``: the loss, the training step,
+   the loop
 
 Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and
 ``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment`` and

@@ -11,9 +11,10 @@ import numpy as np
 
 from nn import batches, losses, optimizers, runtime, training
 from nn.callbacks import Callback, History, Logs
+from nn.callbacks.base import checked_callbacks
 from nn.callbacks.progress import ProgressLogger
 from nn.layers.symbolic import SymbolicTensor, Values, tensors_between
-from nn.metrics import name_of
+from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
 from nn.spellings import missing_names, spellings
@@ -83,7 +84,7 @@ class Sequential(Row):
         self.metadata: dict[str, Any] = {}
         self.stop_training = False
         self.history: History | None = None
-        self.metric: str | None = None
+        self.measured = Metrics()
         self._optimizer: optimizers.Optimizer | None = None
         self._loss: losses.Loss | None = None
         self._engine_setting: tuple[str, str] = ("", "")
@@ -109,41 +110,60 @@ class Sequential(Row):
 
     # -- training ----------------------------------------------------------------------------
 
+    @spellings("compile", refused={"sample_weight_mode": "Give sample_weight to fit."})
     def compile(
         self,
-        optimizer: Any = "adadelta",
-        loss: Any = "categorical_crossentropy",
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: None = None,
         metrics: Any = None,
-        **neutral: Any,
+        weighted_metrics: None = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose how to train.
 
         Parameters
         ----------
-        optimizer : str or Optimizer
-        loss : str, function of ``nn.losses`` or Loss
-        metrics : list
-            ``["accuracy"]`` or none.
+        optimizer : str, dict or Optimizer
+        loss : str, function, dict or Loss
+            See ``nn.losses.get``. Without one the model predicts, and nothing else.
+        metrics : str, function, Metric, or a list of those
+            See ``nn.metrics.get``.
+        loss_weights, weighted_metrics : None
+            Of models with several outputs, which there are none of here.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss
+            Keras's; nothing depends on them here.
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             If one of them is not known here.
         """
-        for argument, value in neutral.items():
-            if value not in (None, False, 1, "auto"):
-                raise TypeError(f"compile: {argument}={value!r} is not supported. Leave it out.")
+        unsupported = ("loss_weights", loss_weights), ("weighted_metrics", weighted_metrics)
+        for argument, value in unsupported:
+            if value not in (None, []):
+                raise TypeError(
+                    f"compile: expected {argument} None, received {value!r}. There is one output, "
+                    "whose metrics are given as metrics=[…]."
+                )
         # All of them, or none if one is refused.
-        chosen = optimizers.get(optimizer), losses.get(loss), name_of(metrics)
-        self._optimizer, self._loss, self.metric = chosen
+        chosen = (
+            optimizers.get(optimizer),
+            None if loss is None else losses.get(loss),
+            Metrics(metrics),
+        )
+        self._optimizer, self._loss, self.measured = chosen
         self._engine = None
         if self._x_shape is not None and self.row:
             self._optimizer.build(self.trainable_weights)
 
     @property
     def compiled(self) -> bool:
-        """Whether ``compile`` has been called."""
-        return self._optimizer is not None
+        """Whether ``compile`` has been given a loss to train and evaluate with."""
+        return self._loss is not None
 
     @property
     def optimizer(self) -> optimizers.Optimizer:
@@ -172,6 +192,12 @@ class Sequential(Row):
                 self.prepare_optimizer()
         return self._engine
 
+    def prepare_training(self) -> None:
+        """Refuse a loss without a derivative, and give the optimiser its slots if it has none."""
+        if not self.loss.trains:
+            self.loss.gradient(np.empty(0), np.empty(0))  # it says what is missing
+        self.prepare_optimizer()
+
     def prepare_optimizer(self) -> None:
         """Give the optimiser its slots, if the model was built after ``compile``."""
         if not self.optimizer.fits(self.trainable_weights):
@@ -185,7 +211,8 @@ class Sequential(Row):
         """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
         batch = batches.as_input(self, batches.as_examples("x", x))
         labels = batches.as_labels(self, y, len(batch))
-        self.prepare_optimizer()
+        self.prepare_training()
+        self.measured.reset()
         loss, correct = self.engine.train_step(batch, labels)
         return _plain_or_list(self.name_figures(loss, correct / len(batch)))
 
@@ -196,7 +223,17 @@ class Sequential(Row):
 
     def name_figures(self, loss: float, accuracy: float) -> Logs:
         """Return the figures of a step or an epoch under the names asked for in ``compile``."""
-        return {"loss": loss} if self.metric is None else {"loss": loss, self.metric: accuracy}
+        return {"loss": loss, **self.measured.figures(accuracy)}
+
+    @property
+    def metric(self) -> str | None:
+        """The name of the accuracy among the metrics, if it is one of them."""
+        return self.measured.accuracy
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics given to ``compile``."""
+        return self.measured.all
 
     def fit(
         self,
@@ -244,10 +281,10 @@ class Sequential(Row):
         for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
             if value is not None:
                 raise TypeError(f"fit: {argument} is not supported. Leave it out.")
-        calls = training.checked_callbacks(callbacks)
+        calls = checked_callbacks(callbacks)
         rng = self._order_rng if shuffle else None
         data = batches.for_training(self, x, y, batch_size, validation_split, validation_data, rng)
-        self.prepare_optimizer()
+        self.prepare_training()
         if verbose:
             calls.append(ProgressLogger(False if verbose == 2 else None))
         whole = batches.as_whole

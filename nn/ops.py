@@ -22,7 +22,7 @@ from nn.reference import *  # noqa: F403 - the same names, at first the same fun
 NAMES = [
     name
     for name, value in vars(reference).items()
-    if inspect.isfunction(value) and value.__module__ == reference.__name__ and name[0] != "_"
+    if inspect.isfunction(value) and value.__module__.startswith("nn.") and name[0] != "_"
 ]
 
 

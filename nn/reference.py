@@ -13,13 +13,16 @@ pixels. Arrays are float32 or float64, one dtype a call, and results keep it.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-Array = npt.NDArray[Any]
+from nn.reference_steps import Array as Array
+from nn.reference_steps import adadelta_step as adadelta_step
+from nn.reference_steps import adam_step as adam_step
+from nn.reference_steps import rmsprop_step as rmsprop_step
+from nn.reference_steps import sgd_step as sgd_step
+
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 Shape = tuple[int, ...]
@@ -372,65 +375,3 @@ def batchnorm_backward(
     dgamma = (dy * x_hat).sum(axis=axes, dtype=np.float64).astype(dy.dtype)
     dx: Array = gamma * inv_std * (dy - dbeta / M - x_hat * (dgamma / M))
     return dx.astype(dy.dtype, copy=False), dgamma, dbeta
-
-
-# ----------------------------------------------------------------- optimisers
-# These change p and the slots in place; all are arrays of one shape.
-
-
-def sgd_step(
-    p: Array, g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool
-) -> None:
-    """Take one step of gradient descent in place.
-
-    ``v = momentum * v - lr * g``, then ``p += v``; with Nesterov's look-ahead
-    ``p += momentum * v - lr * g`` (Sutskever et al. 2013). Without momentum ``velocity`` is not
-    touched and may be empty.
-    """
-    if momentum == 0:
-        p -= lr * g
-        return
-    velocity *= momentum
-    velocity -= lr * g
-    p += momentum * velocity - lr * g if nesterov else velocity
-
-
-def adadelta_step(
-    p: Array, g: Array, acc_grad: Array, acc_delta: Array, lr: float, rho: float, epsilon: float
-) -> None:
-    """Take one step of Adadelta in place (Zeiler 2012, algorithm 1).
-
-    The step is the gradient scaled by the ratio of two running root mean squares, that of the
-    recent steps over that of the recent gradients, so it has the units of p.
-    """
-    acc_grad *= rho
-    acc_grad += (1 - rho) * g * g
-    delta = g * np.sqrt(acc_delta + epsilon) / np.sqrt(acc_grad + epsilon)
-    acc_delta *= rho
-    acc_delta += (1 - rho) * delta * delta
-    p -= lr * delta
-
-
-def adam_step(
-    p: Array,
-    g: Array,
-    m: Array,
-    v: Array,
-    lr: float,
-    beta_1: float,
-    beta_2: float,
-    epsilon: float,
-    step: int,
-    weight_decay: float,
-) -> None:
-    """Take step number ``step`` (from 1) of Adam in place (Kingma and Ba 2015, end of section 2).
-
-    With ``weight_decay`` > 0 the weights first shrink by lr * weight_decay (AdamW: Loshchilov and
-    Hutter 2019). Epsilon is added to the root of the raw second moment, as Keras does.
-    """
-    if weight_decay:
-        p -= lr * weight_decay * p
-    m += (1 - beta_1) * (g - m)
-    v += (1 - beta_2) * (g * g - v)
-    rate = lr * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
-    p -= rate * m / (np.sqrt(v) + epsilon)

@@ -15,6 +15,7 @@ import numpy as np
 from nn import runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
 from nn.layers import contract
+from nn.metrics import count_right
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -75,11 +76,13 @@ class PlainEngine:
         targets = loss.targets(y, x.shape[-1], x.dtype)
         losses = loss.values(targets, x)
         dy = loss.gradient(targets, x)
+        if self.model.measured.others or x.shape[-1] == 1:
+            x = loss.predictions(x)
+            self.model.measured.observe(y, x)
         for layer in layers[:0:-1]:
             dy = layer.backward(dy)
         layers[0].backward_parameters(dy)
-        correct = int((x.argmax(axis=-1) == targets.argmax(axis=-1)).sum())
-        return float(losses.mean(dtype=np.float64)), correct
+        return float(losses.mean(dtype=np.float64)), count_right(targets, x)
 
     def predict(self, x: Array) -> Array:
         """Return the outputs for ``x``, batch by batch."""
@@ -125,19 +128,10 @@ def evaluate(model: Sequential, x: Array, y: Array) -> Logs:
     outputs = model.predict(x)
     targets = model.loss.targets(y, outputs.shape[-1], outputs.dtype)
     losses = model.loss.values(targets, outputs)
-    correct = (outputs.argmax(axis=-1) == targets.argmax(axis=-1)).mean()
-    return model.name_figures(float(losses.mean(dtype=np.float64)), float(correct))
-
-
-def checked_callbacks(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
-    """Return the callbacks of ``fit`` as a new list, checked."""
-    calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-    for call in calls:
-        if not isinstance(call, Callback):
-            raise TypeError(
-                f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
-            )
-    return calls
+    model.measured.reset()
+    model.measured.observe(y, outputs)
+    correct = count_right(targets, outputs) / len(x)
+    return model.name_figures(float(losses.mean(dtype=np.float64)), correct)
 
 
 def fit(
@@ -182,6 +176,7 @@ def fit(
 def _epoch(model: Sequential, batches: Any, calls: CallbackList) -> Logs:
     """Run one epoch; return the mean loss (and accuracy) over its examples."""
     total_loss, total_correct, seen = 0.0, 0, 0
+    model.measured.reset()
     logs: Logs = {}
     for index in range(len(batches)):
         x, y = batches[index]

@@ -101,7 +101,7 @@ def small_model():
             nn.layers.Dense(3, activation="softmax"),
         ]
         model = nn.Sequential(layers, seed=seed, **arguments)
-        model.compile(optimizer, "sparse_categorical_crossentropy", list(metrics))
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=list(metrics))
         return model
 
     return make
@@ -122,7 +122,7 @@ def digit_model():
             nn.layers.Dense(10, activation="softmax"),
         ]
         model = nn.Sequential(layers, seed=seed)
-        model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
     return make

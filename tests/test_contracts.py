@@ -23,10 +23,10 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 
 # Zone -> (lines at most, why so many); who needs more says why in the same commit. A zone is a
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
-NETWORK = ("layers", "optimizers", "callbacks", "gradcheck", "utils")
+NETWORK = ("layers", "losses", "optimizers", "callbacks", "gradcheck", "utils")
 BUDGETS = {
-    "network": (8_300, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
-    "fast": (7_440, "kernels one algorithm a module, the engine, compiling and threads"),
+    "network": (9_500, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "fast": (7_520, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_400, "our own format, JSON, and the import of Keras's and PyTorch's files"),
     "datasets": (1_200, "three data sets in their own formats, download, checks"),
     "augment": (730, "distortions of images and strokes, with kernels"),
@@ -39,12 +39,11 @@ BUDGETS = {
     "console": (5_400, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 33_300
+TOTAL = 34_500
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {
     "nn.models": (600, "one class is the API of Keras, with its arguments documented"),
-    "nn.reference": (440, "every operation once, with its derivation"),
 }
 FUNCTION = 40  # lines of code in a function of the study path; its docstring is not counted
 CALLS = 12  # of the project's functions in one Conv2D forward and backward, besides the arithmetic
@@ -129,7 +128,8 @@ def test_only_the_console_imports_tkinter():
 
 
 def test_the_reference_is_numpy_and_nothing_else():
-    roots = {name.split(".")[0] for name in imported(ROOT / "nn" / "reference.py")}
+    names = imported(ROOT / "nn" / "reference.py") | imported(ROOT / "nn" / "reference_steps.py")
+    roots = {name.split(".")[0] for name in names if not name.startswith("nn.reference_steps")}
     assert roots <= {"__future__", "typing", "collections", "numpy"}
 
 

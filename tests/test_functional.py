@@ -139,7 +139,7 @@ def test_copies_train_on_alike(copied):
     x, y = rng.random((20, 4), np.float32), rng.integers(0, 3, 20)
     base = Sequential([Input((4,)), Dense(5, activation="relu"), Dropout(0.3)], seed=0)
     model = Sequential([base, Dense(3, activation="softmax")], seed=1)
-    model.compile(nn.optimizers.Adam(0.01), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(nn.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x, y, epochs=2, verbose=0)
     twin = copied(model)
     assert twin.layers[0].layers[0] is twin.row[0]

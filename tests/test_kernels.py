@@ -389,6 +389,7 @@ def test_a_nan_logit_is_not_hidden(backend):
         ("adadelta_step", 2, (1.0, 0.95, 1e-7)),
         ("adam_step", 2, (0.001, 0.9, 0.999, 1e-7, 1, 0.0)),
         ("adam_step", 2, (0.001, 0.9, 0.999, 1e-7, 1000, 0.04)),
+        ("rmsprop_step", 1, (None, None, 0.001, 0.9, 0.0, 1e-7)),
     ],
 )
 def test_optimiser_steps(rng, name, slots, hyper, size, dtype):

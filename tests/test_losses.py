@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from nn import losses, metrics
+import nn
+from nn import gradcheck, losses, metrics
 from nn.losses import (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
@@ -87,7 +88,7 @@ def test_gradient_by_hand(backend):
     [
         ([0, 3], r"expected labels from 0 to 2, received 0 to 3"),
         ([-1, 0], r"expected labels from 0 to 2, received -1 to 0"),
-        ([0.0, 1.0], r"expected whole-number y of shape \(N,\), received float64 \(2,\)\. Convert"),
+        ([0.5, 1.0], r"expected whole-number y of shape \(N,\), received float64 \(2,\)\. Convert"),
         ([True, False], r"received bool \(2,\)\. Convert them: y\.astype\(np\.int64\)\."),
         (["a", "b"], r"expected whole-number y of shape \(N,\), received <U1"),
         (
@@ -148,10 +149,10 @@ def test_get_knows_names_functions_classes_and_objects(identifier):
 def test_get_says_what_there_is():
     with pytest.raises(
         ValueError,
-        match=r"loss: expected categorical_crossentropy or sparse_cat.*"
-        r"received 'mse'",
+        match=r"loss: expected one of categorical_crossentropy, sparse_cat.*"
+        r"received 'hinge'",
     ):
-        losses.get("mse")
+        losses.get("hinge")
 
 
 def test_configuration_round_trip():
@@ -183,10 +184,157 @@ def test_accuracy_by_hand():
     ],
 )
 def test_accuracy_by_every_name(given, name):
-    assert metrics.name_of(given) == name
+    assert metrics.Metrics(given).accuracy == name
 
 
-@pytest.mark.parametrize("given", [["mse"], ["accuracy", "acc"], [3]])
+@pytest.mark.parametrize("given", [["auc"], [3], [{"a": 1}]])
 def test_other_metrics_are_refused(given):
-    with pytest.raises(ValueError, match=r"metrics: expected \['accuracy'\] or none, received"):
-        metrics.name_of(given)
+    with pytest.raises(ValueError, match=r"metrics: expected names of accuracy, .*, received"):
+        metrics.Metrics(given)
+
+
+def test_names_are_used_once():
+    given = metrics.Metrics(["accuracy", "acc", "mse", metrics.MeanSquaredError("mse")])
+    assert [m.name for m in given.all] == ["accuracy", "acc", "mse", "mse_1"]
+
+
+# --- identity, never a name -----------------------------------------------------------------------
+
+
+def one_layer(loss, metrics=None, units=3, activation="softmax"):
+    model = nn.Sequential([nn.Input((4,)), nn.layers.Dense(units, activation)], seed=1)
+    model.compile("sgd", loss, metrics=metrics)
+    return model
+
+
+@pytest.fixture
+def examples(rng):
+    return rng.random((32, 4), np.float32), np.eye(3, dtype=np.float32)[np.arange(32) % 3]
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+def test_a_metric_of_ones_own_is_that_metric(examples, engine):
+    def accuracy(y_true, y_pred):
+        return np.full(len(y_true), 0.125)
+
+    def acc(y_true, y_pred):
+        return 2 * y_true[:, 0]
+
+    x, y = examples
+    with nn.use_engine(engine):
+        model = one_layer("categorical_crossentropy", [accuracy, acc, "accuracy"])
+        history = model.fit(x, y, batch_size=10, verbose=0, validation_data=(x, y)).history
+        _, own, first, real = model.evaluate(x, y)
+    assert own == history["accuracy"][0] == history["val_accuracy"][0] == 0.125
+    assert first == pytest.approx(2 * 11 / 32)
+    assert real == pytest.approx((model.predict(x).argmax(1) == y.argmax(1)).mean())
+    assert model.metrics_names == ["loss", "accuracy", "acc", "accuracy_1"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+def test_a_loss_of_ones_own_evaluates_and_is_refused_for_training(examples, engine):
+    def categorical_crossentropy(y_true, y_pred):
+        return 100 + 0 * y_pred.sum(axis=-1)
+
+    x, y = examples
+    with nn.use_engine(engine):
+        model = one_layer(categorical_crossentropy)
+        before = model.get_weights()
+        assert model.evaluate(x, y) == 100
+        with pytest.raises(TypeError, match=r"training needs the derivative of a loss of one's"):
+            model.fit(x, y, verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+class Own(losses.Loss):
+    """The mean of fourth powers."""
+
+    def values(self, targets, y_pred):
+        return ((y_pred - targets) ** 4).mean(axis=-1)
+
+    def gradient(self, targets, y_pred):
+        return 4 * (y_pred - targets) ** 3 / y_pred.size
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+def test_a_pair_of_ones_own_trains(examples, engine):
+    x, y = examples
+    with nn.use_engine(engine):
+        model = one_layer(Own())
+        history = model.fit(x, y, epochs=3, verbose=0).history["loss"]
+        assert history[0] > history[-1]
+        assert model.evaluate(x, y) == pytest.approx(float(Own()(y, model.predict(x))))
+    assert gradcheck.check_loss(Own())[0].passed
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+@pytest.mark.parametrize("loss", ["mse", "mae", "bce"])
+def test_any_loss_on_a_softmax_is_that_loss(examples, loss, engine):
+    x, y = examples
+    with nn.use_engine(engine):
+        model = one_layer(loss)
+        expected = losses.get(loss)(y, model.predict(x))
+        assert model.train_on_batch(x, y) == pytest.approx(expected, rel=1e-5)
+
+
+# --- sigmoid --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["auto", "plain"])
+@pytest.mark.parametrize("shape", [(32,), (32, 1)])
+def test_one_sigmoid_with_binary_targets(examples, shape, engine):
+    x, _ = examples
+    y = (x.sum(axis=1) > 2).astype(int).reshape(shape)
+    with nn.use_engine(engine):
+        model = one_layer("binary_crossentropy", ["accuracy"], 1, "sigmoid")
+        model.optimizer.learning_rate = 3.0
+        history = model.fit(x, y, epochs=60, verbose=0).history
+        assert history["accuracy"][-1] > 0.9
+        right = ((model.predict(x) > 0.5).ravel() == y.ravel()).mean()
+        assert model.evaluate(x, y)[1] == pytest.approx(right)
+
+
+def test_a_sure_sigmoid_that_is_wrong_still_learns():
+    """From probabilities that are exactly 1 in float32 no gradient would be left."""
+    model = one_layer("binary_crossentropy", None, 1, "sigmoid")
+    model.set_weights([np.full((4, 1), 50.0), np.zeros(1)])
+    model.train_on_batch(np.ones((2, 4)), [0, 0])
+    assert model.get_weights()[1][0] < -0.005
+
+
+def test_the_reported_loss_is_clipped_in_training_as_in_evaluation(examples):
+    x, y = examples
+    for engine in ("auto", "plain"):
+        with nn.use_engine(engine):
+            model = one_layer("categorical_crossentropy")
+            model.set_weights([np.zeros((4, 3)), np.array([100.0, 0.0, 0.0])])
+            expected = model.evaluate(x, y)
+            assert model.train_on_batch(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_whole_floats_are_labels():
+    loss = SparseCategoricalCrossentropy()
+    assert loss.check(np.array([0.0, 2.0]), 3).tolist() == [0, 2]
+
+
+# --- metrics by themselves ------------------------------------------------------------------------
+
+
+def test_accuracy_means_equality_not_argmax():
+    assert metrics.Accuracy()([[1, 2], [3, 4]], [[1, 0], [3, 4]]) == 0.75
+    assert metrics.get("accuracy").counted
+
+
+def test_a_metric_grows_by_batches():
+    metric = metrics.BinaryAccuracy(threshold=0.4)
+    metric.update_state([1, 0], [0.5, 0.5])
+    metric.update_state([1], [0.9], sample_weight=[2])
+    assert metric.result() == 0.75
+    metric.reset_state()
+    assert metric.result() == 0
+
+
+def test_top_k():
+    p = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
+    assert metrics.TopKCategoricalAccuracy(k=2)(np.eye(4)[[2, 2]], p) == 0.5
+    assert metrics.SparseTopKCategoricalAccuracy(k=3)([2, 2], p) == 1.0

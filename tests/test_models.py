@@ -360,10 +360,12 @@ def test_get_layer():
 @pytest.mark.parametrize(
     ("arguments", "error", "sentence"),
     [
-        ({"optimizer": "rmsprop"}, ValueError, r"optimizer: expected one of SGD.*'rmsprop'"),
-        ({"loss": "mse"}, ValueError, r"loss: expected categorical_crossentropy or.*'mse'"),
-        ({"metrics": ["auc"]}, ValueError, r"metrics: expected \['accuracy'\] or none, rec.*'auc'"),
-        ({"loss_weights": [2]}, TypeError, r"compile: loss_weights=\[2\] is not supported\. Leave"),
+        ({"optimizer": "ftrl"}, ValueError, r"optimizer: expected one of SGD.*'ftrl'"),
+        ({"loss": "hinge"}, ValueError, r"loss: expected one of categorical_cr.*'hinge'"),
+        ({"metrics": ["auc"]}, ValueError, r"metrics: expected names of accuracy, .*'auc'"),
+        ({"metrics": [3]}, ValueError, r"metrics: expected names of accuracy, .*received 3"),
+        ({"loss_weights": [2]}, TypeError, r"compile: expected loss_weights None, received \[2\]"),
+        ({"metric": None}, TypeError, r"no argument 'metric'\. Did you mean metrics\?"),
     ],
 )
 def test_compile_refuses_by_name_and_changes_nothing(small_model, arguments, error, sentence):

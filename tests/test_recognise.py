@@ -208,7 +208,7 @@ def trained(easy_digits):
         ],
         seed=1,
     )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x[:300], y[:300], batch_size=32, epochs=40, verbose=0)
     return model, calibrate(model, x[300:], y[300:], accepted=0.97), x[300:, :, :, 0], y[300:]
 

@@ -117,7 +117,7 @@ sys.modules["numba"] = None
 import numpy as np, nn
 model = nn.Sequential([nn.Input((8, 8, 1)), nn.layers.Conv2D(2, 3, activation="relu"),
     nn.layers.MaxPooling2D(), nn.layers.Flatten(), nn.layers.Dense(2, activation="softmax")])
-model.compile("adadelta", "sparse_categorical_crossentropy", ["accuracy"])
+model.compile("adadelta", "sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(np.random.rand(9, 8, 8, 1), np.arange(9) % 2, verbose=0)
 print(model.predict(np.zeros((1, 8, 8, 1))).shape)
 """

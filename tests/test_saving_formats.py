@@ -96,10 +96,23 @@ def test_logits_become_probabilities_when_asked(tmp_path):
     assert len(again.layers) == len(model.layers)
 
 
-def test_an_optimiser_that_nn_lacks_leaves_a_note():
-    model = saving.load_model(FILES / "keras-2.3-functional.h5")
+def test_an_optimiser_that_nn_lacks_leaves_a_note(tmp_path):
+    path = tmp_path / "ftrl.h5"
+    path.write_bytes((FILES / "keras-2.3-functional.h5").read_bytes())
+    with h5py.File(path, "r+") as file:
+        training = file.attrs["training_config"]
+        training = training if isinstance(training, str) else training.decode()
+        file.attrs["training_config"] = training.replace("RMSprop", "Ftrl").encode()
+    model = saving.load_model(path)
     assert not model.compiled
-    assert "RMSprop" in " ".join(model.metadata["source"]["notes"])
+    assert "Ftrl" in " ".join(model.metadata["source"]["notes"])
+
+
+def test_rmsprop_goes_on_with_its_state():
+    model = saving.load_model(FILES / "keras-2.3-functional.h5")
+    assert type(model.optimizer) is nn.optimizers.RMSprop
+    notes = " ".join(model.metadata["source"]["notes"])
+    assert "the optimiser starts anew" in notes or model.optimizer.iterations > 0
 
 
 # -- layouts made by hand -----------------------------------------------------------------------

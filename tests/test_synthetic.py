@@ -167,7 +167,7 @@ def test_a_network_that_saw_nothing_else_reads_mnist(mnist):
     )
     rate = schedules.OneCycle(2e-3, epochs * len(batches), rise=0.1, final_divisor=100.0)
     model = recipes.build("original", seed=0)
-    model.compile(AdamW(learning_rate=rate), "categorical_crossentropy", ["accuracy"])
+    model.compile(AdamW(learning_rate=rate), "categorical_crossentropy", metrics=["accuracy"])
     model.fit(batches, epochs=epochs, verbose=0)
     images, labels = mnist[0][:20_000], mnist[1][:20_000]
     answers = model.predict(images[..., None] / np.float32(255), verbose=0).argmax(axis=1)

@@ -31,7 +31,7 @@ def model(known):
         ],
         seed=1,
     )
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(*known.replay, batch_size=32, epochs=8, verbose=0)
     return model
 

@@ -244,7 +244,7 @@ def digits():
 @pytest.mark.parametrize(
     ("name", "arguments", "shape"),
     [
-        ("LeakyReLU", (0.2,), (12,)),
+        ("Leaky", (0.2,), (12,)),
         ("AveragePooling", (), (4, 6, 2)),
         ("Depthwise", (3,), (5, 6, 2)),
         ("Depthwise", (2,), (4, 4, 3)),
@@ -264,16 +264,16 @@ def test_own_layers_by_hand(exercise):
     assert_array_equal(layer.backward(np.full((1, 1, 1, 1), 8, np.float32)).ravel(), [2, 2, 2, 2])
 
 
-def test_own_layers_train(exercise, digits):
+def test_own_layers_train_save_and_load(exercise, digits, tmp_path):
     lab, (x, y) = exercise("own_layers"), digits
     model = nn.Sequential(
         [
             nn.Input((28, 28, 1)),
             nn.layers.Conv2D(8, 5),
-            lab.LeakyReLU(),
+            lab.Leaky(),
             lab.AveragePooling(),
             lab.Depthwise(3),
-            lab.LeakyReLU(),
+            lab.Leaky(),
             nn.layers.MaxPooling2D(2),
             nn.layers.Flatten(),
             nn.layers.Dense(10, activation="softmax"),
@@ -284,6 +284,10 @@ def test_own_layers_train(exercise, digits):
     model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     history = model.fit(x, y, epochs=12, verbose=0).history
     assert history["accuracy"][-1] > 0.9
+    model.save(tmp_path / "own.h5")
+    own = {name: getattr(lab, name) for name in ("Leaky", "AveragePooling", "Depthwise")}
+    again = nn.load_model(tmp_path / "own.h5", custom_objects=own)
+    assert_array_equal(again.predict(x[:9]), model.predict(x[:9]))
 
 
 # --- 10 -------------------------------------------------------------------------------------------

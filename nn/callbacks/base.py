@@ -171,3 +171,14 @@ class CSVLogger(Callback):
                 self.names = list(logs)
                 writer.writerow(["epoch", *self.names])
             writer.writerow([epoch, *(logs.get(name, "NA") for name in self.names)])
+
+
+def checked_callbacks(callbacks: Sequence[Callback] | Callback | None) -> list[Callback]:
+    """Return the callbacks of ``fit`` as a new list, checked."""
+    calls = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+    for call in calls:
+        if not isinstance(call, Callback):
+            raise TypeError(
+                f"callbacks: expected objects of nn.callbacks.Callback, received {call!r}."
+            )
+    return calls

@@ -19,7 +19,7 @@ from nn.fast.elementwise import (
     relu_forward,
 )
 from nn.fast.norm.batchnorm import batchnorm_backward, batchnorm_forward
-from nn.fast.optimizers import adadelta_step, adam_step, sgd_step
+from nn.fast.optimizers import adadelta_step, adam_step, rmsprop_step, sgd_step
 from nn.fast.pooling import (
     avgpool2d_backward,
     avgpool2d_forward,
@@ -47,6 +47,7 @@ __all__ = [
     "maxpool2d_forward",
     "relu_backward",
     "relu_forward",
+    "rmsprop_step",
     "sgd_step",
     "softmax_crossentropy_forward",
 ]

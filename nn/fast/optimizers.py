@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nn import reference
 from nn.fast.jit.cache import jit
 from nn.fast.memory import prepare
 
@@ -102,6 +103,19 @@ def adam_kernel(p, g, m, v, settings, done, part):
     done[part] = 1
 
 
+@jit
+def rmsprop_kernel(p, g, velocity, settings, done, part):
+    """Step with RMSprop without momentum, not centered."""
+    kind = p.dtype.type
+    lr, rho, rest = kind(settings[0]), kind(settings[1]), kind(1 - settings[1])
+    epsilon = kind(settings[2])
+    for i in range(len(p)):
+        squares = rho * velocity[i] + rest * g[i] * g[i]
+        velocity[i] = normal(squares)
+        p[i] -= lr * g[i] / np.sqrt(squares + epsilon)
+    done[part] = 1
+
+
 def _step(kernel: Callable[..., Any], g: Array, changed: tuple[Array, ...], *settings: Any) -> None:
     """Run a kernel over whole arrays of any shape; ``changed`` is p and the slots."""
     used = [prepare(array) for array in changed]
@@ -143,3 +157,21 @@ def adam_step(
 ) -> None:
     """Take step number ``step`` of Adam in place; see ``nn.reference.adam_step``."""
     _step(adam_kernel, g, (p, m, v), lr, beta_1, beta_2, epsilon, step, weight_decay)
+
+
+def rmsprop_step(
+    p: Array,
+    g: Array,
+    velocity: Array,
+    steps: Array | None,
+    averages: Array | None,
+    lr: float,
+    rho: float,
+    momentum: float,
+    epsilon: float,
+) -> None:
+    """Take one step of RMSprop in place; see ``nn.reference.rmsprop_step``."""
+    if steps is None and averages is None:
+        _step(rmsprop_kernel, g, (p, velocity), lr, rho, epsilon)
+    else:  # rare: not worth a kernel
+        reference.rmsprop_step(p, g, velocity, steps, averages, lr, rho, momentum, epsilon)

@@ -37,12 +37,20 @@ def _exponentials(z, i, K, p):
 
 
 @jit
-def _crossentropy(z, targets, i, K, top, total):
-    """Return ``-sum(targets * log(softmax(z)))`` of the row from element i."""
+def _crossentropy(z, targets, i, K, top, total, lowest, highest):
+    """Return ``-sum(targets * log(softmax(z)))`` of the row from element i.
+
+    Each logarithm is kept within ``lowest`` and ``highest``, of the dtype of z.
+    """
     log_total = math.log(total)
     loss = z.dtype.type(0)
     for k in range(i, i + K):
-        loss -= get(targets, k) * (get(z, k) - top - log_total)
+        log_p = get(z, k) - top - log_total
+        if log_p < lowest:
+            log_p = lowest
+        if log_p > highest:
+            log_p = highest
+        loss -= get(targets, k) * log_p
     return loss
 
 
@@ -56,7 +64,7 @@ def softmax_rows(z, n, K):
 
 
 @jit
-def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
+def softmax_crossentropy(z, targets, n, K, N, dz, limits, losses, correct, shard):
     """Write the gradient ``dz = (p * sum(targets) - targets) / N`` of the mean loss.
 
     Parameters
@@ -64,6 +72,8 @@ def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
     z, targets, dz : float32 arrays (n, K)
     N : int
         Examples of the batch.
+    limits : float32 array (2,)
+        The least and the greatest logarithm of a probability that counts in the losses.
     losses : float64 array
         ``losses[shard]`` becomes the sum of the losses of the rows, in nats.
     correct : int64 array
@@ -79,7 +89,7 @@ def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
             if get(targets, i + k) > get(targets, i + wanted):
                 wanted = k
             mass += get(targets, i + k)
-        total_loss += _crossentropy(z, targets, i, K, top, total)
+        total_loss += _crossentropy(z, targets, i, K, top, total, limits[0], limits[1])
         hits += best == wanted
         for k in range(i, i + K):
             put(dz, k, (get(dz, k) / total * mass - get(targets, k)) / np.float32(N))
@@ -90,10 +100,11 @@ def softmax_crossentropy(z, targets, n, K, N, dz, losses, correct, shard):
 @jit
 def _losses_and_probabilities(z, targets, n, K, losses, p):
     """Write the losses (n,) and the probabilities p (n, K) of n rows."""
+    infinite = z.dtype.type(np.inf)
     for row in range(n):
         i = row * K
         _, top, total = _exponentials(z, i, K, p)
-        losses[row] = _crossentropy(z, targets, i, K, top, total)
+        losses[row] = _crossentropy(z, targets, i, K, top, total, -infinite, infinite)
         for k in range(i, i + K):
             put(p, k, get(p, k) / total)
 

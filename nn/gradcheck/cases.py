@@ -37,7 +37,7 @@ def digit_network(dtype: str = "float64", seed: int = 0) -> Sequential:
     from nn.train.recipes.presets import original_layers
 
     model = Sequential(original_layers(), name="digit network", seed=seed, dtype=dtype)
-    model.compile("adadelta", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adadelta", "sparse_categorical_crossentropy")
     return model
 
 
@@ -96,6 +96,10 @@ LOSSES: list[tuple[str, Callable[[], losses.Loss]]] = [
     ),
     ("sparse cross-entropy", losses.SparseCategoricalCrossentropy),
     ("sparse cross-entropy, logits", lambda: losses.SparseCategoricalCrossentropy(True)),
+    ("binary cross-entropy", losses.BinaryCrossentropy),
+    ("binary cross-entropy, logits", lambda: losses.BinaryCrossentropy(True, label_smoothing=0.1)),
+    ("squared error", losses.MeanSquaredError),
+    ("absolute error", losses.MeanAbsoluteError),
 ]
 
 

@@ -141,9 +141,13 @@ def check_loss(loss: losses.Loss, seed: int = 0, subject: str | None = None) -> 
     rng = np.random.default_rng(seed)
     N, K = 3, 5
     logits = rng.standard_normal((N, K))
-    y_pred = logits if loss.from_logits else np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    labels = rng.integers(0, K, N)
-    targets = loss.targets(labels, K, np.float64)
+    from_logits = getattr(loss, "from_logits", False)
+    y_pred = logits if from_logits else np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    classes = isinstance(
+        loss, losses.CategoricalCrossentropy | losses.SparseCategoricalCrossentropy
+    )
+    y = rng.integers(0, K, N) if classes else rng.random((N, K))
+    targets = loss.targets(y, K, np.float64)
 
     def value() -> float:
         return float(loss.values(targets, y_pred).mean())

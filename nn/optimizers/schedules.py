@@ -89,6 +89,50 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 @dataclass
+class InverseTimeDecay(LearningRateSchedule):
+    """``initial / (1 + decay_rate * step / decay_steps)``; in whole steps with ``staircase``."""
+
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+    name: str = "InverseTimeDecay"
+
+    def __post_init__(self) -> None:
+        _positive("InverseTimeDecay", "decay_steps", self.decay_steps)
+
+    def __call__(self, step: int) -> float:
+        power = step / self.decay_steps
+        power = math.floor(power) if self.staircase else power
+        return self.initial_learning_rate / (1 + self.decay_rate * power)
+
+
+@dataclass
+class PolynomialDecay(LearningRateSchedule):
+    """From the initial to the end rate along ``(1 - step / decay_steps) ** power``.
+
+    With ``cycle`` the decay is stretched to the next multiple of ``decay_steps`` when it is over.
+    """
+
+    initial_learning_rate: float
+    decay_steps: int
+    end_learning_rate: float = 0.0001
+    power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
+
+    def __post_init__(self) -> None:
+        _positive("PolynomialDecay", "decay_steps", self.decay_steps)
+
+    def __call__(self, step: int) -> float:
+        length = float(self.decay_steps)
+        if self.cycle:
+            length *= max(1, math.ceil(step / length))
+        left = (1 - min(step, length) / length) ** self.power
+        return (self.initial_learning_rate - self.end_learning_rate) * left + self.end_learning_rate
+
+
+@dataclass
 class CosineDecay(LearningRateSchedule):
     """Half a cosine from the top to ``alpha`` of it, after an optional linear warm-up.
 
@@ -184,5 +228,8 @@ def _positive(owner: str, argument: str, value: Any) -> None:
 
 SCHEDULES: dict[str, type[LearningRateSchedule]] = {
     cls.__name__: cls
-    for cls in (Constant, CosineDecay, ExponentialDecay, OneCycle, PiecewiseConstantDecay)
+    for cls in (
+        *(Constant, CosineDecay, ExponentialDecay, InverseTimeDecay),
+        *(OneCycle, PiecewiseConstantDecay, PolynomialDecay),
+    )
 }

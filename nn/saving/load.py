@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nn.layers import LAYERS
+from nn.losses.crossentropy import Crossentropy
 from nn.models import Sequential
 from nn.registered import custom_object_scope, own_objects
 from nn.saving import archive, training
@@ -198,7 +199,7 @@ def add_softmax(model: Sequential) -> None:
     last = getattr(model.row[-1], "activation", None)
     if last == "linear" and len(model.y_shape) == 1 and model.y_shape[0] > 1:
         model.add(LAYERS["Softmax"](name="probabilities"))
-        if model.compiled and getattr(model.loss, "from_logits", False):
+        if model.compiled and isinstance(model.loss, Crossentropy):
             model.loss.from_logits = False
 
 

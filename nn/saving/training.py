@@ -26,7 +26,10 @@ from nn.saving.hdf5 import Dataset, Group
 Arrays = Sequence[tuple[str, NDArray[Any]]]
 
 STATE_GROUP = "nn_optimizer_weights"
-_KERAS_SCHEDULES = ("CosineDecay", "PiecewiseConstantDecay", "ExponentialDecay")
+_KERAS_SCHEDULES = (
+    *("CosineDecay", "ExponentialDecay", "InverseTimeDecay"),
+    *("PiecewiseConstantDecay", "PolynomialDecay"),
+)
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -130,7 +133,7 @@ def compile_as(model: Sequential, settings: dict[str, Any]) -> bool:
     try:
         optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
         loss = make_loss(settings.get("loss"))
-        model.compile(optimizer, loss, ["accuracy"] if "acc" in metrics else None)
+        model.compile(optimizer, loss, metrics=["accuracy"] if "acc" in metrics else None)
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
     return model.compiled
@@ -165,7 +168,7 @@ def make_optimizer(config: Any) -> Optimizer:
         if schedule not in SCHEDULES:
             raise ValueError(f"learning_rate: expected a known schedule, received {schedule}.")
         rate = SCHEDULES[schedule](**settings)
-    known = {*inspect.signature(OPTIMIZERS[kind]).parameters, "amsgrad"} - {"learning_rate", "name"}
+    known = {*inspect.signature(OPTIMIZERS[kind]).parameters} - {"learning_rate", "name"}
     arguments = {n: v for n, v in values.items() if n in known and v is not None}
     if any(isinstance(v, dict | list | str) for v in arguments.values()):
         raise ValueError(f"{kind}: expected numbers, received {arguments}.")
@@ -178,10 +181,8 @@ def make_loss(config: Any) -> losses.Loss:
         (config,) = config.values() if isinstance(config, dict) else config
     name, values = _serialised(config)
     kind = type(losses.get(name))
-    options: dict[str, Any] = {"from_logits": bool(values.get("from_logits"))}
-    if values.get("label_smoothing") and not kind.sparse:
-        options["label_smoothing"] = float(values["label_smoothing"])
-    return kind(**options)
+    known = inspect.signature(kind).parameters.keys() & {"from_logits", "label_smoothing"}
+    return kind(**{n: values[n] for n in known if isinstance(values.get(n), bool | int | float)})
 
 
 def _serialised(value: Any) -> tuple[str, dict[str, Any]]:

@@ -75,7 +75,7 @@ def ours(shape, net, seed=0):
         elif kind == "flatten":
             layers.append(Flatten())
     model = nn.Sequential(layers, seed=seed)
-    model.compile(nn.optimizers.Adadelta(), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(nn.optimizers.Adadelta(), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

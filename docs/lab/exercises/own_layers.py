@@ -1,13 +1,13 @@
 """Exercise 9: three layers of one's own. Read ``nn/layers/base.py`` first: it is the contract.
 
 Each is judged by the gradient checker, trained on digits, saved and loaded. By hand:
-``python -m nn.gradcheck own_layers.py:LeakyReLU --shape 7``.
+``python -m nn.gradcheck own_layers.py:Leaky --shape 7``.
 """
 
 from nn.layers import Layer
 
 
-class LeakyReLU(Layer):
+class Leaky(Layer):
     """y = x where x > 0, else slope * x. It has no weights."""
 
     def __init__(self, slope=0.1, **common):

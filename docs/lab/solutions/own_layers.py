@@ -6,7 +6,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from nn.layers import Layer
 
 
-class LeakyReLU(Layer):
+class Leaky(Layer):
     """y = x where x > 0, else slope * x."""
 
     def __init__(self, slope=0.1, **common):

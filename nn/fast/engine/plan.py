@@ -76,7 +76,10 @@ def make_plan(model: Sequential) -> Plan | None:
         return None
     loss = model.loss if model.compiled else None
     crossentropy = type(loss) in (CategoricalCrossentropy, SparseCategoricalCrossentropy)
-    fused_loss = crossentropy and loss is not None and softmax != loss.from_logits
+    if loss is not None and not softmax and loss.fuse(model.row)[1] is not loss:
+        return None  # a sigmoid that trains together with its loss
+    fused_loss = crossentropy and softmax != getattr(loss, "from_logits", False)
+    fused_loss = fused_loss and not model.measured.others
     return Plan(tuple(stages), softmax, fused_loss and isinstance(stages[-1], FusedStage))
 
 

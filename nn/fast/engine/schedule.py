@@ -26,10 +26,15 @@ from nn.fast.jit.pool import SHARDS, shard_bounds
 from nn.fast.jit.workers import compile_together
 from nn.fast.memory import aligned_zeros
 from nn.fast.softmax import softmax_crossentropy, softmax_rows
+from nn.losses.crossentropy import EPSILON
+from nn.metrics import count_right
 from nn.reference import Array
 
 if TYPE_CHECKING:
     from nn.models import Sequential
+
+CLIPPED = np.log(np.array([EPSILON, 1 - EPSILON], np.float32))
+UNLIMITED = np.array([-np.inf, np.inf], np.float32)
 
 Shard = tuple[int, int, int]  # its number, its first example and the one behind its last
 Phase = list[list[Call]]  # lists of calls that may be made at the same time
@@ -77,6 +82,7 @@ class TrainingBuffers:
 
     def __init__(self, model: Sequential, plan: Plan, capacity: int) -> None:
         self.model, self.plan, self.capacity = model, plan, capacity
+        self.labels: Any = None  # of the batch, as they were given
         self.losses = np.zeros(SHARDS)
         self.correct = np.zeros(SHARDS, np.int64)
         self.y = [Buffer(plane, capacity, slack) for plane, slack, _ in layout(plan.stages)]
@@ -158,7 +164,8 @@ class TrainingBuffers:
         z, targets = self.y[-1].part(shard, lo), schedule.targets[lo:].reshape(-1)
         dy = self.stages[-1].dy.part(shard, lo)
         figures = self.losses, self.correct, shard
-        return softmax_crossentropy, (z, targets, hi - lo, K, N, dy, *figures)
+        limits = CLIPPED if self.plan.softmax else UNLIMITED
+        return softmax_crossentropy, (z, targets, hi - lo, K, N, dy, limits, *figures)
 
     def _loss(self, targets: Array, N: int) -> None:
         """Compute any loss and its dy from the outputs of the whole batch."""
@@ -172,7 +179,8 @@ class TrainingBuffers:
         self.stages[-1].dy.write(dy)
         self.losses[:], self.correct[:] = 0, 0
         self.losses[0] = loss.values(targets, output).sum(dtype=np.float64)
-        self.correct[0] = (output.argmax(axis=-1) == targets.argmax(axis=-1)).sum()
+        self.correct[0] = count_right(targets, output)
+        self.model.measured.observe(self.labels, output)
 
     def _compile(self, schedule: Schedule) -> None:
         """Have all kernels compiled, and replace them by their direct entries."""

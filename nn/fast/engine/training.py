@@ -96,6 +96,7 @@ class Engine:
                 stage.dropout.draw_seed()
         model, targets = self.model, schedule.targets
         targets[...] = model.loss.targets(y, targets.shape[1], targets.dtype)
+        buffers.labels = y
         run(buffers.preparation)
         flat = x.reshape(-1)
         first, *phases = schedule.phases

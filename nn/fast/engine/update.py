@@ -7,8 +7,14 @@ from typing import Any
 from nn.fast.engine.stages import Call
 from nn.fast.flat import FlatWeights
 from nn.fast.jit.pool import shard_bounds
-from nn.fast.optimizers import adadelta_kernel, adam_kernel, momentum_kernel, sgd_kernel
-from nn.optimizers import OPTIMIZERS, SGD, Adadelta, Adam, Optimizer
+from nn.fast.optimizers import (
+    adadelta_kernel,
+    adam_kernel,
+    momentum_kernel,
+    rmsprop_kernel,
+    sgd_kernel,
+)
+from nn.optimizers import OPTIMIZERS, SGD, Adadelta, Adam, Optimizer, RMSprop
 from nn.reference import Array
 
 
@@ -32,7 +38,7 @@ def update_calls(optimizer: Optimizer, flat: FlatWeights, done: Array) -> list[C
 def _kernel(optimizer: Optimizer) -> tuple[Any, tuple[Any, ...]]:
     """Return the kernel and the settings of the next step; None for a user's own optimiser."""
     lr = optimizer.learning_rate
-    if type(optimizer) not in OPTIMIZERS.values():
+    if type(optimizer) not in OPTIMIZERS.values() or not optimizer.plain:
         return None, ()  # a user's subclass may step in another way
     if isinstance(optimizer, Adadelta):
         return adadelta_kernel, (lr, optimizer.rho, optimizer.epsilon)
@@ -40,6 +46,9 @@ def _kernel(optimizer: Optimizer) -> tuple[Any, tuple[Any, ...]]:
         betas = optimizer.beta_1, optimizer.beta_2
         step = optimizer.iterations + 1
         return adam_kernel, (lr, *betas, optimizer.epsilon, step, optimizer.weight_decay)
+    if isinstance(optimizer, RMSprop):
+        plain = optimizer.slot_names == ("velocity",)
+        return (rmsprop_kernel if plain else None), (lr, optimizer.rho, optimizer.epsilon)
     if isinstance(optimizer, SGD) and optimizer.momentum:
         return momentum_kernel, (lr, optimizer.momentum, optimizer.nesterov)
     return sgd_kernel, (lr,)

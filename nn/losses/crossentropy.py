@@ -1,8 +1,8 @@
-"""Losses: how wrong a prediction is, in nats, and in which direction.
+"""Cross-entropy: how wrong probabilities are, in nats.
 
 Cross-entropy is ``-sum over k of t_k * log p_k``, averaged over the batch: the surprise at the true
 class under the predicted probabilities. Where a model ends in a softmax, training computes softmax
-and loss together from the logits (``Loss.fuse``), which is stable for every input.
+and loss together from the logits (``Crossentropy.fuse``), which is stable for every input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nn import ops, registered
+from nn import ops
+from nn.losses.base import Loss, dtype_of
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def _one_hot(classes: int, dtype: Any) -> Array:
     return np.eye(classes, dtype=dtype)
 
 
-class Loss:
-    """A loss over class probabilities.
+class Crossentropy(Loss):
+    """What the cross-entropies share: logits, smoothing, and an activation before them.
 
     Parameters
     ----------
@@ -38,17 +39,26 @@ class Loss:
         Whether predictions are logits (before the softmax) instead of probabilities.
     label_smoothing : float
         In [0, 1): targets become ``t * (1 - s) + s / K``.
-    name : str, optional
     """
 
-    sparse = False
+    head = "softmax"
+    """The activation whose derivative is simple together with that of the loss."""
+
+    fused = False
+    """Whether the logits are those of an activation that ``fuse`` took away."""
 
     def __init__(
         self,
         from_logits: bool = False,
         label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str = "sum_over_batch_size",
         name: str | None = None,
+        dtype: Any = None,
     ) -> None:
+        super().__init__(name, reduction, dtype)
+        if axis != -1:
+            raise ValueError(f"{type(self).__name__}: expected axis -1, received {axis!r}.")
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"{type(self).__name__}: expected label_smoothing in [0, 1), "
@@ -56,34 +66,23 @@ class Loss:
             )
         self.from_logits = bool(from_logits)
         self.label_smoothing = float(label_smoothing)
-        self.name = name or _NAMES[type(self)]
-
-    def check(self, y: Any, classes: int) -> Array:
-        """Return labels ``y`` as an array this loss can use.
-
-        Raises
-        ------
-        ValueError
-            If the shape is wrong or a label is out of range.
-        """
-        raise TypeError(f"{type(self).__name__} must define check(y, classes).")
 
     def targets(self, y: Array, classes: int, dtype: Any = np.float32) -> Array:
         """Return checked labels as (smoothed) probabilities, (N, classes)."""
         t = _one_hot(classes, dtype_of(dtype))[y] if y.ndim == 1 else y.astype(dtype, copy=False)
         if self.label_smoothing:
             t = t * dtype_of(dtype)(1 - self.label_smoothing)
-            t += dtype_of(dtype)(self.label_smoothing / classes)
+            t += dtype_of(dtype)(self.label_smoothing / max(classes, 2))
         return t
 
     def values(self, targets: Array, y_pred: Array) -> Array:
         """Return the loss of every example, (N,), in nats."""
-        if self.from_logits:
+        if self.from_logits and not self.fused:
             losses, _ = ops.softmax_crossentropy_forward(y_pred, targets)
             return losses
-        p = y_pred / y_pred.sum(axis=-1, keepdims=True)
-        likelihood: Array = (targets * np.log(np.clip(p, EPSILON, 1 - EPSILON))).sum(axis=-1)
-        return -likelihood
+        q = self.predictions(y_pred)
+        p = q / q.sum(axis=-1, keepdims=True)
+        return -(targets * np.log(np.clip(p, EPSILON, 1 - EPSILON))).sum(axis=-1)
 
     def gradient(self, targets: Array, y_pred: Array) -> Array:
         """Return dLoss/dy_pred of the mean loss.
@@ -99,7 +98,7 @@ class Loss:
         p = y_pred / total
         inside = (p > EPSILON) & (p < 1 - EPSILON)
         share = np.where(inside, targets, 0)
-        dq: Array = (share.sum(axis=-1, keepdims=True) - share / np.maximum(p, EPSILON)) / total / N
+        dq = (share.sum(axis=-1, keepdims=True) - share / np.maximum(p, EPSILON)) / total / N
         return dq.astype(y_pred.dtype, copy=False)
 
     def fuse(self, layers: Sequence[Layer]) -> tuple[Sequence[Layer], Loss]:
@@ -107,32 +106,37 @@ class Loss:
 
         Softmax and cross-entropy have one simple derivative together, and no logarithm of 0 can
         occur. A loss with formulas of its own, and layers that end in no softmax, stay as they are.
+        What is reported is clipped as the probabilities would be.
         """
         head = layers[-1]
-        own = type(self).values is not Loss.values or type(self).gradient is not Loss.gradient
-        if self.from_logits or own or getattr(head, "activation", None) != "softmax":
+        own = any(
+            not getattr(type(self), name).__module__.startswith(__package__)
+            for name in ("values", "gradient", "predictions")
+        )
+        if self.from_logits or own or getattr(head, "activation", None) != self.head:
             return layers, self
         linear = head.without_activation() if hasattr(head, "without_activation") else head
         body = [*layers[:-1], *([] if linear is None else [linear])]
         if linear is head or not body:
             return layers, self
         loss = copy.copy(self)
-        loss.from_logits = True
+        loss.from_logits = loss.fused = True
         return body, loss
 
-    def __call__(self, y_true: Any, y_pred: Any) -> float:
-        """Return the mean loss in nats."""
-        prediction = np.asarray(y_pred)
-        classes = prediction.shape[-1]
-        targets = self.targets(self.check(y_true, classes), classes, prediction.dtype)
-        return float(self.values(targets, prediction).mean())
+    def predictions(self, outputs: Array) -> Array:
+        """Return probabilities, from logits if ``fuse`` took the activation away."""
+        return ops.softmax_forward(outputs) if self.fused else outputs
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this loss again, with Keras's keys."""
-        return {"name": self.name, "from_logits": self.from_logits}
+        return {
+            "name": self.name,
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+        }
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(Crossentropy):
     """Cross-entropy against one-hot (or soft) targets (N, K)."""
 
     def check(self, y: Any, classes: int) -> Array:
@@ -158,22 +162,38 @@ class CategoricalCrossentropy(Loss):
             )
         return targets
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
-
-class SparseCategoricalCrossentropy(Loss):
+class SparseCategoricalCrossentropy(Crossentropy):
     """Cross-entropy against whole-number labels (N,) or (N, 1)."""
 
     sparse = True
 
-    def __init__(self, from_logits: bool = False, name: str | None = None) -> None:
-        super().__init__(from_logits, name=name)
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: None = None,
+        reduction: str = "sum_over_batch_size",
+        axis: int = -1,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(from_logits, 0.0, axis, reduction, name, dtype)
+        if ignore_class is not None:
+            raise TypeError(
+                f"{type(self).__name__}: ignore_class is not supported. Give these examples a "
+                "sample_weight of 0."
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "from_logits": self.from_logits}
 
     def check(self, y: Any, classes: int) -> Array:
         labels = np.asarray(y)
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = labels[:, 0]
+        if labels.dtype.kind == "f" and labels.ndim == 1:
+            whole = labels.astype(np.int64)
+            labels = whole if np.array_equal(whole, labels) else labels
         if labels.ndim != 1 or labels.dtype.kind not in "iu":
             hint = " Convert them: y.astype(np.int64)." if labels.dtype.kind in "bf" else ""
             if labels.ndim == 2:
@@ -188,51 +208,3 @@ class SparseCategoricalCrossentropy(Loss):
                 f"received {int(labels.min())} to {int(labels.max())}."
             )
         return labels
-
-
-_NAMES: dict[type[Loss], str] = {
-    CategoricalCrossentropy: "categorical_crossentropy",
-    SparseCategoricalCrossentropy: "sparse_categorical_crossentropy",
-}
-
-
-def dtype_of(dtype: Any) -> Any:
-    """Return the scalar type of a dtype, so that constants do not widen float32."""
-    return np.dtype(dtype).type
-
-
-def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0
-) -> Array:
-    """Return the cross-entropy of every example, (N,), against targets (N, K)."""
-    return _per_example(CategoricalCrossentropy(from_logits, label_smoothing), y_true, y_pred)
-
-
-def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False) -> Array:
-    """Return the cross-entropy of every example, (N,), against labels (N,)."""
-    return _per_example(SparseCategoricalCrossentropy(from_logits), y_true, y_pred)
-
-
-def _per_example(loss: Loss, y_true: Any, y_pred: Any) -> Array:
-    prediction = np.asarray(y_pred)
-    classes = prediction.shape[-1]
-    targets = loss.targets(loss.check(y_true, classes), classes, prediction.dtype)
-    return loss.values(targets, prediction)
-
-
-def get(identifier: Any) -> Loss:
-    """Return the loss called ``identifier``: a name, one of the functions here, or a Loss.
-
-    Raises
-    ------
-    ValueError
-        If there is no such loss.
-    """
-    identifier = registered.resolve(identifier)
-    if isinstance(identifier, Loss):
-        return identifier
-    name = getattr(identifier, "__name__", identifier)
-    for cls, known in _NAMES.items():
-        if name in (known, cls.__name__):
-            return cls()
-    raise ValueError(f"loss: expected {' or '.join(_NAMES.values())}, received {identifier!r}.")

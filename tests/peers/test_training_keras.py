@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nn import optimizers
+from nn import losses, metrics, optimizers
 from nn.optimizers import schedules
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -18,6 +18,16 @@ OPTIMISERS = [
     ("Adam", {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.7, "epsilon": 1e-3}),
     ("AdamW", {"learning_rate": 0.01, "weight_decay": 0.1}),
 ]
+KERAS_ONLY = [
+    ("RMSprop", {"learning_rate": 0.01}),
+    ("RMSprop", {"learning_rate": 0.01, "rho": 0.5, "momentum": 0.9, "epsilon": 1e-3}),
+    ("RMSprop", {"learning_rate": 0.01, "momentum": 0.5, "centered": True}),
+    ("SGD", {"learning_rate": 0.1, "clipnorm": 1.0}),
+    ("SGD", {"learning_rate": 0.1, "clipvalue": 0.5, "weight_decay": 0.1}),
+    ("Adam", {"learning_rate": 0.01, "global_clipnorm": 2.0, "weight_decay": 0.1}),
+    ("Adadelta", {"learning_rate": 1.0, "weight_decay": 0.01}),
+    ("RMSprop", {"learning_rate": 0.01, "clipnorm": 0.1}),
+]
 IDS = [f"{name}-{arguments}" for name, arguments in OPTIMISERS]
 
 
@@ -29,7 +39,9 @@ def gradients(rng):
         yield g
 
 
-@pytest.mark.parametrize(("name", "arguments"), OPTIMISERS, ids=IDS)
+@pytest.mark.parametrize(
+    ("name", "arguments"), OPTIMISERS + KERAS_ONLY, ids=lambda value: str(value)
+)
 def test_five_steps_are_those_of_keras(keras, backend, rng, name, arguments):
     start = rng.standard_normal(12).astype(np.float32)
     variable = keras.Variable(start)
@@ -79,6 +91,16 @@ SCHEDULES = [
             "warmup_steps": 7,
         },
     ),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 0.4}),
+    (
+        "InverseTimeDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 3, "decay_rate": 0.4, "staircase": True},
+    ),
+    ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 7, "power": 2.0}),
+    (
+        "PolynomialDecay",
+        {"initial_learning_rate": 0.5, "decay_steps": 7, "end_learning_rate": 0.1, "cycle": True},
+    ),
     ("PiecewiseConstantDecay", {"boundaries": [3, 10], "values": [1.0, 0.5, 0.1]}),
     ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.5}),
     (
@@ -107,3 +129,55 @@ def test_one_cycle_is_that_of_pytorch(torch, total):
         peer.step()
         if step < total - 1:
             theirs.step()
+
+
+# --- losses and metrics ---------------------------------------------------------------------------
+
+LOSSES = [
+    ("BinaryCrossentropy", {}),
+    ("BinaryCrossentropy", {"label_smoothing": 0.2}),
+    ("BinaryCrossentropy", {"from_logits": True, "label_smoothing": 0.1}),
+    ("MeanSquaredError", {}),
+    ("MeanAbsoluteError", {}),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.2}),
+    ("CategoricalCrossentropy", {"from_logits": True}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), LOSSES, ids=lambda value: str(value))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_are_those_of_keras(keras, rng, name, arguments, weighted):
+    t = rng.dirichlet(np.ones(4), 6).astype(np.float32)
+    p = rng.dirichlet(np.ones(4), 6).astype(np.float32)
+    p[0] = 0, 0, 0, 1  # sure, and clipped
+    weights = rng.random(6).astype(np.float32) if weighted else None
+    theirs = float(getattr(keras.losses, name)(**arguments)(t, p, sample_weight=weights))
+    ours = getattr(losses, name)(**arguments)(t, p, sample_weight=weights)
+    assert ours == pytest.approx(theirs, rel=2e-6)
+
+
+METRICS = [
+    ("Accuracy", {}),
+    ("BinaryAccuracy", {}),
+    ("BinaryAccuracy", {"threshold": 0.3}),
+    ("CategoricalAccuracy", {}),
+    ("SparseCategoricalAccuracy", {}),
+    ("TopKCategoricalAccuracy", {"k": 2}),
+    ("SparseTopKCategoricalAccuracy", {"k": 3}),
+    ("MeanSquaredError", {}),
+    ("MeanAbsoluteError", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), METRICS, ids=lambda value: str(value))
+def test_metrics_are_those_of_keras(keras, rng, name, arguments):
+    theirs, ours = getattr(keras.metrics, name)(**arguments), getattr(metrics, name)(**arguments)
+    assert ours.name == theirs.name
+    for weights in (None, rng.random(8).astype(np.float32)):
+        p = rng.dirichlet(np.ones(5), 8).astype(np.float32)
+        labels = rng.integers(0, 5, 8)
+        y = labels if "Sparse" in name else np.eye(5, dtype=np.float32)[labels]
+        p = p.round() if name == "Accuracy" else p
+        theirs.update_state(y, p, sample_weight=weights)
+        ours.update_state(y, p, sample_weight=weights)
+        assert ours.result() == pytest.approx(float(theirs.result()), rel=1e-5)
