@@ -151,6 +151,11 @@ class Row(Weights):
                 self._x_shape = layer.given_input_shape
             new = [layer]
         if isinstance(layer, InputLayer):
+            if self._parts:
+                raise ValueError(
+                    f"add: expected a layer, received another Input of shape {layer.x_shape}. The "
+                    "input comes first, once."
+                )
             return
         for inner in new:
             if any(inner is other for other in self.row):
@@ -299,12 +304,28 @@ class Row(Weights):
     @property
     def trainable_weights(self) -> list[Array]:
         """The weights that training changes, layer by layer, kernel before bias."""
-        return [w for layer in self._known_row() for w in layer.trainable_weights]
+        parts = self._parts if self._known_row() and self._trainable else ()
+        return [w for part in parts for w in part.trainable_weights]
+
+    def check_frozen(self) -> None:
+        """Refuse a frozen model with layers that are not: Keras trains none of them."""
+        loose = [layer.name for layer in self.row if layer.trainable and not self._trainable]
+        if loose:
+            raise ValueError(
+                f"{self.name}: expected frozen layers in a frozen model, received {loose[0]} with "
+                f"trainable=True. Set {self.name}.trainable = True first, and then freeze layers."
+            )
+        for part in self._parts:
+            if isinstance(part, Row):
+                part.check_frozen()
 
     @property
     def non_trainable_weights(self) -> list[Array]:
         """The weights of frozen layers, and what is not trained by gradient."""
-        return [w for layer in self._known_row() for w in layer.non_trainable_weights]
+        if not self._trainable:
+            return self.weights
+        self._known_row()
+        return [w for part in self._parts for w in part.non_trainable_weights]
 
     @property
     def losses(self) -> list[Any]:
