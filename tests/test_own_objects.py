@@ -175,6 +175,68 @@ def test_a_scope_and_the_table_serve_as_well(tmp_path, recwarn):
     assert Dense(2, activation="cube").activation is CUBE
 
 
+class Halved(nn.losses.Loss):
+    """Half the mean squared error."""
+
+    def values(self, targets, y_pred):
+        return np.square(y_pred - targets).mean(axis=1) / 2
+
+    def gradient(self, targets, y_pred):
+        return (y_pred - targets) / y_pred.size
+
+
+class Doubled(nn.optimizers.SGD):
+    """Twice the rate."""
+
+
+def largest_error(y_true, y_pred):
+    return np.abs(y_true - y_pred).max(axis=1)
+
+
+@ENDINGS
+def test_ones_own_loss_metric_and_optimiser_come_back(name, tmp_path):
+    own = {"Halved": Halved, "Doubled": Doubled, "largest_error": largest_error}
+    model = Sequential([Input((5,)), Dense(3)], seed=0)
+    model.compile(Doubled(0.1, momentum=0.9), Halved(), metrics=["mae", largest_error])
+    targets = np.eye(3)[Y]
+    model.fit(X, targets, verbose=0)
+    with pytest.warns(UserWarning, match=r"save: Doubled, Halved, largest_error is your own"):
+        model.save(tmp_path / name)
+    again = load_model(tmp_path / name, own)
+    assert again.metrics_names == model.metrics_names
+    assert [type(again.loss), type(again.optimizer)] == [Halved, Doubled]
+    for one in (model, again):
+        one.fit(X, targets, verbose=0, shuffle=False)
+    assert_array_equal(model.predict(X), again.predict(X))
+    assert model.evaluate(X, targets, verbose=0) == again.evaluate(X, targets, verbose=0)
+    unknown = load_model(tmp_path / name)  # it predicts, and says why it is not compiled
+    assert not unknown.compiled
+    assert_array_equal(unknown.predict(X), load_model(tmp_path / name, own).predict(X))
+
+
+@ENDINGS
+@pytest.mark.parametrize(
+    ("loss", "metrics"),
+    [
+        ("mse", ["mae", "mse"]),
+        (nn.losses.MeanSquaredError(name="squares"), [nn.metrics.MeanAbsoluteError(name="abs")]),
+        ("categorical_crossentropy", ["accuracy", nn.metrics.TopKCategoricalAccuracy(2)]),
+        (nn.losses.BinaryCrossentropy(from_logits=True), [nn.metrics.BinaryAccuracy(threshold=0)]),
+        (nn.losses.CategoricalCrossentropy(label_smoothing=0.1), ["acc", "categorical_accuracy"]),
+    ],
+)
+def test_keras_losses_and_metrics_come_back(name, loss, metrics, tmp_path):
+    model = Sequential([Input((5,)), Dense(3, activation="sigmoid")], seed=0)
+    model.compile("rmsprop", loss, metrics=metrics)
+    targets = np.eye(3)[Y]
+    model.fit(X, targets, verbose=0)
+    model.save(tmp_path / name)
+    again = load_model(tmp_path / name)
+    assert again.loss.get_config() == model.loss.get_config()
+    assert again.metrics_names == model.metrics_names
+    assert again.evaluate(X, targets, verbose=0) == model.evaluate(X, targets, verbose=0)
+
+
 def test_a_layer_as_activation_comes_back(tmp_path):
     leaky = nn.layers.LeakyReLU(0.05)
     model = Sequential([Input((5,)), Dense(4, activation=leaky), Dense(3)], seed=0)

@@ -92,6 +92,9 @@ def test_the_model_above_has_every_layer():
         nn.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
         nn.optimizers.SGD(0.1),
         nn.optimizers.Adam(nn.optimizers.schedules.CosineDecay(0.01, 50)),
+        nn.optimizers.RMSprop(0.01),
+        nn.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+        nn.optimizers.AdamW(0.01),
     ],
     ids=lambda o: type(o).__name__,
 )

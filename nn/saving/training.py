@@ -1,30 +1,32 @@
 """The training state in a file, written and read: optimiser with its slots, loss, metric.
 
 Keras has laid out an optimiser's arrays in two orders: all first moments, then all second ones
-(up to 2.10), or both for each weight one after the other. Shapes tell which. What `nn` does not
-have, an RMSprop or a loss of the user's own, leaves the model uncompiled with a note: it still
+(up to 2.10), or both for each weight one after the other. Shapes tell which. An
+optimiser or loss that `nn` does not have leaves the model uncompiled with a note: it still
 predicts.
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nn import losses, registered
+from nn import losses, metrics, registered
 from nn.models import Sequential
-from nn.optimizers import OPTIMIZERS, Optimizer
+from nn.optimizers import OPTIMIZERS, Optimizer, RMSprop
 from nn.optimizers.schedules import SCHEDULES
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import Dataset, Group
 
 Arrays = Sequence[tuple[str, NDArray[Any]]]
 
+MAX_METRICS = 20
 STATE_GROUP = "nn_optimizer_weights"
 _KERAS_SCHEDULES = (
     *("CosineDecay", "ExponentialDecay", "InverseTimeDecay"),
@@ -40,7 +42,7 @@ def legacy_config(model: Sequential) -> dict[str, Any]:
     return {
         "optimizer_config": _optimizer_config(model.optimizer),
         "loss": _loss_config(model.loss),
-        "metrics": [model.metric] if model.metric else [],
+        "metrics": _metrics_config(model),
         **dict.fromkeys(("weighted_metrics", "sample_weight_mode", "loss_weights")),
     }
 
@@ -51,7 +53,7 @@ def compile_config(model: Sequential) -> dict[str, Any]:
         "optimizer": _optimizer_config(model.optimizer),
         "loss": _loss_config(model.loss),
         "loss_weights": None,
-        "metrics": [model.metric] if model.metric else None,
+        "metrics": _metrics_config(model) or None,
         "weighted_metrics": None,
         "run_eagerly": False,
         "steps_per_execution": 1,
@@ -69,14 +71,36 @@ def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _loss_config(loss: losses.Loss) -> Any:
-    """Give the loss by name, or with its options where it has any."""
+    """Give the loss by Keras's name, or with its options where it has any."""
+    if isinstance(loss, losses.OwnLoss):
+        return registered.serialized_function(loss.function)
+    entry = registered.serialized(loss)
     if registered.is_own(type(loss)):
-        return registered.serialized(loss)
-    config = loss.get_config()
-    if not config.get("from_logits") and not config.get("label_smoothing"):
-        return config["name"]
-    config["reduction"] = "sum_over_batch_size"
-    return {"class_name": type(loss).__name__, "config": config}
+        return entry
+    if entry["config"] == type(loss)().get_config():
+        return entry["config"]["name"]
+    entry["config"]["reduction"] = "sum_over_batch_size"
+    return entry
+
+
+def _metrics_config(model: Sequential) -> list[Any]:
+    """Give the metrics: by name, by function, or by class and arguments."""
+    return [_metric_config(metric) for metric in model.measured.all]
+
+
+def _metric_config(metric: metrics.Metric) -> Any:
+    kind = type(metric)
+    if kind.__name__ == "_Counted":
+        return metric.name
+    if hasattr(metric, "get_config"):
+        return registered.serialized(metric)
+    config = {"name": metric.name, "dtype": "float32", **getattr(metric, "arguments", {})}
+    if isinstance(metric, metrics.MeanMetricWrapper) and kind is metrics.MeanMetricWrapper:
+        config["fn"] = registered.serialized_function(metric.function)
+    entry: dict[str, Any] = {"class_name": kind.__name__, "config": config}
+    if registered.is_own(kind):
+        entry |= {"module": None, "registered_name": registered.get_registered_name(kind)}
+    return entry
 
 
 def optimizer_state(model: Sequential) -> Arrays:
@@ -85,13 +109,15 @@ def optimizer_state(model: Sequential) -> Arrays:
     prefix = type(optimizer).__name__.lower()
     trained = [layer for layer in model.row if layer.trainable]
     names = [f"{layer.name}/{name}" for layer in trained for name in layer.params]
+    order: Iterable[tuple[int, str]] = itertools.product(range(len(names)), optimizer.slots)
+    if isinstance(optimizer, RMSprop):  # of which Keras keeps one slot after another
+        order = ((i, slot) for slot in optimizer.slots for i in range(len(names)))
     return [
         (f"{prefix}/iteration", np.array(optimizer.iterations, np.int64)),
         (f"{prefix}/learning_rate", np.array(optimizer.learning_rate, np.float32)),
         *(
-            (f"{prefix}/{name}/{slot}:0", np.asarray(arrays[i], np.float32))
-            for i, name in enumerate(names)
-            for slot, arrays in optimizer.slots.items()
+            (f"{prefix}/{names[i]}/{slot}:0", np.asarray(optimizer.slots[slot][i], np.float32))
+            for i, slot in order
         ),
     ]
 
@@ -102,7 +128,7 @@ def legacy_state(model: Sequential) -> Arrays:
     The rate stands in the configuration only, and one slot of all weights follows another.
     """
     steps, _, *arrays = optimizer_state(model)
-    kinds = len(model.optimizer.slots)
+    kinds = 1 if isinstance(model.optimizer, RMSprop) else len(model.optimizer.slots)
     if not model.optimizer.iterations and not any(values.any() for _, values in arrays):
         return []
     return [steps, *(item for k in range(kinds) for item in arrays[k::kinds])]
@@ -129,14 +155,47 @@ def restore(model: Sequential, settings: dict[str, Any], root: Group, translated
 
 def compile_as(model: Sequential, settings: dict[str, Any]) -> bool:
     """Compile a model with the optimiser, loss and metric of a file; False and a note if not."""
-    metrics = str(settings.get("metrics", ""))[:2000].lower()
     try:
         optimizer = make_optimizer(settings.get("optimizer_config") or settings.get("optimizer"))
         loss = make_loss(settings.get("loss"))
-        model.compile(optimizer, loss, metrics=["accuracy"] if "acc" in metrics else None)
+        model.compile(optimizer, loss, metrics=list(_metrics(model, settings.get("metrics"))))
     except (TypeError, ValueError) as error:
         _note(model, f"not compiled: {error}")
     return model.compiled
+
+
+def _metrics(model: Sequential, entries: Any, depth: int = 0) -> Iterator[metrics.Metric]:
+    """Make the metrics of a file, listed in any of Keras's ways; a note for those `nn` lacks."""
+    if isinstance(entries, dict) and "class_name" not in entries:
+        entries = list(entries.values())
+    if isinstance(entries, list) and depth < 4:
+        for entry in entries[:MAX_METRICS]:
+            yield from _metrics(model, entry, depth + 1)
+    elif entries is not None:
+        try:
+            yield _metric(entries)
+        except (TypeError, ValueError, KeyError) as error:
+            _note(model, f"a metric is left out: {error}")
+
+
+def _metric(entry: Any) -> metrics.Metric:
+    found = registered.resolve(entry)
+    if found is not entry or not isinstance(entry, dict):
+        return metrics.get(found)
+    name, settings = _serialised(entry)
+    label = settings.get("name")
+    if name == "MeanMetricWrapper":
+        plain = str(label) in ("accuracy", "acc")  # of what fits the loss
+        metric = metrics.get(label if plain else registered.resolve(settings.get("fn")))
+    else:
+        cls = getattr(metrics, name, None)
+        if not (isinstance(cls, type) and issubclass(cls, metrics.Metric)):
+            raise ValueError(f"metrics: expected one that nn has, received {name}.")
+        taken = inspect.signature(cls).parameters.keys() - {"dtype"}
+        metric = cls(**{key: value for key, value in settings.items() if key in taken})
+    if isinstance(label, str):
+        metric.name = label[:80]
+    return metric
 
 
 def _stored(root: Group) -> list[Dataset]:
@@ -159,6 +218,10 @@ def _note(model: Sequential, text: str) -> None:
 def make_optimizer(config: Any) -> Optimizer:
     """Make the optimiser of a file; TypeError or ValueError when `nn` does not have it."""
     name, values = _serialised(config)
+    if "is_legacy_optimizer" not in values:  # Keras 2.11 to 2.15 wrote its own as Custom>Adam
+        found = registered.resolve(config)
+        if isinstance(found, Optimizer):
+            return found
     kind = {known.lower(): known for known in OPTIMIZERS}.get(name.lower())
     if kind is None:
         raise ValueError(f"optimizer: expected one of {', '.join(OPTIMIZERS)}, received {name}.")
@@ -179,10 +242,17 @@ def make_loss(config: Any) -> losses.Loss:
     """Make the loss of a file, perhaps in a list or dict of one; ValueError when `nn` lacks it."""
     if isinstance(config, list | dict) and len(config) == 1 and "class_name" not in config:
         (config,) = config.values() if isinstance(config, dict) else config
+    found = registered.resolve(config)
+    if found is not config:
+        return losses.get(found)
     name, values = _serialised(config)
     kind = type(losses.get(name))
-    known = inspect.signature(kind).parameters.keys() & {"from_logits", "label_smoothing"}
-    return kind(**{n: values[n] for n in known if isinstance(values.get(n), bool | int | float)})
+    options = {
+        key: value
+        for key, value in values.items()
+        if key in inspect.signature(kind).parameters and key != "dtype" and value is not None
+    }
+    return kind(**options)
 
 
 def _serialised(value: Any) -> tuple[str, dict[str, Any]]:
@@ -211,6 +281,8 @@ def take_state(model: Sequential, optimizer: Optimizer, arrays: Sequence[Dataset
     by_weight = found == [shape for shape in shapes for _ in names]
     if by_slot and by_weight and len(names) == 2:
         by_weight = not _end_alike(*moments[:2])
+    if by_slot and isinstance(optimizer, RMSprop):
+        by_weight = False
     if not (by_slot or by_weight):
         return False
     try:

@@ -95,6 +95,35 @@ def test_json_has_keras_keys():
     assert mine <= other
 
 
+TRAINED_WITH = [
+    (lambda k: "mse", lambda k: ["mae", "mse"]),
+    (lambda k: k.losses.BinaryCrossentropy(from_logits=True), lambda k: ["binary_accuracy"]),
+    (lambda k: k.losses.CategoricalCrossentropy(label_smoothing=0.1), lambda k: ["accuracy"]),
+    (lambda k: "mean_absolute_error", lambda k: [k.metrics.BinaryAccuracy(threshold=0.3)]),
+    (lambda k: "categorical_crossentropy", lambda k: [k.metrics.TopKCategoricalAccuracy(2)]),
+    (lambda k: k.losses.MeanSquaredError(), lambda k: [k.metrics.MeanAbsoluteError(name="abs")]),
+]
+
+
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+@pytest.mark.parametrize(("loss", "metrics"), TRAINED_WITH)
+def test_losses_and_metrics_there_and_back(name, loss, metrics, tmp_path):
+    x = np.random.default_rng(0).random((6, 4), np.float32)
+    y = np.eye(3, dtype=np.float32)[np.arange(6) % 3]
+    ends = []
+    for k in (nn, keras):
+        model = k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="softmax")])
+        model.compile("rmsprop", loss(k), metrics=metrics(k))
+        model.train_on_batch(x, y)
+        model.save(tmp_path / f"{k.__name__}-{name}")
+        other = keras if k is nn else nn
+        again = other.models.load_model(tmp_path / f"{k.__name__}-{name}")
+        figures = [m.evaluate(x, y, verbose=0, return_dict=True) for m in (model, again)]
+        assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+        ends.append(set(figures[0]))
+    assert ends[0] == ends[1]
+
+
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])
 def test_a_layer_of_ones_own_there_and_back(name, tmp_path):
     class Scale(keras.layers.Layer):

@@ -244,6 +244,9 @@ OPTIMIZERS = {
     "adadelta": lambda: nn.optimizers.Adadelta(),
     "adam": lambda: nn.optimizers.Adam(0.01),
     "momentum": lambda: nn.optimizers.SGD(0.05, momentum=0.9),
+    "rmsprop": lambda: nn.optimizers.RMSprop(0.01),
+    "centered": lambda: nn.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "adamw": lambda: nn.optimizers.AdamW(0.01),
     "nesterov": lambda: nn.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
 }
 
