@@ -195,6 +195,7 @@ class Sequential(Row):
 
     def prepare_training(self) -> None:
         """Refuse a loss without a derivative, and give the optimiser its slots if it has none."""
+        self.check_frozen()
         if not self.loss.trains:
             self.loss.gradient(np.empty(0), np.empty(0))  # it says what is missing
         self.prepare_optimizer()

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import functools
 from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType
 from typing import Any, TypeVar
 
 Object = TypeVar("Object")
@@ -213,24 +211,3 @@ def own_names(value: Any) -> Iterator[tuple[str, bool]]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from own_names(item)
-
-
-def functions_in(value: Any, path: str = "the model", depth: int = 0) -> Iterator[Any]:
-    """Yield the functions of the user's in an object's attributes, with where they stand."""
-    if isinstance(value, FunctionType | functools.partial):
-        yield path, getattr(value, "func", value)
-        for inner in getattr(value, "args", ()):
-            yield from functions_in(inner, path, depth + 1)
-        return
-    if depth > 6 or getattr(value, "known", False):
-        return
-    if isinstance(value, list | tuple):
-        parts = [(path, inner) for inner in value]
-    elif isinstance(value, dict):
-        parts = [(f"{path}, {name}", inner) for name, inner in value.items()]
-    elif isinstance(value, type) or not hasattr(value, "__dict__"):
-        return
-    else:
-        parts = [(getattr(value, "name", path), inner) for inner in vars(value).values()]
-    for place, inner in parts:
-        yield from functions_in(inner, str(place), depth + 1)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
 from nn import utils
+from nn.copies import Copies
 from nn.layers import InputLayer, Layer, contract
 from nn.layers.arguments import as_example_shape, unused_name
 from nn.layers.symbolic import NotBuiltError, SymbolicTensor, record_call
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
-from nn.registered import functions_in
 from nn.spellings import missing_attributes
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class ReadOnlyList(list[Part]):
         "to_yaml": "Keras has removed it too: use to_json.",
     }
 )
-class Row(Weights):
+class Row(Copies, Weights):
     """The output of each layer is the input of the next.
 
     Parameters
@@ -79,32 +78,6 @@ class Row(Weights):
         self._x_shape: Shape | None = None
         self._flat: FlatWeights | None = None
         self._engine: EngineLike | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine and the vectors it shares out of copies; each model makes its own."""
-        return {**self.__dict__, "_engine": None, "_flat": None, "_tensors": []}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self.built and self._x_shape is not None:
-            self.build()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
-        twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
-        return twin
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """Refuse functions that ``pickle`` cannot find again, before it fails on them."""
-        for path, function in functions_in(self.__getstate__()):
-            name = getattr(function, "__qualname__", "")
-            if "<lambda>" in name or "<locals>" in name:
-                raise TypeError(
-                    f"pickle: expected functions defined at the top of a module, received {name} "
-                    f"in {path}. Define it there, or save the model with model.save."
-                )
-        return super().__reduce_ex__(protocol)
 
     # -- building ----------------------------------------------------------------------------
 
@@ -151,6 +124,11 @@ class Row(Weights):
                 self._x_shape = layer.given_input_shape
             new = [layer]
         if isinstance(layer, InputLayer):
+            if self._parts:
+                raise ValueError(
+                    f"add: expected a layer, received another Input of shape {layer.x_shape}. The "
+                    "input comes first, once."
+                )
             return
         for inner in new:
             if any(inner is other for other in self.row):
@@ -299,12 +277,28 @@ class Row(Weights):
     @property
     def trainable_weights(self) -> list[Array]:
         """The weights that training changes, layer by layer, kernel before bias."""
-        return [w for layer in self._known_row() for w in layer.trainable_weights]
+        parts = self._parts if self._known_row() and self._trainable else ()
+        return [w for part in parts for w in part.trainable_weights]
+
+    def check_frozen(self) -> None:
+        """Refuse a frozen model with layers that are not: Keras trains none of them."""
+        loose = [layer.name for layer in self.row if layer.trainable and not self._trainable]
+        if loose:
+            raise ValueError(
+                f"{self.name}: expected frozen layers in a frozen model, received {loose[0]} with "
+                f"trainable=True. Set {self.name}.trainable = True first, and then freeze layers."
+            )
+        for part in self._parts:
+            if isinstance(part, Row):
+                part.check_frozen()
 
     @property
     def non_trainable_weights(self) -> list[Array]:
         """The weights of frozen layers, and what is not trained by gradient."""
-        return [w for layer in self._known_row() for w in layer.non_trainable_weights]
+        if not self._trainable:
+            return self.weights
+        self._known_row()
+        return [w for part in self._parts for w in part.non_trainable_weights]
 
     @property
     def losses(self) -> list[Any]:
@@ -363,25 +357,6 @@ class Row(Weights):
         for layer in reversed(self.row):
             dy = layer.backward(dy)
         return dy
-
-    # -- chance ------------------------------------------------------------------------------
-
-    def random_state(self) -> dict[str, Any]:
-        """Return the state of every generator, so that a training can go on bit for bit."""
-        return {
-            "order": self._order_rng.bit_generator.state,
-            "dropout": {name: rng.bit_generator.state for name, rng in self._generators()},
-        }
-
-    def set_random_state(self, state: dict[str, Any]) -> None:
-        """Go back to what ``random_state`` returned."""
-        self._order_rng.bit_generator.state = state["order"]
-        for name, rng in self._generators():
-            rng.bit_generator.state = state["dropout"][name]
-
-    def _generators(self) -> list[tuple[str, np.random.Generator]]:
-        found = ((layer.name, getattr(layer, "rng", None)) for layer in self.row)
-        return [(name, rng) for name, rng in found if isinstance(rng, np.random.Generator)]
 
 
 def add_all(model: Row, layers: Iterable[Any] | None) -> None:

@@ -61,7 +61,9 @@ def test_json_makes_the_same_architecture(make):
 
 def test_json_says_how_a_model_is_trained():
     model = network()
-    model.compile(nn.optimizers.SGD(0.05, momentum=0.9), "categorical_crossentropy", ["accuracy"])
+    model.compile(
+        nn.optimizers.SGD(0.05, momentum=0.9), "categorical_crossentropy", metrics=["accuracy"]
+    )
     again = model_from_json(model.to_json())
     assert again.optimizer.get_config() == model.optimizer.get_config()
     assert again.metrics_names == ["loss", "accuracy"]

@@ -118,6 +118,24 @@ def test_a_frozen_model_inside_stays_as_it_was():
     assert (model.layers[1].get_weights()[0] != head[0]).any()
 
 
+def test_a_frozen_model_with_layers_that_are_not_is_refused():
+    base = Sequential([Input((4,)), Dense(5), Dense(4)], name="base", seed=0)
+    model = Sequential([base, Dense(3, activation="softmax")], seed=1)
+    base.trainable = False
+    base.layers[1].trainable = True  # Keras trains none of the base
+    assert len(model.trainable_weights) == 2
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"base: expected frozen layers in a frozen model, receiv"):
+        model.fit(np.ones((4, 4)), np.zeros(4, int), verbose=0)
+    base.trainable = True
+    base.layers[0].trainable = False
+    model.fit(np.ones((4, 4)), np.zeros(4, int), verbose=0)
+    twin = nn.models.clone_model(base)
+    assert [layer.trainable for layer in twin.layers] == [False, True]
+    base.trainable = False
+    assert nn.models.clone_model(base).trainable is False
+
+
 def test_the_last_layer_can_be_exchanged():
     model = Sequential([Input((4,)), Dense(5), Dense(3)], seed=0)
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -213,6 +231,11 @@ def test_a_sequential_is_a_model():
         (lambda x, h, y: Dense(2)(x), ValueError, r"Put a Flatten before it"),
         (lambda x, h, y: Sequential([y]), TypeError, r"received the output of dense\. Add the lay"),
         (lambda x, h, y: type("Mine", (Model,), {}), TypeError, r"received the class Mine\."),
+        (
+            lambda x, h, y: Sequential([x, Flatten(), x]),
+            ValueError,
+            r"received another Input",
+        ),
         (lambda x, h, y: Dense(2).output, AttributeError, r"dense: it has no input and output y"),
         (
             lambda x, h, y: Sequential(None, "me"),
@@ -252,6 +275,9 @@ def test_what_is_not_built_has_no_shape_and_says_so():
     model = Sequential([Dense(2)])
     for name in ("input_shape", "output_shape", "input", "output", "inputs", "outputs"):
         assert not hasattr(model, name)
+        assert not hasattr(model.layers[0], name)
+    with pytest.raises(ValueError, match=r"dense: it is not built yet"):
+        model.layers[0].count_params()
     assert (model.weights, model.built) == ([], False)
     with pytest.raises(ValueError, match=r"the input shape is not known"):
         model.count_params()

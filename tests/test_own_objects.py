@@ -75,7 +75,7 @@ def own_model(activation=CUBE):
         ],
         seed=0,
     )  # fmt: skip
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(X, Y, verbose=0)
     return model
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from nn.layers.symbolic import Callable
+from nn.layers.symbolic import Callable, NotBuiltError
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
 from nn.spellings import missing_attributes
 from nn.utils import config_of
+
+Value = TypeVar("Value")
 
 
 @missing_attributes(
@@ -33,12 +35,21 @@ class Attributes(Callable, Weights):
     @property
     def input_shape(self) -> BatchShape:
         """Shape of the input: the batch axis, None, and ``x_shape``."""
-        return (None, *self.x_shape)
+        return (None, *self._if_built(self.x_shape))
 
     @property
     def output_shape(self) -> BatchShape:
         """Shape of the output: the batch axis, None, and ``y_shape``."""
-        return (None, *self.y_shape)
+        return (None, *self._if_built(self.y_shape))
+
+    def count_params(self) -> int:
+        """Return the number of weights; ValueError while they are not known."""
+        return self._if_built(super().count_params())
+
+    def _if_built(self, value: Value) -> Value:
+        if not self.built:
+            raise NotBuiltError(f"{self.name}: it is not built yet. Call build((28, 28, 1)).")
+        return value
 
     @property
     def weights(self) -> list[Array]:

@@ -11,7 +11,7 @@ from nn.reference import Array, BatchShape, Shape
 
 BRANCHES = (
     "Networks are layers in a row: branches, merges and several inputs or outputs are not "
-    "supported."
+    "supported. Make one Model for each output."
 )
 
 

@@ -48,7 +48,7 @@ def legacy_config(model: Network) -> dict[str, Any]:
             "name": model.input.name if functional else "input_1",
         }  # fmt: skip
         entries = [{"class_name": "InputLayer", "config": first}, *entries]
-    config: dict[str, Any] = {"name": model.name, "layers": entries}
+    config: dict[str, Any] = {"name": model.name, "trainable": model.trainable, "layers": entries}
     if not functional:
         return {"class_name": "Sequential", "config": config}
     names = [entry["config"]["name"] for entry in entries]
@@ -94,7 +94,7 @@ def by_name(value: Any) -> Any:
 def document(model: Sequential) -> dict[str, Any]:
     """Describe a model as Keras 3 does: what ``to_json`` returns and a `.keras` archive holds."""
     whole = legacy_config(model)
-    whole["config"] |= {"trainable": model.trainable, "dtype": "float32"}
+    whole["config"]["dtype"] = "float32"
     entries = whole["config"]["layers"]
     for entry, layer in zip(reversed(entries), reversed(model.row), strict=False):
         if entry["class_name"] == "LeakyReLU" and not registered.is_own(type(layer)):
@@ -171,9 +171,12 @@ def _is_old(whole: Any) -> bool:
 
 def as_written(model: Sequential, whole: Any) -> Sequential:
     """Return ``model`` as what the document says it is: a ``Model`` of both ends, or itself."""
-    if not isinstance(whole, dict) or whole.get("class_name") not in ("Functional", "Model"):
+    config = whole.get("config") if isinstance(whole, dict) else None
+    if isinstance(config, dict) and config.get("trainable") is False:
+        model.trainable = False
+    if not isinstance(config, dict) or whole["class_name"] not in ("Functional", "Model"):
         return model
-    names, _ = read_call(whole["config"].get("input_layers"))
+    names, _ = read_call(config.get("input_layers"))
     model.input.parts[0].name = names[0]
     twin = Model(model.input, model.output, name=model.name)
     twin.__dict__ |= {k: v for k, v in vars(model).items() if k not in ("_parts", "_tensors")}

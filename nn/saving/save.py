@@ -126,7 +126,7 @@ def save_weights(
 def _checked_path(owner: str, filepath: str | os.PathLike[str], overwrite: bool) -> Path:
     """Return the place of a file to be written; refuse endings that mean another format."""
     path = Path(filepath)
-    if path.suffix.lower() in (".tf", ".pb", ".json", ".onnx", ".ckpt", ".pkl", ".pt", ".tflite"):
+    if path.suffix.lower() not in ("", ".h5", ".hdf5", ".keras"):
         raise ValueError(
             f"{owner}: expected a .h5 or .keras file, received {path.name}. Other formats are not "
             "written: Keras opens both of these and can export them."
