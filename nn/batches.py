@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from nn import sources
 from nn.layers.arguments import shape_remedy
 from nn.reference import Array
 
@@ -41,21 +43,33 @@ class ArrayBatches:
         The last batch may be smaller.
     rng : numpy.random.Generator, optional
         Shuffles; without it the order stays.
+    weights : array (N,), optional
+        Of the examples.
     """
 
     def __init__(
-        self, x: Array, y: Array, batch_size: int, rng: np.random.Generator | None = None
+        self,
+        x: Array,
+        y: Array,
+        batch_size: int,
+        rng: np.random.Generator | None = None,
+        weights: Array | None = None,
     ) -> None:
         self.x, self.y, self.batch_size, self.rng = x, y, batch_size, rng
+        self.weights = weights
         self.samples = len(x)
         self.order = np.arange(len(x))
 
     def __len__(self) -> int:
         return math.ceil(len(self.x) / self.batch_size)
 
-    def __getitem__(self, index: int) -> tuple[Array, Array]:
+    def __getitem__(self, index: int) -> tuple[Array, ...]:
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        return self.x[chosen], self.y[chosen]
+        batch = self.x[chosen], self.y[chosen]
+        return batch if self.weights is None else (*batch, self.weights[chosen])
+
+    def __iter__(self) -> Iterator[tuple[Array, ...]]:
+        return (self[index] for index in range(len(self)))
 
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch: now, so that one ``fit`` after another goes on as one."""
@@ -64,26 +78,38 @@ class ArrayBatches:
 
 
 class CheckedBatches:
-    """A user's data set; validates the labels of each batch.
+    """A user's data set, or a generator; validates the labels and weights of each batch.
 
     Parameters
     ----------
-    batches : Batches
+    batches : Batches or iterable of batches
     as_labels : callable
         ``as_labels(y, count)`` returns the labels of a batch of ``count`` examples, checked.
+    class_weight : dict of int to float, optional
     """
 
-    def __init__(self, batches: Any, as_labels: Callable[[Any, int], Array]) -> None:
-        self.batches, self.as_labels = batches, as_labels
-        if len(batches) == 0:
+    def __init__(
+        self, batches: Any, as_labels: Callable[[Any, int], Array], class_weight: Any = None
+    ) -> None:
+        self.batches, self.as_labels, self.class_weight = batches, as_labels, class_weight
+        if len(batches) == 0 and not isinstance(batches, sources.GeneratorBatches):
             raise ValueError("x: expected a data set of at least one batch, received none.")
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, index: int) -> tuple[Any, Array]:
-        x, y = self.batches[index]
-        return x, self.as_labels(y, len(x))
+    def __getitem__(self, index: int) -> tuple[Any, Array, Array | None]:
+        return self._checked(self.batches[index])
+
+    def __iter__(self) -> Iterator[tuple[Any, Array, Array | None]]:
+        if isinstance(self.batches, sources.GeneratorBatches):
+            return map(self._checked, self.batches)
+        return (self[index] for index in range(len(self)))
+
+    def _checked(self, batch: Any) -> tuple[Any, Array, Array | None]:
+        x, y, weights = sources.parts(batch)
+        labels = self.as_labels(y, len(x))
+        return x, labels, sources.weights_of("sample_weight", weights, self.class_weight, labels)
 
     def on_epoch_begin(self) -> None:
         """Call the data set's hook, if it has one."""
@@ -102,22 +128,31 @@ class CheckedBatches:
         if known is not None:
             return int(known)
         size = getattr(self.batches, "batch_size", None)
+        if isinstance(self.batches, sources.GeneratorBatches):
+            return len(self) * int(size or 0)  # not known before it has been asked for
         return len(self) * int(size if size is not None else len(self[0][0]))
 
 
 def is_dataset(x: Any) -> bool:
     """Return whether ``x`` makes its own batches."""
+    if sources.is_iterable_of_batches(x):
+        return True
     has_protocol = hasattr(x, "__getitem__") and hasattr(x, "__len__")
     return has_protocol and not isinstance(x, np.ndarray | list | tuple)
 
 
-def gather(batches: Any) -> tuple[Array, Array]:
-    """Return all batches of a data set as one (x, y)."""
-    pairs = [batches[index] for index in range(len(batches))]
-    if not pairs:
+def gather(batches: Any, steps: int | None = None) -> tuple[Array, Array, Array | None]:
+    """Return the first ``steps`` batches of a data set, or all, as one (x, y, weights)."""
+    if sources.is_iterable_of_batches(batches):
+        found = list(itertools.islice(batches, steps))
+    else:
+        found = [batches[index] for index in range(min(len(batches), steps or len(batches)))]
+    if not found:
         raise ValueError("x: expected a data set of at least one batch, received none.")
-    x, y = zip(*pairs, strict=True)
-    return np.concatenate(x), np.concatenate(y)
+    x, y, weights = zip(*map(sources.parts, found), strict=True)
+    if all(weight is None for weight in weights):
+        return np.concatenate(x), np.concatenate(y), None
+    return np.concatenate(x), np.concatenate(y), np.concatenate(weights)
 
 
 # -- checks of what a model is given ---------------------------------------------------------------
@@ -181,6 +216,30 @@ def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
         yield as_input(model, images[start : start + size])
 
 
+def inputs_of(x: Any, batch_size: int, steps: int | None) -> Any:
+    """Return the inputs of the first ``steps`` batches, of an array or of a data set; or all."""
+    if steps is not None:
+        as_whole("steps", steps, 1)
+    if not is_dataset(x):
+        return x if steps is None else as_examples("x", x)[: steps * batch_size]
+    if sources.is_iterable_of_batches(x):
+        found = list(itertools.islice(x, steps))
+    else:
+        found = [x[index] for index in range(min(len(x), steps or len(x)))]
+    found = [batch[0] if isinstance(batch, tuple) else batch for batch in found]
+    if not found:
+        raise ValueError("x: expected at least one batch, received none.")
+    return np.concatenate(found)
+
+
+def first_steps(data: tuple[Any, ...], batch_size: int, steps: int | None) -> tuple[Any, ...]:
+    """Return the first ``steps`` batches of arrays; all of them without."""
+    if steps is None:
+        return data
+    count = as_whole("steps", steps, 1) * batch_size
+    return tuple(None if array is None else array[:count] for array in data)
+
+
 def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:
     """Return labels for ``count`` examples as the model's loss wants them, checked."""
     if not model.row or len(model.y_shape) != 1:
@@ -197,8 +256,10 @@ def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Arr
     return labels
 
 
-def as_data(model: Sequential, x: Any, y: Any, prefix: str = "") -> tuple[Array, Array]:
-    """Return (x, y) with everything checked that can be checked before training."""
+def as_data(
+    model: Sequential, x: Any, y: Any, weights: Any = None, prefix: str = ""
+) -> tuple[Array, Array, Array | None]:
+    """Return (x, y, weights) with everything checked that can be checked before training."""
     images = as_examples(f"{prefix}x", x)
     if y is None:
         raise ValueError(f"{prefix}y: expected labels, received None.")
@@ -211,7 +272,8 @@ def as_data(model: Sequential, x: Any, y: Any, prefix: str = "") -> tuple[Array,
                 "Find them with np.isfinite(x)."
             )
     as_input(model, images[:1], f"{prefix}x")
-    return images, as_labels(model, y, len(images), f"{prefix}y")
+    labels = as_labels(model, y, len(images), f"{prefix}y")
+    return images, labels, sources.as_weights(f"{prefix}sample_weight", weights, len(images))
 
 
 def for_training(
@@ -222,7 +284,11 @@ def for_training(
     validation_split: float,
     validation_data: Any,
     rng: np.random.Generator | None,
-) -> tuple[ArrayBatches | CheckedBatches, tuple[Array, Array] | None]:
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    steps: int | None = None,
+    validation_steps: int | None = None,
+) -> tuple[Any, tuple[Array, Array, Array | None] | None]:
     """Return the batches and the validation data of ``fit``, whose arguments these are.
 
     ``rng`` shuffles the examples of arrays; None keeps their order.
@@ -232,16 +298,25 @@ def for_training(
             f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
         )
     size = as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
+    steps = None if steps is None else as_whole("steps_per_epoch", steps, 1)
     validation = None
     if y is None and is_dataset(x):
-        if batch_size is not None or validation_split:
+        if batch_size is not None or validation_split or sample_weight is not None:
             raise ValueError(
-                "fit: expected neither batch_size nor validation_split with a data set, which "
-                f"makes its own batches, received {batch_size!r} and {validation_split!r}."
+                "fit: expected neither batch_size nor validation_split nor sample_weight with a "
+                "data set, which makes its own batches (x, y, sample_weight), received "
+                f"{batch_size!r}, {validation_split!r} and {_described(sample_weight)}."
             )
-        batches: Any = CheckedBatches(x, lambda labels, count: as_labels(model, labels, count))
+        if sources.is_iterable_of_batches(x):
+            x = sources.GeneratorBatches(x, steps)
+            steps = None
+        batches: Any = CheckedBatches(
+            x, lambda labels, count: as_labels(model, labels, count), class_weight
+        )
     else:
-        images, labels = as_data(model, x, y)
+        images, labels, weights = as_data(model, x, y, sample_weight)
+        if class_weight is not None:
+            weights = sources.weights_of("sample_weight", weights, class_weight, labels)
         if validation_split and validation_data is None:
             cut = math.floor(len(images) * (1 - validation_split))
             if not 0 < cut < len(images):
@@ -249,19 +324,22 @@ def for_training(
                     "validation_split: expected a fraction that leaves examples on both sides, "
                     f"received {validation_split!r} of {len(images)} examples."
                 )
-            validation = images[cut:], labels[cut:]
+            kept = sources.as_weights("sample_weight", sample_weight, len(images))
+            validation = images[cut:], labels[cut:], None if kept is None else kept[cut:]
             images, labels = images[:cut], labels[:cut]
-        batches = ArrayBatches(images, labels, size, rng)
+            weights = None if weights is None else weights[:cut]
+        batches = ArrayBatches(images, labels, size, rng, weights)
+    if steps is not None:
+        batches = sources.SteppedBatches(batches, steps)
     if is_dataset(validation_data):
-        validation_data = gather(validation_data)
+        validation_data = gather(validation_data, validation_steps)
     if validation_data is not None:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
             raise ValueError(
-                f"validation_data: expected (x, y), received {_described(validation_data)}. "
-                "Weights of examples are not supported."
+                "validation_data: expected (x, y) or (x, y, sample_weight), received "
+                f"{_described(validation_data)}."
             )
-        validation_x, validation_y = validation_data
-        validation = as_data(model, validation_x, validation_y, "validation_")
+        validation = as_data(model, *sources.parts(validation_data), prefix="validation_")
     return batches, validation
 
 

@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nn import batches, losses, optimizers, runtime, training
-from nn.callbacks import Callback, History, Logs
+from nn import batches, evaluation, losses, older, optimizers, runtime, training
+from nn.callbacks import Callback, CallbackList, History, Logs
 from nn.callbacks.base import checked_callbacks
-from nn.callbacks.progress import ProgressLogger
+from nn.callbacks.progress import ProgressLogger, figures
 from nn.layers.symbolic import SymbolicTensor, Values, tensors_between
 from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
-from nn.spellings import missing_names, spellings
+from nn.sources import weights_of
+from nn.spellings import spellings
 from nn.utils.summary import print_summary
 
 __all__ = [
@@ -204,18 +205,40 @@ class Sequential(Row):
         if not self.optimizer.fits(self.trainable_weights):
             self.optimizer.build(self.trainable_weights)
 
-    def train_checked(self, x: Any, y: Any) -> tuple[float, int]:
+    def train_checked(self, x: Any, y: Any, weights: Any = None) -> tuple[float, int]:
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
-        return self.engine.train_step(batches.as_input(self, x), y)
+        return self.engine.train_step(batches.as_input(self, x), y, weights)
 
-    def train_on_batch(self, x: Any, y: Any) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
         batch = batches.as_input(self, batches.as_examples("x", x))
         labels = batches.as_labels(self, y, len(batch))
+        weights = weights_of("sample_weight", sample_weight, class_weight, labels)
         self.prepare_training()
         self.measured.reset()
-        loss, correct = self.engine.train_step(batch, labels)
-        return _plain_or_list(self.name_figures(loss, correct / len(batch)))
+        loss, correct = self.engine.train_step(batch, labels, weights)
+        return _plain_or_list(self.name_figures(loss, correct / len(batch)), return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Return what ``evaluate`` does, for one batch."""
+        return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Any) -> Array:
+        """Return what ``predict`` does, for one batch."""
+        return self.predict(x)
+
+    def reset_metrics(self) -> None:
+        """Begin the metrics anew; ``fit`` and ``evaluate`` do it by themselves."""
+        self.measured.reset()
 
     @property
     def metrics_names(self) -> list[str]:
@@ -236,6 +259,7 @@ class Sequential(Row):
         """The metrics given to ``compile``."""
         return self.measured.all
 
+    @spellings("fit", older.FIT, older.NOT_IN_FIT)
     def fit(
         self,
         x: Any = None,
@@ -246,10 +270,12 @@ class Sequential(Row):
         callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: None = None,
-        sample_weight: None = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
     ) -> History:
@@ -257,7 +283,8 @@ class Sequential(Row):
 
         Parameters
         ----------
-        x : array (N, *input_shape), or ``nn.batches.Batches``
+        x : array (N, *input_shape), ``nn.batches.Batches``, or a generator of batches
+            A batch is (x, y) or (x, y, sample_weight).
         y : array
             (N, K) for categorical, (N,) for sparse categorical cross-entropy.
         batch_size : int
@@ -269,9 +296,15 @@ class Sequential(Row):
         callbacks : list of Callback, or one
         validation_split : float
             In [0, 1): the fraction cut from the end of x and y, before shuffling.
-        validation_data : (x, y), or ``nn.batches.Batches``
+        validation_data : (x, y), (x, y, sample_weight), ``nn.batches.Batches`` or a generator
         shuffle : bool
             New order every epoch.
+        class_weight : dict of int to float, optional
+            What the loss of an example of a class is multiplied by; default 1.
+        sample_weight : array (N,), optional
+            The same for each example.
+        steps_per_epoch, validation_steps : int, optional
+            Batches of an epoch, and of a validation.
         validation_batch_size, validation_freq : int
 
         Raises
@@ -279,56 +312,94 @@ class Sequential(Row):
         ValueError
             If shapes, dtypes, labels or numbers are not as expected.
         """
-        for argument, value in (("class_weight", class_weight), ("sample_weight", sample_weight)):
-            if value is not None:
-                raise TypeError(f"fit: {argument} is not supported. Leave it out.")
         calls = checked_callbacks(callbacks)
         rng = self._order_rng if shuffle else None
-        data = batches.for_training(self, x, y, batch_size, validation_split, validation_data, rng)
+        data = batches.for_training(
+            self, x, y, batch_size, validation_split, validation_data, rng, sample_weight,
+            class_weight, steps_per_epoch, validation_steps,
+        )  # fmt: skip
         self.prepare_training()
         if verbose:
             calls.append(ProgressLogger(False if verbose == 2 else None))
         whole = batches.as_whole
         limits = whole("epochs", epochs, 1), whole("initial_epoch", initial_epoch, 0)
         freq = whole("validation_freq", validation_freq, 1)
-        self.history = training.fit(self, *data, *limits, calls, freq)
+        self.history = training.fit(self, *data, *limits, calls, freq, verbose)
         return self.history
 
     # -- predicting --------------------------------------------------------------------------
 
+    @spellings("predict", refused=older.LOADING)
     def predict(
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int | str = 0,
-        steps: None = None,
-        callbacks: None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Array:
         """Return the outputs for all of ``x``, (N, K).
 
-        ``batch_size``, ``verbose``, ``steps`` and ``callbacks`` are Keras's and change nothing
-        here: batches are cut to fit the caches.
+        Parameters
+        ----------
+        x : array (N, *input_shape), or batches of such arrays
+        batch_size : int
+            Default 32. It changes no output: batches are cut to fit the caches.
+        steps : int, optional
+            Predict the first batches only.
+        callbacks : list of Callback, or one
         """
+        size = batches.as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
+        x = batches.inputs_of(x, size, steps)
         parts = [self.engine.predict(part) for part in batches.input_parts(self, x)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if callbacks is not None:
+            evaluation.call_predicted(self, outputs, checked_callbacks(callbacks), size)
+        return outputs
 
+    @spellings("evaluate", refused=older.LOADING)
     def evaluate(
         self,
-        x: Any,
+        x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int | str = 0,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """Return the loss over (x, y), or ``[loss, accuracy]`` if accuracy is a metric.
 
-        ``x`` and ``y`` are as for ``fit``; the result does not depend on ``batch_size``. With
-        ``return_dict`` it is ``{"loss": …, "accuracy": …}``.
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for ``fit``.
+        batch_size : int
+            Default 32. It changes no result.
+        verbose : {"auto", 0, 1, 2}
+            1 and 2 print the figures.
+        steps : int, optional
+            Evaluate the first batches only.
+        callbacks : list of Callback, or one
+        return_dict : bool
+            Return ``{"loss": …, "accuracy": …}``.
         """
+        size = batches.as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
         if y is None and batches.is_dataset(x):
-            x, y = batches.gather(x)
-        logs = training.evaluate(self, *batches.as_data(self, x, y))
-        return logs if return_dict else _plain_or_list(logs)
+            x, y, sample_weight = batches.gather(x, steps)
+        data = batches.first_steps(batches.as_data(self, x, y, sample_weight), size, steps)
+        calls = CallbackList(checked_callbacks(callbacks), self) if callbacks is not None else None
+        logs = evaluation.evaluate(self, data, calls, size)
+        if verbose in (1, 2):
+            print(", ".join(figures(logs)))
+        return _plain_or_list(logs, return_dict)
+
+    predict_classes = older.predict_classes
+    predict_proba = older.renamed("predict_proba", "predict")
+    fit_generator = older.renamed("fit_generator", "fit")
+    evaluate_generator = older.renamed("evaluate_generator", "evaluate")
+    predict_generator = older.renamed("predict_generator", "predict")
 
     # -- describing and keeping --------------------------------------------------------------
 
@@ -496,16 +567,6 @@ def _saving() -> ModuleType:
     return saving
 
 
-def _plain_or_list(logs: Logs) -> Any:
+def _plain_or_list(logs: Logs, return_dict: bool = False) -> Any:
     values = list(logs.values())
-    return values if len(values) > 1 else values[0]
-
-
-__getattr__ = missing_names(
-    __name__,
-    {
-        "Functional": "Use Model(inputs, outputs).",
-        "model_from_yaml": "Keras has removed it too: use model_from_json.",
-        "model_from_config": "Use Sequential.from_config.",
-    },
-)
+    return logs if return_dict else values if len(values) > 1 else values[0]

@@ -14,23 +14,26 @@ import numpy as np
 
 from nn import runtime
 from nn.callbacks import Callback, CallbackList, History, Logs
+from nn.evaluation import evaluate
 from nn.layers import contract
 from nn.metrics import count_right
 from nn.reference import Array
+from nn.sources import parts
 
 if TYPE_CHECKING:
-    from nn.batches import ArrayBatches, CheckedBatches
     from nn.models import Sequential
 
 
 class EngineLike(Protocol):
     """What ``fit``, ``evaluate`` and ``predict`` need; x is (N, …) in the model's dtype."""
 
-    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+    def train_step(self, x: Array, y: Array, weights: Array | None = None) -> tuple[float, int]:
         """Take one optimiser step; return the mean loss in nats and the number right."""
         ...
 
-    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def loss_and_gradients(
+        self, x: Array, y: Array, weights: Array | None = None
+    ) -> tuple[float, int]:
         """Compute the gradients of ``model``; return the same two."""
         ...
 
@@ -50,19 +53,23 @@ class PlainEngine:
         self.model = model
         self.batch_size = batch_size
 
-    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+    def train_step(self, x: Array, y: Array, weights: Array | None = None) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as ``loss_and_gradients``."""
-        figures = self.loss_and_gradients(x, y)
+        figures = self.loss_and_gradients(x, y, weights)
         apply_gradients(self.model)
         return figures
 
-    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def loss_and_gradients(
+        self, x: Array, y: Array, weights: Array | None = None
+    ) -> tuple[float, int]:
         """Run forward and backward over a batch; assign the ``grads`` of every layer.
 
         Parameters
         ----------
         x : array (N, *input_shape)
         y : labels (N,) or targets (N, K), checked by the loss
+        weights : array (N,), optional
+            Of the examples, in the loss and its gradient.
 
         Returns
         -------
@@ -76,6 +83,8 @@ class PlainEngine:
         targets = loss.targets(y, x.shape[-1], x.dtype)
         losses = loss.values(targets, x)
         dy = loss.gradient(targets, x)
+        if weights is not None:
+            losses, dy = losses * weights, dy * weights.astype(dy.dtype)[:, None]
         if self.model.measured.others or x.shape[-1] == 1:
             x = loss.predictions(x)
             self.model.measured.observe(y, x)
@@ -123,30 +132,20 @@ def engine_for(model: Sequential) -> EngineLike:
     return PlainEngine(model)
 
 
-def evaluate(model: Sequential, x: Array, y: Array) -> Logs:
-    """Return loss and accuracy over checked data."""
-    outputs = model.predict(x)
-    targets = model.loss.targets(y, outputs.shape[-1], outputs.dtype)
-    losses = model.loss.values(targets, outputs)
-    model.measured.reset()
-    model.measured.observe(y, outputs)
-    correct = count_right(targets, outputs) / len(x)
-    return model.name_figures(float(losses.mean(dtype=np.float64)), correct)
-
-
 def fit(
     model: Sequential,
-    batches: ArrayBatches | CheckedBatches,
-    validation: tuple[Array, Array] | None,
+    batches: Any,
+    validation: tuple[Array, Array, Array | None] | None,
     epochs: int,
     initial_epoch: int,
     callbacks: Sequence[Callback],
     validation_freq: int,
+    verbose: Any = 0,
 ) -> History:
     """Train ``model`` on checked data; ``Sequential.fit`` describes the arguments."""
     history = History()
-    calls = CallbackList([*callbacks, history], model)
-    calls.set_params({"epochs": epochs, "steps": len(batches), "samples": batches.samples})
+    params = {"epochs": epochs, "steps": len(batches) or None, "samples": batches.samples}
+    calls = CallbackList([*callbacks, history], model, {"verbose": verbose, **params})
     model.stop_training = False
     logs: Logs = {}
     calls.on_train_begin()
@@ -154,14 +153,13 @@ def fit(
         for epoch in range(initial_epoch, epochs):
             if model.stop_training:
                 break
-            batches.on_epoch_begin()
+            if hasattr(batches, "on_epoch_begin"):
+                batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
             if validation is not None and (epoch + 1) % validation_freq == 0:
-                calls.on_test_begin()
-                measured = evaluate(model, *validation)
+                measured = evaluate(model, validation, calls)
                 logs.update({f"val_{name}": value for name, value in measured.items()})
-                calls.on_test_end(logs)
             calls.on_epoch_end(epoch, logs)
             if hasattr(batches, "on_epoch_end"):
                 batches.on_epoch_end()
@@ -178,15 +176,18 @@ def _epoch(model: Sequential, batches: Any, calls: CallbackList) -> Logs:
     total_loss, total_correct, seen = 0.0, 0, 0
     model.measured.reset()
     logs: Logs = {}
-    for index in range(len(batches)):
-        x, y = batches[index]
+    index = -1
+    for index, batch in enumerate(batches):
+        x, y, weights = parts(batch)
         calls.on_train_batch_begin(index)
-        loss, correct = model.train_checked(x, y)
+        loss, correct = model.train_checked(x, y, weights)
         total_loss += loss * len(x)
         total_correct += correct
         seen += len(x)
         logs = model.name_figures(total_loss / seen, total_correct / seen)
         calls.on_train_batch_end(index, logs)
         if model.stop_training:
-            break
+            return logs
+    if index + 1 < (len(batches) or 1):  # a generator that has ended
+        model.stop_training = True
     return logs

@@ -49,7 +49,7 @@ def test_all_presets_are_known_by_name():
 class Monotone:
     """Says "every digit is as likely" and remembers how much it was asked."""
 
-    input_shape, output_shape = (28, 28, 1), (10,)
+    x_shape, y_shape = (28, 28, 1), (10,)
 
     def __init__(self):
         self.asked = 0

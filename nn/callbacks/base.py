@@ -63,49 +63,64 @@ class Callback:
         """``on_train_batch_end`` by its older name."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before a validation."""
+        """Before a validation or evaluation."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of it."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of it; ``logs`` holds the running means."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """After a validation."""
+        """After a validation or evaluation, its figures in ``logs``, without ``val_``."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before ``predict``."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of it."""
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """After a batch of it, its outputs in ``logs["outputs"]``."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After ``predict``."""
+
+
+HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
 
 class CallbackList(Callback):
-    """Several callbacks called as one, in their order."""
+    """Several callbacks called as one, in their order; ``logs`` is never None for them."""
 
-    def __init__(self, callbacks: Sequence[Callback], model: Sequential) -> None:
+    def __init__(
+        self,
+        callbacks: Sequence[Callback],
+        model: Sequential,
+        params: dict[str, Any] | None = None,
+    ) -> None:
         self.callbacks = list(callbacks)
-        self._call("set_model", model)
-
-    def _call(self, hook: str, *arguments: Any) -> None:
         for callback in self.callbacks:
-            getattr(callback, hook)(*arguments)
+            callback.set_model(model)
+            callback.set_params(params or {})
 
-    def set_params(self, params: dict[str, Any]) -> None:
-        self._call("set_params", params)
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._call("on_train_begin", logs)
+def _forward(hook: str) -> Callable[..., None]:
+    """Return the method that calls ``hook`` of all callbacks."""
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self._call("on_train_end", logs)
+    def call(self: CallbackList, *arguments: Any, logs: Any = None) -> None:
+        number = "batch" in hook or "epoch" in hook
+        if len(arguments) > number:
+            *arguments, logs = arguments  # type: ignore[assignment]
+        logs = {} if logs is None else logs
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments, logs)
 
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._call("on_epoch_begin", epoch, logs)
+    return call
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._call("on_epoch_end", epoch, logs)
 
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_train_batch_begin", batch, logs)
-
-    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_train_batch_end", batch, logs)
-
-    def on_test_begin(self, logs: Logs | None = None) -> None:
-        self._call("on_test_begin", logs)
-
-    def on_test_end(self, logs: Logs | None = None) -> None:
-        self._call("on_test_end", logs)
+for _hook in HOOKS:
+    setattr(CallbackList, _hook, _forward(_hook))
 
 
 class History(Callback):
@@ -168,7 +183,9 @@ class CSVLogger(Callback):
         with self.path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, delimiter=self.separator)
             if self.names is None:
-                self.names = list(logs)
+                self.names = sorted(logs)
+                if not any(name.startswith("val_") for name in logs):  # perhaps in a later epoch
+                    self.names += [f"val_{name}" for name in self.names]
                 writer.writerow(["epoch", *self.names])
             writer.writerow([epoch, *(logs.get(name, "NA") for name in self.names)])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 
 from nn.callbacks.base import Callback, Logs
 from nn.reference import Array
@@ -22,17 +23,19 @@ class _Monitor(Callback):
         self.sign = 1.0 if up else -1.0
         self.best = -self.sign * math.inf
 
-    def monitored(self, logs: Logs | None) -> float:
-        """Return the monitored figure; raise ValueError if ``logs`` has none of that name."""
+    def monitored(self, logs: Logs | None) -> float | None:
+        """Return the monitored figure; without one of that name warn, as Keras does, and wait."""
         logs = logs or {}
         if self.monitor in logs:
             return logs[self.monitor]
-        missing = self.monitor.startswith("val_")
-        hint = " Give fit validation_data or validation_split." if missing else ""
-        raise ValueError(
+        without = self.monitor.startswith("val_") and not any(n.startswith("val_") for n in logs)
+        hint = " Give fit validation_data or validation_split." if without else ""
+        warnings.warn(
             f"{type(self).__name__}: expected monitor to be one of {', '.join(logs)}, "
-            f"received {self.monitor!r}.{hint}"
+            f"received {self.monitor!r}; it does nothing.{hint}",
+            stacklevel=2,
         )
+        return None
 
     def is_better(self, value: float) -> bool:
         """Whether ``value`` beats the best so far by more than min_delta. NaN never does."""
@@ -77,7 +80,7 @@ class EarlyStopping(_Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         value = self.monitored(logs)
-        if epoch < self.start_from_epoch:
+        if value is None or epoch < self.start_from_epoch:
             return
         better = self.is_better(value)
         if self.restore_best_weights and (better or self.best_weights is None):
@@ -109,6 +112,8 @@ class ModelCheckpoint(_Monitor):
         May hold ``{epoch}`` (from 1) and the names of figures: ``"{epoch:02d}-{val_loss:.3f}.h5"``.
     monitor, mode, verbose, save_best_only, save_weights_only
         As in Keras.
+    save_freq : "epoch" or int
+        Save after every epoch, or after every so many batches (then ``{batch}`` is known, too).
     initial_value_threshold : float, optional
         The best figure so far.
     """
@@ -121,17 +126,37 @@ class ModelCheckpoint(_Monitor):
         save_best_only: bool = False,
         save_weights_only: bool = False,
         mode: str = "auto",
+        save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode)
+        if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
+            raise ValueError(
+                f"ModelCheckpoint: expected save_freq 'epoch' or a number of batches, received "
+                f"{save_freq!r}."
+            )
+        self.save_freq, self._batches, self._epoch = save_freq, 0, 0
         self.filepath, self.verbose = os.fspath(filepath), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         if initial_value_threshold is not None:
             self.best = initial_value_threshold
 
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self.save_freq != "epoch" and self._batches % int(self.save_freq) == 0:
+            self._save(self._epoch, {**(logs or {}), "batch": batch + 1})
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_freq == "epoch":
+            self._save(epoch, logs)
+
+    def _save(self, epoch: int, logs: Logs | None) -> None:
         if self.save_best_only:
-            if not self.is_better(value := self.monitored(logs)):
+            value = self.monitored(logs)
+            if value is None or not self.is_better(value):
                 return
             self.best = value
         figures = {"epoch": epoch + 1, **(logs or {})}
@@ -188,6 +213,8 @@ class ReduceLROnPlateau(_Monitor):
         optimizer = self.model.optimizer
         if logs is not None:
             logs["learning_rate"] = optimizer.learning_rate
+        if value is None:
+            return
         if self.cooling:
             self.cooling -= 1
             self.wait = 0

@@ -56,8 +56,13 @@ class ProgressLogger(Callback):
         seconds, epochs = time.perf_counter() - self.started, self.params["epochs"]
         return (
             f"Epoch {epoch + 1:{len(str(epochs))}}/{epochs}  {seconds:6.2f} s  "
-            f"{self.params['samples'] / seconds:>8,.0f} images/s  {', '.join(figures(logs))}"
+            f"{self._speed(self.params['samples'], seconds)}{', '.join(figures(logs))}"
         )
+
+    @staticmethod
+    def _speed(samples: int, seconds: float) -> str:
+        """Return ``"5,000 images/s  "``, or nothing if their number is not known."""
+        return f"{samples / seconds:>8,.0f} images/s  " if samples else ""
 
     def say(self, text: str) -> None:
         """Print ``text``, above the bar if there is one."""
@@ -100,9 +105,8 @@ class ProgressLogger(Callback):
         if self._bar is None or now - self._shown < 0.1:  # at most ten updates a second
             return
         self._shown = now
-        done = self.params["samples"] * (batch + 1) // self.params["steps"]
-        speed = f"{done / (now - self.started):,.0f} images/s"
-        text = "  ".join([speed, *figures(logs)])
+        done = self.params["samples"] * (batch + 1) // (self.params["steps"] or batch + 1)
+        text = self._speed(done, now - self.started).lstrip() + "  ".join(figures(logs))
         self._bar.update(self._bar.task_ids[0], completed=self._done + done, figures=text)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

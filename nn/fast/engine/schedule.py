@@ -83,6 +83,7 @@ class TrainingBuffers:
     def __init__(self, model: Sequential, plan: Plan, capacity: int) -> None:
         self.model, self.plan, self.capacity = model, plan, capacity
         self.labels: Any = None  # of the batch, as they were given
+        self.weights: Array | None = None
         self.losses = np.zeros(SHARDS)
         self.correct = np.zeros(SHARDS, np.int64)
         self.y = [Buffer(plane, capacity, slack) for plane, slack, _ in layout(plan.stages)]
@@ -174,11 +175,14 @@ class TrainingBuffers:
             softmax_rows(output.reshape(-1), *output.shape)
         loss = self.model.loss
         dy = loss.gradient(targets, output)
+        losses = loss.values(targets, output)
+        if self.weights is not None:
+            losses, dy = losses * self.weights, dy * self.weights.astype(dy.dtype)[:, None]
         if self.plan.softmax:
             dy = ops.softmax_backward(dy, output)
         self.stages[-1].dy.write(dy)
         self.losses[:], self.correct[:] = 0, 0
-        self.losses[0] = loss.values(targets, output).sum(dtype=np.float64)
+        self.losses[0] = losses.sum(dtype=np.float64)
         self.correct[0] = count_right(targets, output)
         self.model.measured.observe(self.labels, output)
 

@@ -29,7 +29,7 @@ from nn.fast.jit import pool
 from nn.fast.jit.pool import SHARDS
 from nn.layers import Layer
 from nn.reference import Array
-from nn.training import apply_gradients
+from nn.training import PlainEngine, apply_gradients
 
 if TYPE_CHECKING:
     from nn.models import Sequential
@@ -50,13 +50,17 @@ class Engine:
         self._changes, self._versions = Layer.changes, [layer.version for layer in model.row]
         self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
-    def loss_and_gradients(self, x: Array, y: Array) -> tuple[float, int]:
+    def loss_and_gradients(
+        self, x: Array, y: Array, weights: Array | None = None
+    ) -> tuple[float, int]:
         """Fill ``model.gradients`` for a batch.
 
         Parameters
         ----------
         x : float32 array (N, *input_shape), N >= 1
         y : labels (N,) or targets (N, K), checked by the loss
+        weights : array (N,), optional
+            Of the examples.
 
         Returns
         -------
@@ -65,15 +69,15 @@ class Engine:
         correct : int
         """
         with self._lock:
-            return self._backpropagate(self._buffers(len(x)), x, y)
+            return self._backpropagate(self._buffers(len(x)), x, y, weights)
 
-    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+    def train_step(self, x: Array, y: Array, weights: Array | None = None) -> tuple[float, int]:
         """Take one optimiser step on a batch; arguments and result as above.
 
         Whatever interrupts it, the weights are those before the step or those after it.
         """
         with self._lock:
-            figures = self._backpropagate(self._buffers(len(x)), x, y)
+            figures = self._backpropagate(self._buffers(len(x)), x, y, weights)
             done = np.zeros(SHARDS, np.int64)
             updates = update_calls(self.model.optimizer, self.model.flat, done)
             if updates is None:
@@ -88,15 +92,23 @@ class Engine:
             self._training = TrainingBuffers(self.model, self.plan, N)
         return self._training
 
-    def _backpropagate(self, buffers: TrainingBuffers, x: Array, y: Array) -> tuple[float, int]:
+    def _backpropagate(
+        self, buffers: TrainingBuffers, x: Array, y: Array, weights: Array | None
+    ) -> tuple[float, int]:
         """Fill ``model.gradients``; return the mean loss and the number of right answers."""
+        if weights is not None and not (weights > 0).all():
+            # A weight of 0 would take a row's argmax with its targets.
+            return PlainEngine(self.model).loss_and_gradients(x, y, weights)
         schedule = buffers.schedule(len(x), runtime.num_threads())
         for stage in buffers.stages:
             if isinstance(stage, BoundFusedStage) and stage.dropout:
                 stage.dropout.draw_seed()
         model, targets = self.model, schedule.targets
         targets[...] = model.loss.targets(y, targets.shape[1], targets.dtype)
-        buffers.labels = y
+        buffers.labels, buffers.weights = y, weights
+        if weights is not None and self.plan.fused_loss:
+            # Cross-entropy is linear in the targets, and so is its gradient.
+            targets *= weights.astype(targets.dtype)[:, None]
         run(buffers.preparation)
         flat = x.reshape(-1)
         first, *phases = schedule.phases

@@ -80,6 +80,6 @@ class Batches(ArrayBatches):
         rng = np.random.default_rng([self.seed, SHUFFLING, epoch])
         self.order = rng.permutation(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], ...]:
         images, labels = super().__getitem__(index)
         return to_network(images), to_categorical(labels, CLASSES)
