@@ -20,6 +20,7 @@ from nn.callbacks import (
     TerminateOnNaN,
     WeightAveraging,
 )
+from nn.callbacks.base import CallbackList
 
 
 class Pretend(Callback):
@@ -57,6 +58,13 @@ def is_at(model, weights):
 
 
 # --- the hooks ------------------------------------------------------------------------------------
+
+
+def test_a_list_among_the_callbacks_hands_on_the_model_and_what_fit_does(points, small_model):
+    model, inner = small_model(), History()
+    model.fit(*points, epochs=2, callbacks=[CallbackList([inner], model)], verbose=0)
+    assert inner.model is model
+    assert (inner.params["epochs"], len(inner.history["loss"])) == (2, 2)
 
 
 class Diary(Callback):

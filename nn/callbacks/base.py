@@ -100,9 +100,16 @@ class CallbackList(Callback):
         params: dict[str, Any] | None = None,
     ) -> None:
         self.callbacks = list(callbacks)
+        self.set_model(model)
+        self.set_params(params or {})
+
+    def set_model(self, model: Sequential) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
-            callback.set_params(params or {})
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        for callback in self.callbacks:
+            callback.set_params(params)
 
 
 def _forward(hook: str) -> Callable[..., None]:
