@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from nn.console.document import card_text
 from nn.console.document.card_text import CardText, bars, card
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content, OpenedPicture
+from nn.console.document.facts import UNKNOWN, facts
 from nn.console.document.geometry import Fit
 from nn.console.document.history import LENGTH, Entry, History
 from nn.console.document.strokes import Stroke
@@ -47,7 +49,7 @@ def document() -> Document:
     return Document(reader=ScriptedReader(), loading=False)
 
 
-def test_large_sheets_wait_to_be_read_beside_the_window(document):
+def test_large_drawings_wait_to_be_read_beside_the_window(document):
     document.defer = True
     for i in range(14):
         draw(document, 20 * i, 50)
@@ -165,7 +167,7 @@ def test_states_before_there_is_a_network():
     assert document.shown.number == "2"
 
 
-def test_reading_happens_once_for_each_state_of_the_sheet(document):
+def test_reading_happens_once_for_each_state_of_the_canvas(document):
     draw(document)
     assert document.read()
     assert not document.read()
@@ -239,7 +241,7 @@ def test_drawing_by_keys(document):
     assert not document.step(-1, 0)  # pen up: moves, does not draw
     for _ in range(200):
         document.step(1, 0, large=True)
-    assert document.cursor[0] == document.page[2]  # stays on the sheet
+    assert document.cursor[0] == document.page[2]  # stays on the canvas
 
 
 def test_the_right_button_erases_whatever_the_tool(document):
@@ -262,7 +264,7 @@ def test_pen_widths_have_ends(document):
     assert document.drawing.strokes[0].width == thick
 
 
-def test_the_sheet_keeps_its_place_when_the_window_changes(document):
+def test_the_canvas_keeps_its_place_when_the_window_changes(document):
     document.resize(500, 500)
     draw(document)
     points = document.drawing.strokes[0].points
@@ -279,15 +281,15 @@ def test_a_picture_is_read_as_a_picture(document):
     assert document.page == (0, 0, 30, 20)
 
 
-def test_the_film_runs_from_the_sheet_to_28_pixels(document):
+def test_the_film_runs_from_the_canvas_to_28_pixels(document):
     from nn.console.document.animation import animation
 
     draw(document)
     document.read()
     steps = document.steps()
     film = animation(steps, document.page)
-    sheet = film.camera(0)
-    assert sheet[2] - sheet[0] == pytest.approx(560)
+    start = film.camera(0)
+    assert start[2] - start[0] == pytest.approx(560)
     end = film.camera(film.seconds)
     assert end[2] - end[0] == pytest.approx(28 / steps.scale)
     assert end[:2] == pytest.approx(steps.to_drawing(0, 0))
@@ -353,7 +355,7 @@ def test_text_is_readable(p):
         assert contrast(text, ground) >= 4.5, (text, ground)
 
 
-def test_a_heat_map_over_the_sheet_is_the_same_in_pieces_and_as_a_whole():
+def test_a_heat_map_over_the_canvas_is_the_same_in_pieces_and_as_a_whole():
     heat = np.zeros((28, 28), np.float32)
     heat[:14], heat[14:] = 1, -1
     overlay = Overlay(heat, diverging(LIGHT), (100, 50, 300, 250))
@@ -375,6 +377,39 @@ def test_a_heat_map_over_the_sheet_is_the_same_in_pieces_and_as_a_whole():
     assert (clipped[120:] != 255).any(axis=2).any()
     outside = laid((0, 0, 500, 400), Fit(1, 600, 0))
     assert (outside == 255).all()
+
+
+# ------------------------------------------------------------------ facts about the network
+
+
+def facts_of(metadata) -> dict[str, str]:
+    reader = ScriptedReader()
+    reader.model = SimpleNamespace(metadata=metadata, count_params=lambda: 1234)
+    return dict(facts(reader))
+
+
+def test_the_facts_name_the_accuracy_on_test_images_not_that_on_validation_images():
+    known = facts_of(
+        {
+            "trained_on": "MNIST",
+            "validation": {"accuracy": 0.9976},
+            "calibration": {"ece_after": 0.002},
+            "test": {"accuracy": 0.9973},
+            "personal": {"lessons": 1, "corrections": 2},
+        }
+    )
+    assert known["Test accuracy"] == "99.73 %"
+    assert (known["Trained on"], known["Parameters"]) == ("MNIST", "1,234")
+    assert known["Calibration"] == "Confidence is off by 0.2 % on average."
+    assert known["Lessons"] == "1 lesson learned · 2 corrections in your set"
+    assert facts_of({"validation": {"accuracy": 0.5}})["Test accuracy"] == UNKNOWN
+
+
+@pytest.mark.parametrize("odd", [None, 3, "text", [], {"accuracy": "high", "ece_after": []}])
+def test_facts_that_a_file_gives_in_another_form_are_left_out(odd):
+    shown = facts_of({"test": odd, "calibration": odd, "personal": odd})
+    assert shown["Test accuracy"] == shown["Trained on"] == UNKNOWN
+    assert not {"Calibration", "Lessons"} & shown.keys()
 
 
 # ------------------------------------------------------------------ workers

@@ -39,7 +39,7 @@ def test_clear_can_be_undone_and_a_new_stroke_ends_redo():
     drawing = drawn([(0, 0), (10, 0)])
     assert drawing.clear()
     assert drawing.empty
-    assert not drawing.clear()  # an empty sheet is not one more step
+    assert not drawing.clear()  # an empty canvas is not one more step
     assert drawing.undo()
     assert len(drawing.strokes) == 1
     drawing.begin(5, 5)
@@ -127,7 +127,7 @@ def along(strokes: tuple[Stroke, ...]) -> np.ndarray:
     return np.concatenate(places)
 
 
-def test_lines_along_the_edge_do_not_let_the_sheet_grow():
+def test_lines_along_the_edge_do_not_let_the_page_grow():
     document = Document(size=(400, 300))
     for _ in range(3):
         document.press(0, 10)

@@ -326,7 +326,7 @@ def test_the_ink_takes_the_colours_of_the_other_theme(window):
             assert tuple(shown) == tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
 
 
-def test_large_sheets_are_read_beside_the_window_one_at_a_time(window, monkeypatch):
+def test_large_drawings_are_read_beside_the_window_one_at_a_time(window, monkeypatch):
     app, under_way = window.app, []
     start = app.jobs.start
 

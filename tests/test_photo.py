@@ -124,7 +124,7 @@ def test_a_lossless_mnist_digit_comes_back_as_it_was(mnist):
 
 
 @pytest.mark.parametrize("colour", [0, 255])
-def test_ink_on_a_clear_sheet(colour):
+def test_ink_on_a_clear_page(colour):
     rgba = np.full((120, 120, 4), colour, np.uint8)
     rgba[..., 3] = 255 * seven()
     ink = drawing.read_ink(saved(rgba))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,6 +56,10 @@ class _Epoch:
     starts: NDArray[np.int64]
     order: NDArray[np.int64]
 
+    def owners(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the number of the source of each place."""
+        return np.searchsorted(self.starts, places, side="right") - 1
+
 
 class MixedBatches:
     """Training batches mixed from several sources; a dataset object for ``Sequential.fit``.
@@ -99,6 +104,7 @@ class MixedBatches:
             )
         self.sources, self.batch_size, self.seed = list(sources), batch_size, seed
         self.classes, self.variations, self.epochs = classes, variations, epochs
+        self.description: dict[str, Any] = {}
         self._maker = ThreadPoolExecutor(1, "next-epoch")
         self._worker = ThreadPoolExecutor(1, "next-batches")
         self._epochs: dict[int, Future[_Epoch]] = {}
@@ -151,13 +157,16 @@ class MixedBatches:
 
     def owners(self, index: int) -> NDArray[np.int64]:
         """Return the number of the source of each example of batch `index`."""
-        found = np.searchsorted(self._current().starts, self.places(index), side="right") - 1
-        return found.astype(np.int64)
+        return self._current().owners(self.places(index))
 
     @property
     def variation(self) -> int:
         """The variation that this epoch shows, counted from 0."""
-        return self.epoch if self.variations is None else self.epoch % self.variations
+        return self._current().variation
+
+    def describe(self) -> dict[str, Any]:
+        """Return `description`: what the run record says of the examples."""
+        return dict(self.description)
 
     def close(self) -> None:
         """End the threads; the batches cannot be used afterwards."""
@@ -216,7 +225,7 @@ class MixedBatches:
     def _prepare(self, epoch: _Epoch, start: int, stop: int) -> tuple[Floats, Floats]:
         """Return the examples shown from number `start` to `stop` - 1 of an epoch."""
         places = epoch.order[start:stop]
-        owners = np.searchsorted(epoch.starts, places, side="right") - 1
+        owners = epoch.owners(places)
         x = np.empty((len(places), *epoch.parts[0].images.shape[1:]), np.float32)
         y = np.empty((len(places), self.classes), np.float32)
         for number, part in enumerate(epoch.parts):

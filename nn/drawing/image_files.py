@@ -143,7 +143,7 @@ def _luminance(image: Image.Image) -> Floats:
     luminance = np.asarray(image.convert("RGB").convert("L"), dtype=np.float64) / 255
     if alpha.min() == 1 or alpha.max() == 0:
         return luminance * alpha
-    # Ink on a clear sheet: light ink needs a dark page, everything else a white one.
+    # Ink on a clear page: light ink needs a dark page, everything else a white one.
     light = float((luminance * alpha).sum() / alpha.sum()) > 0.5 and alpha.mean() < 0.5
     return luminance * alpha + (0.0 if light else 1.0) * (1 - alpha)
 

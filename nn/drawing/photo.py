@@ -189,7 +189,7 @@ def _masked_blur(image: Floats, mask: NDArray[np.bool_], radius: int) -> Floats:
 
 
 def _kept_pieces(pieces: Components, seeded: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return (K,): seeded components that are ink, neither noise nor the edge of the sheet."""
+    """Return (K,): seeded components that are ink, neither noise nor the edge of the paper."""
     H, W = pieces.labels.shape
     left, top, right, bottom = pieces.boxes.T
     height, width = bottom - top, right - left

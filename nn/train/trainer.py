@@ -76,8 +76,8 @@ class Run:
         self.output, self.quiet = output, quiet
         self.batches: Any = _batches(settings, data, teachers)
         self.source, names = dict(data.source), [data.source["name"]]  # for the run record
-        if hasattr(self.batches, "describe"):
-            sources = self.source["sources"] = _without_folders(self.batches.describe())
+        if described := getattr(self.batches, "describe", dict)():
+            sources = self.source["sources"] = _without_folders(described)
             names += [sources["beside"]] if "beside" in sources else []
         self.trained_on = ", ".join(names)
         dropout = recipe.dropout.get(settings.preset, 1.0)

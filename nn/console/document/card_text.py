@@ -65,7 +65,7 @@ def card(reading: Reading, selected: int) -> CardText:
     """Return the words for a reading; the detail is about the answer `selected`, clipped."""
     number, answers = reading.number, reading.answers
     if not number:
-        return CardText("–", EMPTY, "Draw a digit, large or small, anywhere on the sheet.")
+        return CardText("–", EMPTY, "Draw a digit, large or small, anywhere on the canvas.")
     selected = min(max(selected, 0), len(answers) - 1)
     answer = answers[selected]
     large, detail, tone = str(answer.digit), f"{percent(answer.confidence)} sure", "sure"

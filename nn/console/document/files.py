@@ -1,10 +1,9 @@
-"""Files: the canvas as PNG, SVG or JSON, saved strokes, and the ink of pictures."""
+"""Files: the canvas as PNG, SVG or JSON, and saved strokes."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,10 @@ from nn.atomic import write_atomically
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content
 from nn.console.document.strokes import strokes_from_arrays
-from nn.drawing import load_strokes, read_ink, render_ink, save_strokes, strokes_to_svg
+from nn.drawing import load_strokes, render_ink, save_strokes, strokes_to_svg
 
-LONGEST_SIDE = 1600
-"""Most pixels along a side of an opened picture's ink: more does not help the reading."""
-NOTHING_TO_SAVE = "There is nothing on the sheet to save."
-NOT_STROKES = "This sheet is an opened picture and has no strokes. Save it as PNG."
+NOTHING_TO_SAVE = "There is nothing on the canvas to save."
+NOT_STROKES = "The canvas holds an opened picture, which has no strokes. Save it as PNG."
 
 
 def save(path: Path, document: Document) -> None:
@@ -84,21 +81,3 @@ def load_content(path: Path) -> tuple[Content, tuple[float, float]]:
     """
     saved = load_strokes(path)
     return Content(tuple(strokes_from_arrays(saved.strokes, saved.pen_width))), saved.size
-
-
-def picture_ink(source: Any) -> NDArray[np.float32]:
-    """Return the ink (H, W) in [0, 1] of a picture file or a Pillow image, made smaller if large.
-
-    Raises
-    ------
-    OSError, ValueError, MemoryError
-        If it cannot be read.
-    """
-    ink = np.asarray(read_ink(source), np.float32)
-    factor = LONGEST_SIDE / max(ink.shape)
-    if factor >= 1:
-        return ink
-    height, width = (max(round(side * factor), 1) for side in ink.shape)
-    levels = Image.fromarray((np.clip(ink, 0, 1) * 255).astype(np.uint8))
-    smaller = levels.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(smaller).astype(np.float32) / np.float32(255)

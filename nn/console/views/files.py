@@ -19,11 +19,13 @@ from PIL import Image
 
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content, OpenedPicture
-from nn.console.document.files import NOTHING_TO_SAVE, load_content, picture_ink, save
+from nn.console.document.files import NOTHING_TO_SAVE, load_content, save
 from nn.console.jobs import Job, JobRunner
 from nn.console.views.dialogs import Dialogs
+from nn.drawing import read_ink
+from nn.recognise.evaluation import IMAGE_SUFFIXES
 
-READABLE = "*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.webp *.gif *.json"
+READABLE = " ".join(f"*{ending}" for ending in (*sorted(IMAGE_SUFFIXES), ".json"))
 ALL = ("All files", "*")
 
 
@@ -64,7 +66,7 @@ class Files:
 
     def _start(self, job: str, source: Any, name: str) -> None:
         done = Job(job, partial(self._opened, name), self.dialogs.fail)
-        self.jobs.start(done, lambda _report: picture_ink(source))
+        self.jobs.start(done, lambda _report: read_ink(source))
 
     def _opened(self, name: str, ink: NDArray[np.float32]) -> None:
         if not ink.any():

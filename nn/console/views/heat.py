@@ -63,16 +63,16 @@ def mosaic(
     H, W, C = maps.shape
     rows = -(-C // columns)
     step_y, step_x = H * zoom + gap, W * zoom + gap
-    sheet = np.full((rows, step_y, columns, step_x), BACKGROUND, np.uint8)
+    grid = np.full((rows, step_y, columns, step_x), BACKGROUND, np.uint8)
     levels = np.full((rows * columns, H, W), BACKGROUND, np.uint8)
     levels[:C] = _levels(maps).transpose(2, 0, 1)
     large = np.repeat(np.repeat(levels, zoom, axis=1), zoom, axis=2)
     large = large.reshape(rows, columns, H * zoom, W * zoom)
-    sheet[:, : H * zoom, :, : W * zoom] = large.transpose(0, 2, 1, 3)
+    grid[:, : H * zoom, :, : W * zoom] = large.transpose(0, 2, 1, 3)
     if gap == 0:
-        sheet[:, -1] = BACKGROUND
-        sheet[..., -1] = BACKGROUND
-    flat = sheet.reshape(rows * step_y, columns * step_x)
+        grid[:, -1] = BACKGROUND
+        grid[..., -1] = BACKGROUND
+    flat = grid.reshape(rows * step_y, columns * step_x)
     flat = np.ascontiguousarray(flat[: rows * step_y - gap, : columns * step_x - gap])
     colours = np.concatenate([table, rgb(background)[None].astype(np.uint8)])
     return looked_up(Image.fromarray(flat), colours)

@@ -124,7 +124,7 @@ class Distilled:
 
     def describe(self) -> dict[str, Any]:
         """Return the description of the batches, and the teacher's part."""
-        description: dict[str, Any] = getattr(self.batches, "describe", dict)()
+        description = self.batches.describe()
         description |= {"teacher's share": self.share, "variations": self.batches.variations}
         names = zip(self.batches.sources, self._choice, strict=True)
         alone = sorted({source.name for source, teacher in names if teacher < 0})

@@ -76,19 +76,6 @@ def pen_digits(data_dir: str | None) -> pendigits.StrokeFile | None:
         return None
 
 
-class DescribedBatches(MixedBatches):
-    """Mixed batches with a description for the run record."""
-
-    description: dict[str, Any]
-
-    def describe(self) -> dict[str, Any]:
-        """Return how many examples of each kind an epoch holds, and where they come from.
-
-        ``"beside"`` names the kinds that are not in the given images.
-        """
-        return dict(self.description)
-
-
 def mixed_batches(
     images: NDArray[np.uint8],
     labels: NDArray[Any],
@@ -97,11 +84,12 @@ def mixed_batches(
     data_dir: str | None = None,
     taught: bool = False,
     others: bool = True,
-) -> DescribedBatches:
+) -> MixedBatches:
     """Return the mix of the strong recipe: `nn.train.recipes.Batches` has the first parameters.
 
     With a teacher (``taught``) the given images are distorted more; ``others`` are pen strokes,
-    looked for in ``data_dir``, synthetic digits and scribbles.
+    looked for in ``data_dir``, synthetic digits and scribbles. The description says how many
+    examples of each kind an epoch holds; ``"beside"`` names those that are not in the given images.
     """
     distortion = TAUGHT_DISTORTION if taught else MNIST_DISTORTION
     plain = min(TAUGHT_PLAIN if taught else MNIST_PLAIN, len(images))
@@ -127,7 +115,7 @@ def mixed_batches(
         if pens is not None:
             sources.append(_pen_source(pens, seed))
             description["pen strokes from"] = pendigits.describe(pens)
-    batches = DescribedBatches(sources, batch_size, seed, CLASSES)
+    batches = MixedBatches(sources, batch_size, seed, CLASSES)
     batches.description = description
     return batches
 
