@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import nn
 from nn.callbacks import (
     Callback,
+    CallbackList,
     CSVLogger,
     EarlyStopping,
     History,
@@ -20,7 +21,6 @@ from nn.callbacks import (
     TerminateOnNaN,
     WeightAveraging,
 )
-from nn.callbacks.base import CallbackList
 
 
 class Pretend(Callback):
