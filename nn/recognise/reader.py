@@ -28,8 +28,8 @@ class TransposedModel:
     Its layers cannot be shown and it cannot be taught.
     """
 
-    input_shape = (28, 28, 1)
-    output_shape = (10,)
+    x_shape = (28, 28, 1)
+    y_shape = (10,)
 
     def __init__(self, model: Any) -> None:
         self.model = model
