@@ -39,7 +39,7 @@ BUDGETS = {
     "console": (5_400, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 34_500
+TOTAL = 36_000
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {

