@@ -28,7 +28,7 @@ BUDGETS = {
     "network": (9_500, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
     "fast": (7_520, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_460, "our own format, JSON, and the import of Keras's and PyTorch's files"),
-    "datasets": (1_200, "three data sets in their own formats, download, checks"),
+    "datasets": (1_540, "six data sets in their own formats, download, checks"),
     "augment": (730, "distortions of images and strokes, with kernels"),
     "synthetic": (550, "digits written by a model of the hand"),
     "drawing": (2_290, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
@@ -39,7 +39,7 @@ BUDGETS = {
     "console": (5_400, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 34_500
+TOTAL = 36_000
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {

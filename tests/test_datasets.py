@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from nn.datasets import DataError, MissingDataError, _files, mnist
+from nn.datasets._idx import IdxFile
 from nn.datasets._lzw import unpack_lzw
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,10 +38,10 @@ def small(monkeypatch):
         labels = (np.arange(count) % 10).astype(np.uint8)
         arrays[part] = images, labels
         published[part] = tuple(
-            mnist.IdxFile(file.name, array.shape, _files.sha256(idx(array)))
-            for file, array in zip(mnist.FILES[part], (images, labels), strict=True)
+            IdxFile(file.name, array.shape, _files.sha256(idx(array)))
+            for file, array in zip(mnist.PUBLISHED.files[part], (images, labels), strict=True)
         )
-    monkeypatch.setattr(mnist, "FILES", published)
+    monkeypatch.setattr(mnist.PUBLISHED, "files", published)
     return arrays
 
 
@@ -52,7 +53,6 @@ def alone(monkeypatch, tmp_path):
     monkeypatch.chdir(home)
     monkeypatch.setattr(Path, "home", lambda: home)
     monkeypatch.setattr(_files, "cache_folder", lambda: tmp_path / "cache")
-    monkeypatch.setattr(mnist, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.delenv("NN_DATA_DIR", raising=False)
     monkeypatch.setenv("NN_MIRROR", "")
     return tmp_path
@@ -61,7 +61,7 @@ def alone(monkeypatch, tmp_path):
 def write(folder, arrays, wrap=gzip.compress, suffix=".gz"):
     folder.mkdir(parents=True, exist_ok=True)
     for part, pair in arrays.items():
-        for file, array in zip(mnist.FILES[part], pair, strict=True):
+        for file, array in zip(mnist.PUBLISHED.files[part], pair, strict=True):
             (folder / (file.name + suffix)).write_bytes(wrap(idx(array)))
     return folder
 
@@ -278,7 +278,7 @@ def files_of(arrays):
     return {
         file.name + ".gz": gzip.compress(idx(array))
         for part, pair in arrays.items()
-        for file, array in zip(mnist.FILES[part], pair, strict=True)
+        for file, array in zip(mnist.PUBLISHED.files[part], pair, strict=True)
     }
 
 
@@ -289,8 +289,8 @@ def online(alone, monkeypatch):
     monkeypatch.setattr(_files, "TIMEOUT", (1.0, 0.3))
 
     def use(*addresses, npz=()):
-        monkeypatch.setattr(mnist, "MIRRORS", addresses)
-        monkeypatch.setattr(mnist, "NPZ_MIRRORS", npz)
+        monkeypatch.setattr(mnist.PUBLISHED, "mirrors", addresses)
+        monkeypatch.setattr(mnist.PUBLISHED, "npz_mirrors", npz)
 
     use()
     return alone, use

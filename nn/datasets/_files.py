@@ -40,6 +40,19 @@ def sha256(*parts: bytes | memoryview) -> str:
     return digest.hexdigest()
 
 
+def expect_sha256(path: Path, expected: str) -> None:
+    """Raise DataError unless a file, however large, has this SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != expected:
+        raise DataError(
+            f"{path.name}: expected the archive with SHA-256 {expected}, received "
+            f"{digest.hexdigest()}. It is cut off, damaged or another one: fetch it again."
+        )
+
+
 def env_data_dir() -> Path | None:
     """Return the folder named by the environment variable NN_DATA_DIR, or None."""
     value = os.environ.get("NN_DATA_DIR", "").strip()

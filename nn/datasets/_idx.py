@@ -17,11 +17,13 @@ Bytes = NDArray[np.uint8]
 
 
 class IdxFile(NamedTuple):
-    """One published file: its name, the shape it holds, and the SHA-256 of its content."""
+    """One published file: its name, the shape it holds, and how its content is known again."""
 
     name: str
     shape: tuple[int, ...]
-    sha256: str
+    sha256: str = ""  # of the unpacked content; empty where nobody published it
+    packed: str = ""  # SHA-256 of the .gz; an unpacked file is then checked by its structure alone
+    classes: tuple[int, int] = (0, 9)  # lowest and highest label
 
     @property
     def header(self) -> bytes:
@@ -31,29 +33,41 @@ class IdxFile(NamedTuple):
     def read(self, path: Path) -> Bytes:
         """Return the array in a file, gzipped or not; DataError if it is not what was published."""
         limit = len(self.header) + math.prod(self.shape)
-        return self.verify(read_idx(path, limit), path.name)
+        array = read_idx(path, limit)
+        if self.packed:
+            with path.open("rb") as file:
+                packed = file.read() if file.read(2) == b"\x1f\x8b" else b""
+            if packed:
+                self._compare(path.name, self.packed, sha256(b"\x1f\x8b", packed))
+        return self.verify(array, path.name)
 
     def verify(self, array: Bytes, name: str) -> Bytes:
         """Return an array, writable, if it is what was published; `name` is for messages."""
         if array.dtype != np.uint8 or array.shape != self.shape:
             raise DataError(
                 f"{name}: expected uint8 of shape {self.shape}, received {array.dtype} of shape "
-                f"{array.shape}. Give MNIST as it was published; read other IDX files with "
+                f"{array.shape}. Give the data set as it was published; read other IDX files with "
                 "nn.datasets.mnist.read_idx."
             )
         array = np.ascontiguousarray(array)
-        if array.ndim == 1 and int(array.max()) > 9:
+        low, high = self.classes
+        if array.ndim == 1 and not low <= int(array.min()) <= int(array.max()) <= high:
+            received = int(array.max() if array.max() > high else array.min())
             raise DataError(
-                f"{name}: expected labels from 0 to 9, received {int(array.max())}. The file is "
-                "not MNIST's or is damaged: fetch it again."
+                f"{name}: expected labels from {low} to {high}, received {received}. The file "
+                "is of another data set or is damaged: fetch it again."
             )
-        received = sha256(self.header, array.data)
-        if received != self.sha256:
+        if self.sha256:
+            self._compare(name, self.sha256, sha256(self.header, array.data))
+        return array if array.flags.writeable else array.copy()
+
+    @staticmethod
+    def _compare(name: str, expected: str, received: str) -> None:
+        if received != expected:
             raise DataError(
-                f"{name}: expected the content with SHA-256 {self.sha256}, received {received}. "
+                f"{name}: expected the content with SHA-256 {expected}, received {received}. "
                 "The file is damaged or of another data set: fetch it again."
             )
-        return array if array.flags.writeable else array.copy()
 
 
 def read_idx(path: str | os.PathLike[str], limit: int = 1 << 28) -> Bytes:
