@@ -76,7 +76,8 @@ class Run:
         self.output, self.quiet = output, quiet
         self.batches: Any = _batches(settings, data, teachers)
         self.source, names = dict(data.source), [data.source["name"]]  # for the run record
-        if described := getattr(self.batches, "describe", dict)():
+        described: dict[str, Any] = getattr(self.batches, "describe", dict)()
+        if described:
             sources = self.source["sources"] = _without_folders(described)
             names += [sources["beside"]] if "beside" in sources else []
         self.trained_on = ", ".join(names)
