@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,8 +37,7 @@ class Source:
     name: str = ""  # in messages and records; "" for the main one
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """The part of an epoch that one source makes up: rows of its images, with their targets."""
 
     images: Images
@@ -47,8 +46,7 @@ class _Part:
     distortion: Distortion | None
 
 
-@dataclass(frozen=True)
-class _Epoch:
+class _Epoch(NamedTuple):
     """One epoch: its parts one after another, and the order in which places are shown."""
 
     variation: int

@@ -38,8 +38,8 @@ def vary_strokes(
     N = len(packed)
     if variation.sparse > 0:
         chosen = rng.random(N) < variation.sparse
-        low_kept, high_kept = variation.kept
-        packed = thinned(packed, np.where(chosen, rng.integers(low_kept, high_kept + 1, N), 0))
+        kept = rng.integers(*variation.kept, N, endpoint=True)
+        packed = thinned(packed, np.where(chosen, kept, 0))
     first = packed.stroke_starts[packed.drawing_starts]
     counts = np.diff(first)
     whose = np.repeat(np.arange(N), counts)  # (T,): the drawing of each point
