@@ -27,8 +27,8 @@ class Command:
         Moves it behind the others of its section.
     button : str
         Text on its button; the default is `text`.
-    switch : "", "check" or "radio"
-        Whether it switches something, or is one choice among several: its menu entry is marked.
+    switch : "", "checkbutton" or "radiobutton"
+        Whether it switches something, or is one choice among several: the kind of its menu entry.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Command:
     section: str = ""
     later: int = 0
     button: str = ""
-    switch: Literal["", "check", "radio"] = ""
+    switch: Literal["", "checkbutton", "radiobutton"] = ""
 
     @property
     def label(self) -> str:
@@ -93,21 +93,23 @@ MENUS: dict[str, tuple[Command | None, ...]] = {
         None,
         Command("copy", "Copy the number", "<Control-c>", "Answer", 1),
         None,
-        Command("pen", "Pen", "p", "Draw", switch="radio"),
-        Command("eraser", "Eraser: whole strokes", "e", "Draw", button="Eraser", switch="radio"),
-        Command("rubber", "Eraser: rub out", "a", "Draw", button="Rub out", switch="radio"),
+        Command("pen", "Pen", "p", "Draw", switch="radiobutton"),
+        Command(
+            "eraser", "Eraser: whole strokes", "e", "Draw", button="Eraser", switch="radiobutton"
+        ),
+        Command("rubber", "Eraser: rub out", "a", "Draw", button="Rub out", switch="radiobutton"),
         Command("thinner", "Thinner pen", "[ <minus>", "Draw"),
         Command("thicker", "Thicker pen", "] <plus>", "Draw"),
     ),
     "View": (
         Command("recognise", "Recognise", "<Return> <KP_Enter>", "Answer"),
-        Command("live", "Answer while drawing", "l", "Answer", switch="check"),
-        Command("sort", "Sort bars by probability", "b", "Answer", switch="check"),
+        Command("live", "Answer while drawing", "l", "Answer", switch="checkbutton"),
+        Command("sort", "Sort bars by probability", "b", "Answer", switch="checkbutton"),
         Command("next_digit", "Next digit", ".", "Answer"),
         Command("previous_digit", "Previous digit", ",", "Answer"),
         Command("history", "Go to the history", "h", "Answer", 2),
         None,
-        Command("theme", "Dark theme", "d", "Window", switch="check"),
+        Command("theme", "Dark theme", "d", "Window", switch="checkbutton"),
     ),
     "Network": (
         Command("steps", "How it becomes 28 × 28", "n", "Look inside", button="Steps"),

@@ -31,8 +31,6 @@ STEPS = (
 class StepsPanel(Panel):
     """Plays the animation when it opens, and again at a press of the button."""
 
-    name = "steps"
-
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, theme, document)
         px = theme.px

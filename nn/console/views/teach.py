@@ -43,8 +43,6 @@ SETS = ("Personal sets", "*.h5")
 class TeachPanel(Panel):
     """Ten buttons, a progress bar, the figures of the last lesson."""
 
-    name = "teach"
-
     def __init__(
         self,
         master: tk.Misc,

@@ -59,8 +59,6 @@ class WhyPanel(Panel):
     it with None.
     """
 
-    name = "why"
-
     def __init__(
         self,
         master: tk.Misc,
