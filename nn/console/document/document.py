@@ -30,7 +30,7 @@ Change = Literal["stroke", "gesture", "content", "answer", "history", "setting"]
 """What `notify` reports: ink added or erased by a gesture under way; a gesture that ended; any
 other change of what is read; the answer or the selection; the history; the pen or the order."""
 
-ERASER_RADIUS = 16.0
+ERASER_RADIUS: dict[Tool | None, float] = {"eraser": 8.0, "rubber": 16.0}
 LATE, FEW_STROKES, MANY_STROKES = 0.03, 3, 12
 """Drawings of more strokes than that are slow to read: of a few, if the last reading took so many
 seconds or saw fewer by more than the few; of many, always. So are pictures."""
@@ -153,8 +153,8 @@ class Document:
 
     @property
     def eraser_radius(self) -> float:
-        """Radius of the eraser in canvas units."""
-        return ERASER_RADIUS if self._erasing == "rubber" else ERASER_RADIUS / 2
+        """Radius of the eraser in canvas units, 0 while nothing is being erased."""
+        return ERASER_RADIUS.get(self._erasing, 0.0)
 
     def step(self, dx: int, dy: int, *, large: bool = False) -> bool:
         """Move the pen by an arrow key; returns whether it drew."""

@@ -105,28 +105,26 @@ class Overlay:
     def __init__(self, heat: NDArray[np.float32], table: NDArray[np.uint8], box: Box) -> None:
         strength = np.sqrt(np.abs(heat) / _largest(heat)) * 215
         self.box = box
-        self._colours = Image.fromarray(coloured(heat, table))
-        self._mask = Image.fromarray(strength.astype(np.uint8))
-        self._made: tuple[tuple[int, int], Fit, tuple[int, int], list[Image.Image]] | None = None
+        layers = coloured(heat, table), strength.astype(np.uint8)
+        self._layers = [Image.fromarray(layer) for layer in layers]  # the colours, the mask
+        self._on_canvas = lru_cache(maxsize=1)(self._enlarged)
 
     def lay(self, picture: Image.Image, box: PixelBox, size: tuple[int, int], fit: Fit) -> None:
         """Lay it over an RGB picture of a box; `size` is that of the whole canvas in pixels."""
-        if self._made is None or self._made[:2] != (size, fit):
-            self._made = (size, fit, *self._enlarged(size, fit))
-        (left, top), (colours, mask) = self._made[2:]
-        part = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-        picture.paste(colours.crop(part), (0, 0), mask.crop(part))
+        left, top, layers = self._on_canvas(size, fit)
+        if layers:
+            part = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+            colours, mask = (layer.crop(part) for layer in layers)
+            picture.paste(colours, (0, 0), mask)
 
-    def _enlarged(
-        self, size: tuple[int, int], fit: Fit
-    ) -> tuple[tuple[int, int], list[Image.Image]]:
-        """Return colours and mask of the part on the canvas, and its upper left corner."""
+    def _enlarged(self, size: tuple[int, int], fit: Fit) -> tuple[int, int, list[Image.Image]]:
+        """Return where the part on the canvas begins, with its colours and mask; none outside."""
         x0, y0, x1, y1 = fit.box_to_pixels(self.box)
         box = clipped((round(x0), round(y0), round(x1), round(y1)), size)
         if box is None:
-            return (0, 0), [self._colours, Image.new("L", self._mask.size, 0)]
+            return 0, 0, []
         left, top, right, bottom = box
-        W, H = self._mask.size
+        W, H = self._layers[0].size
         across, down = W / (x1 - x0), H / (y1 - y0)
         seen = (
             *(max((left - x0) * across, 0), max((top - y0) * down, 0)),
@@ -135,9 +133,9 @@ class Overlay:
         # `resize` is ten times as fast as the same by `transform`.
         layers = [
             layer.resize((right - left, bottom - top), Image.Resampling.BICUBIC, seen)
-            for layer in (self._colours, self._mask)
+            for layer in self._layers
         ]
-        return (left, top), layers
+        return left, top, layers
 
 
 def legend(width: int, height: int, table: NDArray[np.uint8]) -> Image.Image:

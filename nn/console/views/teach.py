@@ -78,7 +78,7 @@ class TeachPanel(Panel):
         ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
         self._count = ttk.Label(self, style="CardMuted.TLabel")
         self._count.pack(anchor="w", pady=(0, px(10)))
-        self.undo_button, self.forget_button, self._export, self._import = self._grid(
+        self._others = self._grid(
             2,
             "Card.TButton",
             [
@@ -88,6 +88,7 @@ class TeachPanel(Panel):
                 ("Import set…", self.import_set),
             ],
         )
+        self.undo_button, self.forget_button = self._others[:2]
         personal = session.personal
         if personal is not None and not personal.ready:
             # Kernels and digits for the first lesson are loaded while the user still reads.
@@ -110,26 +111,17 @@ class TeachPanel(Panel):
     def refresh(self) -> None:
         """Enable what can be done now."""
         personal, busy = self.session.personal, self.session.lesson is not None
-        drawn = self.document.answer is not None
-        able = personal is not None and drawn and not busy
-        for button in self.buttons:
-            button.state(["!disabled" if able else "disabled"])
-        for button, allowed in (
-            (self.undo_button, personal is not None and personal.can_undo),
-            (self.forget_button, personal is not None and personal.lessons > 0),
-            (self._export, personal is not None and len(personal.personal) > 0),
-            (self._import, personal is not None),
-        ):
-            button.state(["!disabled" if allowed and not busy else "disabled"])
-        if personal is None:
-            reader = self.document.reader
-            self.say("" if reader is None else reader.teach_note)
-            return
-        self._count.configure(text=taught(personal.lessons, len(personal.personal)))
-        if not drawn and not busy and not self.line.cget("text"):
-            self.line.configure(text=EMPTY)
-        elif able and self.line.cget("text") == EMPTY:
-            self.line.configure(text="")
+        drawn, allowed = self.document.answer is not None, [False] * 14
+        if personal is not None:
+            lessons, corrections = personal.lessons, len(personal.personal)
+            allowed = [drawn] * 10 + [personal.can_undo, lessons > 0, corrections > 0, True]
+            self._count.configure(text=taught(lessons, corrections))
+            if not busy and self.line.cget("text") == (EMPTY if drawn else ""):
+                self.line.configure(text="" if drawn else EMPTY)
+        elif self.document.reader is not None:
+            self.say(self.document.reader.teach_note)
+        for button, able in zip((*self.buttons, *self._others), allowed, strict=True):
+            button.state(["!disabled" if able and not busy else "disabled"])
 
     def recolour(self) -> None:
         self.line.configure(foreground=self.theme.palette.text)
