@@ -11,32 +11,17 @@ from nn.console.document.document import Tool
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
-
-    Parameters
-    ----------
-    name : str
-    text : str
-        In the menu, the cheat sheet and the tooltip of its button.
-    keys : str
-        Its keys, separated by spaces, the first one shown: a character, or a Tk event pattern in
-        angle brackets. "Control" becomes the command key on a Mac.
-    section : str
-        Heading of the cheat sheet it is listed under; "" for a command without keys.
-    later : int
-        Moves it behind the others of its section.
-    button : str
-        Text on its button; the default is `text`.
-    switch : "", "checkbutton" or "radiobutton"
-        Whether it switches something, or is one choice among several: the kind of its menu entry.
-    """
+    """One command."""
 
     name: str
-    text: str
+    text: str  # in the menu, the cheat sheet and the tooltip of its button
+    # Separated by spaces, the first one shown: a character, or a Tk event pattern in angle
+    # brackets. "Control" becomes the command key on a Mac.
     keys: str
-    section: str = ""
-    later: int = 0
-    button: str = ""
+    section: str = ""  # heading of the cheat sheet it is listed under; "" for one without keys
+    later: int = 0  # moves it behind the others of its section
+    button: str = ""  # text on its button; the default is `text`
+    # Whether it switches something, or is one choice among several: the kind of its menu entry.
     switch: Literal["", "checkbutton", "radiobutton"] = ""
 
     @property

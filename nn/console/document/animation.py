@@ -13,21 +13,11 @@ STEP_SECONDS = 0.9
 
 @dataclass(frozen=True)
 class Animation:
-    """Three places of the camera and what to mark there, in canvas units.
+    """Three places of the camera and what to mark there, in canvas units."""
 
-    Parameters
-    ----------
-    cameras : (whole page, box centred, mass centred)
-        Squares of the canvas that fill the view.
-    box : Box
-        The tight box of the ink.
-    mass : (x, y)
-        The centre of mass.
-    """
-
-    cameras: tuple[Box, Box, Box]
-    box: Box
-    mass: tuple[float, float]
+    cameras: tuple[Box, Box, Box]  # squares that fill the view: whole page, box, mass centred
+    box: Box  # the tight box of the ink
+    mass: tuple[float, float]  # x and y of the centre of mass
 
     seconds = 4 * STEP_SECONDS
     """Duration: a still, two moves with stills, and the pixels."""

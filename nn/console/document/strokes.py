@@ -24,21 +24,11 @@ DEFAULT_WIDTH = 22.0
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """One line of the pen, from pen down to pen up.
+    """One line of the pen, from pen down to pen up."""
 
-    Parameters
-    ----------
-    points : float32 array (P, 2)
-        x and y in canvas units, y downwards, P >= 1.
-    times : float32 array (P,)
-        Seconds since the drawing was started.
-    width : float
-        Width of the pen in canvas units.
-    """
-
-    points: Points
-    times: NDArray[np.float32]
-    width: float = DEFAULT_WIDTH
+    points: Points  # (P, 2): x and y in canvas units, y downwards, P >= 1
+    times: NDArray[np.float32]  # (P,): seconds since the drawing was started
+    width: float = DEFAULT_WIDTH  # of the pen, in canvas units
 
     @cached_property
     def path_box(self) -> Box:
