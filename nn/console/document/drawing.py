@@ -42,9 +42,14 @@ class Content:
     picture: OpenedPicture | None = None
 
     @property
+    def parts(self) -> tuple[Stroke | OpenedPicture, ...]:
+        """Strokes or picture: what has a box."""
+        return self.strokes if self.picture is None else (*self.strokes, self.picture)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing has been drawn and no picture is open."""
-        return not self.strokes and self.picture is None
+        return not self.parts
 
 
 @dataclass

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console.document.document import Document
@@ -182,28 +181,15 @@ class CanvasView(PlainCanvas):
         fit = self.document.fit(*self.surface.size)
         if fit != self.fit:
             self.fit, box = fit, None
-        picture = self.document.drawing.picture
-        if picture is not None:
-            self._draw_picture(picture.levels)
-            box = None
-        else:
-            box = self.surface.redraw(self.document.drawing.strokes, self.fit, box)
-            if box is None:
-                return
+        drawing = self.document.drawing
+        box = self.surface.redraw(drawing.strokes, self.fit, box, drawing.picture)
+        if box is None:
+            return
         self._copy(box)
         width, height = self.surface.size
         for item, below in zip(self._hints, (-10, 18), strict=True):
             self.coords(item, width / 2, height / 2 + self.theme.scale * below)
-        self._show(self._hints, self.document.drawing.empty)
-
-    def _draw_picture(self, levels: NDArray[np.uint8]) -> None:
-        """Draw the opened picture's ink, at its place on the page."""
-        height, width = levels.shape
-        left, top = self.fit.to_pixels(0, 0)
-        size = (max(round(width * self.fit.scale), 1), max(round(height * self.fit.scale), 1))
-        shown = Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR)
-        self.surface.image.paste(0, (0, 0, *self.surface.size))
-        self.surface.image.paste(shown, (round(left), round(top)))
+        self._show(self._hints, drawing.empty)
 
     def _pixels_of(self, strokes: Iterable[Stroke]) -> PixelBox:
         """Return the box of pixels that strokes touch."""

@@ -6,7 +6,7 @@ import tkinter as tk
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from PIL import Image, ImageTk
+from PIL import ImageTk
 
 from nn.console.document.document import Document
 from nn.console.document.geometry import Fit, union
@@ -103,13 +103,8 @@ class Strip(PlainCanvas):
 def _small(entry: Entry, side: int) -> InkSurface:
     """Return the ink of a content, made small."""
     surface, content = InkSurface(side, side), entry.content
-    if content.picture is not None:
-        levels = Image.fromarray(content.picture.levels)
-        levels.thumbnail((side, side))
-        surface.image.paste(levels, ((side - levels.width) // 2, (side - levels.height) // 2))
-    elif content.strokes:
-        left, top, right, bottom = union(stroke.box for stroke in content.strokes)
-        margin = 0.1 * max(right - left, bottom - top)
-        page = (left - margin, top - margin, right + margin, bottom + margin)
-        surface.redraw(content.strokes, Fit.of(page, side, side))
+    left, top, right, bottom = union(part.box for part in content.parts)
+    margin = 0.1 * max(right - left, bottom - top) if content.strokes else 0
+    page = (left - margin, top - margin, right + margin, bottom + margin)
+    surface.redraw(content.strokes, Fit.of(page, side, side), picture=content.picture)
     return surface
