@@ -91,7 +91,7 @@ def image_row(reader: NetworkReader, content: Path | bytes, name: str) -> Row:
 
     # In 255 levels, as the window keeps images: both give the same answer.
     levels = np.round(255 * np.clip(read_ink(content), 0, 1)).astype(np.uint8)
-    return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
+    return row_of(name, reader.read(levels.astype(np.float32) / np.float32(255)))
 
 
 def row_of(name: str, reading: Reading) -> Row:

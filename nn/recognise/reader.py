@@ -6,11 +6,12 @@ Importing this module is cheap; `load` imports the network, its kernels and Numb
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from nn.models import Sequential
 from nn.recognise.answers import Reading
@@ -77,12 +78,8 @@ class NetworkReader:
         """The file's name, with the note in parentheses if there is one."""
         return f"{self.path.name} ({self.note})" if self.note else self.path.name
 
-    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> Reading:
-        """Return the reading of a drawing; strokes are arrays (P, 2)."""
-        return self.recogniser.read_number(strokes)
-
-    def read_image(self, ink: NDArray[np.float32]) -> Reading:
-        """Return the reading of an image (H, W) in [0, 1], ink = 1."""
+    def read(self, ink: ArrayLike | Sequence[ArrayLike]) -> Reading:
+        """Return the reading of an ink image or of strokes; see `Recogniser.read_number`."""
         return self.recogniser.read_number(ink)
 
 
@@ -173,10 +170,10 @@ def warm_up(reader: NetworkReader) -> float:
     Two digits before that: their kernels would otherwise be compiled during the first drawing.
     """
     line = np.linspace((60.0, 40.0), (70.0, 220.0), 30, dtype=np.float32)
-    reader.read_strokes([line, line + np.array((200, 0), np.float32)])
+    reader.read([line, line + np.array((200, 0), np.float32)])
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        reader.read_strokes([line])
+        reader.read([line])
         seconds.append(time.perf_counter() - start)
     return 1000 * min(seconds)
