@@ -7,7 +7,6 @@ import tkinter as tk
 from collections.abc import Sequence
 from functools import partial
 from tkinter import filedialog, ttk
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +19,9 @@ from nn.console.views.files import ALL
 from nn.console.views.panels import WIDTH, Panel
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import note
-from nn.recognise.answers import Answer
+from nn.recognise import Answer, Recogniser
+from nn.teach import Lesson
 from nn.teach.personal_network import PersonalNetwork, label_warning
-
-if TYPE_CHECKING:
-    from nn.teach import Lesson
 
 NOTE = (
     "The drawing joins your personal set, and the network practises it among digits it knows. "
@@ -168,8 +165,6 @@ class TeachPanel(Panel):
             self._bar["value"] = share
 
     def _done(self, personal: PersonalNetwork, digit: int, answer: Answer, lesson: Lesson) -> None:
-        from nn.recognise import Recogniser
-
         self.session.lesson = None
         replaced = personal is not self.session.personal  # another network was chosen meanwhile
         if not replaced:
