@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from nn.console.document.drawing import Content, Drawing
-from nn.console.document.geometry import Fit, page_around
+from nn.console.document.geometry import Fit, grown, page_around
 from nn.console.document.history import Entry, History
 from nn.console.document.request import Request
 from nn.console.document.strokes import PEN_WIDTHS, Stroke
@@ -337,9 +337,8 @@ class Document:
         """Return the box of a digit's ink: of pen lines the reader gives the middle."""
         if answer.box is None or not answer.strokes:
             return answer.box
-        half = max((stroke.width for stroke in self.strokes_of(answer)), default=0.0) / 2
-        left, top, right, bottom = answer.box
-        return left - half, top - half, right + half, bottom + half
+        pen = max((stroke.width for stroke in self.strokes_of(answer)), default=0.0)
+        return grown(answer.box, pen / 2)
 
     def strokes_of(self, answer: Answer | None) -> tuple[Stroke, ...]:
         """Return the strokes of an answer; all of them where it names none."""

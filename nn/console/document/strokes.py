@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nn.console.document.geometry import grown
 from nn.recognise.answers import Box
 
 Points = NDArray[np.float32]
@@ -39,9 +40,7 @@ class Stroke:
     @cached_property
     def box(self) -> Box:
         """(left, top, right, bottom) of the ink, pen width included."""
-        left, top, right, bottom = self.path_box
-        half = self.width / 2
-        return left - half, top - half, right + half, bottom + half
+        return grown(self.path_box, self.width / 2)
 
 
 def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDTH) -> list[Stroke]:
@@ -59,8 +58,8 @@ def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDT
 
 def touches(stroke: Stroke, x: float, y: float, radius: float) -> bool:
     """Return whether an eraser's circle meets a stroke's ink."""
-    left, top, right, bottom = stroke.box
-    if not (left - radius <= x <= right + radius and top - radius <= y <= bottom + radius):
+    left, top, right, bottom = grown(stroke.box, radius)
+    if not (left <= x <= right and top <= y <= bottom):
         return False
     place = np.array([x, y], np.float32)
     start, end = stroke.points[:-1], stroke.points[1:]

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from PIL import ImageTk
 
 from nn.console.document.document import Document
-from nn.console.document.geometry import Fit, union
+from nn.console.document.geometry import Fit, grown, union
 from nn.console.document.history import Entry
 from nn.console.views.raster import InkSurface, colour_table
 from nn.console.views.theme import Theme
@@ -103,8 +103,8 @@ class Strip(PlainCanvas):
 def _small(entry: Entry, side: int) -> InkSurface:
     """Return the ink of a content, made small."""
     surface, content = InkSurface(side, side), entry.content
-    left, top, right, bottom = union(part.box for part in content.parts)
-    margin = 0.1 * max(right - left, bottom - top) if content.strokes else 0
-    page = (left - margin, top - margin, right + margin, bottom + margin)
-    surface.redraw(content.strokes, Fit.of(page, side, side), picture=content.picture)
+    box = union(part.box for part in content.parts)
+    margin = 0.1 * max(box[2] - box[0], box[3] - box[1]) if content.strokes else 0
+    fit = Fit.of(grown(box, margin), side, side)
+    surface.redraw(content.strokes, fit, picture=content.picture)
     return surface
