@@ -17,8 +17,7 @@ reads and writes model files, ``nn.drawing`` brings ink and photographs to 28x28
 window.
 """
 
-from importlib import import_module
-from types import ModuleType
+import sys
 
 from nn import (
     activations,
@@ -35,15 +34,25 @@ from nn import (
     runtime,
     utils,
 )
-from nn.layers import Input
+from nn.initializers import Initializer
+from nn.layers import Input, Layer
+from nn.losses import Loss
+from nn.metrics import Metric
 from nn.models import Model, Sequential, load_model
+from nn.optimizers import Optimizer
 from nn.runtime import set_num_threads, use_backend, use_engine
+from nn.spellings import ModulesOfKeras, missing_names
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
     "Sequential",
     "activations",
     "backend",
@@ -66,8 +75,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Import what is seldom needed when it is: ``nn.saving``."""
-    if name == "saving":
-        return import_module("nn.saving")
-    raise AttributeError(f"module 'nn' has no attribute {name!r}")
+__getattr__ = missing_names(__name__, lazy=("saving",))  # seldom needed
+sys.meta_path.append(ModulesOfKeras())

@@ -17,6 +17,7 @@ import numpy as np
 
 from nn import ops, registered
 from nn.reference import Array
+from nn.spellings import missing_names
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 LEAK = 0.2
@@ -295,3 +296,6 @@ def _refused(name: str, dy: Array, x: Array) -> Array:
         f"activation {name}: expected a derivative to train with, received a function alone. "
         f'Use nn.activations.Activation("{name}", forward, backward).'
     )
+
+
+__getattr__ = missing_names(__name__)

@@ -62,30 +62,4 @@ def _only(argument: str, received: object, expected: object, remedy: str) -> Non
         raise ValueError(f"{argument}: expected {expected!r}, received {received!r}. {remedy}")
 
 
-_ARRAYS = "Arrays here are NumPy's: use the function of numpy."
-__getattr__ = missing_names(
-    __name__,
-    {
-        **dict.fromkeys(
-            ("abs", "cast", "concatenate", "dot", "eval", "exp", "log", "max", "mean", "min"),
-            _ARRAYS,
-        ),
-        **dict.fromkeys(
-            ("clip", "pow", "reshape", "sqrt", "square", "sum", "zeros", "ones", "variable"),
-            _ARRAYS,
-        ),
-        **dict.fromkeys(
-            ("function", "gradients", "get_session", "set_session", "tf"),
-            "There is no graph: model.predict gives outputs, nn.explain looks inside.",
-        ),
-        **dict.fromkeys(
-            ("is_float_dtype", "is_int_dtype", "result_type", "standardize_dtype"),
-            "Use numpy.dtype and numpy.result_type.",
-        ),
-        "get_uid": "Names are counted in each model.",
-        "set_learning_phase": "Use model(x, training=True).",
-        "learning_phase": "Use model(x, training=True).",
-        "set_value": "Assign it: optimizer.learning_rate = 0.01.",
-        "get_value": "Read it: float(optimizer.learning_rate).",
-    },
-)
+__getattr__ = missing_names(__name__)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from nn import registered
 from nn.reference import Array, Shape
+from nn.spellings import missing_names
 
 
 class Initializer:
@@ -148,3 +149,6 @@ def get(identifier: Any) -> Initializer:
 def serialize(initializer: Initializer) -> dict[str, Any]:
     """Return the initialiser as Keras writes it into a model's configuration."""
     return registered.serialized(initializer)
+
+
+__getattr__ = missing_names(__name__)

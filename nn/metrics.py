@@ -15,6 +15,7 @@ import numpy as np
 from nn import registered
 from nn.layers.arguments import snake_case
 from nn.reference import Array
+from nn.spellings import missing_names
 
 
 def _pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
@@ -321,3 +322,6 @@ def count_right(targets: Array, outputs: Array) -> int:
         return int(((targets.reshape(-1) > 0.5) == (outputs.reshape(-1) > 0.5)).sum())
     labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
     return int((labels == outputs.argmax(axis=-1)).sum())
+
+
+__getattr__ = missing_names(__name__)

@@ -18,7 +18,7 @@ from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
 from nn.sources import weights_of
-from nn.spellings import spellings
+from nn.spellings import missing_names, spellings
 from nn.utils.summary import print_summary
 
 __all__ = [
@@ -570,3 +570,6 @@ def _saving() -> ModuleType:
 def _plain_or_list(logs: Logs, return_dict: bool = False) -> Any:
     values = list(logs.values())
     return logs if return_dict else values if len(values) > 1 else values[0]
+
+
+__getattr__ = missing_names(__name__)

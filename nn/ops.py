@@ -18,6 +18,7 @@ from typing import Any
 
 from nn import reference, runtime
 from nn.reference import *  # noqa: F403 - the same names, at first the same functions
+from nn.spellings import missing_names
 
 NAMES = [
     name
@@ -52,3 +53,6 @@ def _use(backend: str) -> None:
 
 
 runtime.on_backend_change(_use)
+
+
+__getattr__ = missing_names(__name__)

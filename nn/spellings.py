@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib.abc
 import inspect
+import opcode
+import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, NoReturn, TypeVar, cast
+
+from nn import absent
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Class = TypeVar("Class", bound=type)
@@ -75,23 +82,61 @@ def unknown_argument(owner: str, name: str, known: set[str]) -> str:
     return f"{owner}: there is no argument {name!r}. {remedy}"
 
 
-def missing_names(module: str, instead: Mapping[str, str]) -> Callable[[str], NoReturn]:
+def missing_names(module: str, lazy: Collection[str] = ()) -> Callable[[str], ModuleType]:
     """Return the ``__getattr__`` of a module: what Keras has there is refused with a sentence.
 
-    Parameters
-    ----------
-    module : str
-        Its name, as ``__name__`` has it.
-    instead : mapping of str to str
-        Name to what to use instead, as one sentence.
+    The sentences are those of ``nn.absent``. ``hasattr`` is False for such names. The submodules
+    named in ``lazy`` are imported when they are asked for.
     """
 
-    def getattr_(name: str) -> NoReturn:
-        if name in instead:
-            raise AttributeError(f"{module} has no {name}. {instead[name]}")
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    def getattr_(name: str) -> ModuleType:
+        if name in lazy:
+            return importlib.import_module(f"{module}.{name}")
+        sentence = None if name.startswith("__") else absent.instead(module, name)
+        if sentence is None:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        message = f"{module} has no {name}. {sentence}"
+        caller = sys._getframe(1)
+        if caller.f_code.co_code[caller.f_lasti] == opcode.opmap["IMPORT_FROM"]:
+            # "from nn.layers import LSTM" would replace an AttributeError by a sentence of its own
+            raise ImportError(message)
+        raise AttributeError(message)
 
     return getattr_
+
+
+class ModulesOfKeras(importlib.abc.MetaPathFinder):
+    """Finds older modules (``keras.layers.core``) and refuses those that only Keras has.
+
+    Parents are recognised by their path, so that it works under another name of the package too.
+    """
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        parent_name, _, name = fullname.rpartition(".")
+        parent = getattr(sys.modules.get(parent_name), "__name__", "")
+        if parent.partition(".")[0] != __name__.partition(".")[0]:
+            return None
+        for today, names in absent.MODULES.items():
+            if f"{parent}.{name}" in names.split():
+                return ModuleSpec(fullname, _OlderModule(today))
+        sentence = absent.instead(parent, name)
+        if parent == "nn" and sentence is not None:
+            raise ModuleNotFoundError(f"{parent} has no {name}. {sentence}", name=fullname)
+        return None
+
+
+class _OlderModule(importlib.abc.Loader):
+    def __init__(self, today: str) -> None:
+        self.today = today
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__
+        warnings.warn(
+            f"{name} is an older module. Import from {self.today}.", FutureWarning, stacklevel=2
+        )
+        names = vars(importlib.import_module(self.today))
+        own = {key: value for key, value in names.items() if not key.startswith("__")}
+        vars(module).update(own, __getattr__=names["__getattr__"])
 
 
 class _Refused:

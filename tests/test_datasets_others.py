@@ -277,7 +277,7 @@ def test_damaged_cifar_files(photos, alone, damage):  # noqa: F811
     _, _, files, _ = photos
     folder = put(alone / "cifar-10-batches-bin", files)
     (folder / "data_batch_3.bin").write_bytes(damage(files["data_batch_3.bin"]))
-    with pytest.raises(DataError, match=r"data_batch_3\.bin: expected 20 records of 3,073 bytes"):
+    with pytest.raises(DataError, match=r"data_batch_3\.bin: expected (20 records|at most)"):
         cifar10.load_data(data_dir=alone)
     (folder / "data_batch_3.bin").unlink()
     with pytest.raises(DataError, match="expected a readable file"):

@@ -10,6 +10,7 @@ from nn.callbacks.base import (
 )
 from nn.callbacks.monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from nn.callbacks.steering import LearningRateScheduler, TerminateOnNaN, WeightAveraging
+from nn.spellings import missing_names
 
 __all__ = [
     "CSVLogger",
@@ -25,3 +26,6 @@ __all__ = [
     "TerminateOnNaN",
     "WeightAveraging",
 ]
+
+
+__getattr__ = missing_names(__name__)

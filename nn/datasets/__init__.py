@@ -28,14 +28,4 @@ __all__ = [
     "pendigits",
 ]
 
-_IMAGES = "Networks here read images: use nn.datasets.mnist, fashion_mnist, emnist or cifar10."
-__getattr__ = missing_names(
-    __name__,
-    {
-        "cifar100": "Use nn.datasets.cifar10, or load the file's arrays with NumPy.",
-        **dict.fromkeys(
-            ("boston_housing", "california_housing", "imdb", "reuters"),
-            _IMAGES,
-        ),
-    },
-)
+__getattr__ = missing_names(__name__)

@@ -18,6 +18,7 @@ from nn.layers.extra import ELU, LeakyReLU, PReLU, Rescaling, Reshape, ZeroPaddi
 from nn.layers.normalization import BatchNormalization
 from nn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
 from nn.layers.shape import Flatten, Input, InputLayer
+from nn.spellings import missing_names
 
 Convolution2D = Conv2D
 MaxPool2D = MaxPooling2D
@@ -99,3 +100,6 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+
+__getattr__ = missing_names(__name__)

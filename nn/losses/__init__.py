@@ -24,6 +24,7 @@ from nn.losses.functions import (
     sparse_categorical_crossentropy,
 )
 from nn.reference import Array
+from nn.spellings import missing_names
 
 __all__ = [
     "BinaryCrossentropy",
@@ -131,3 +132,6 @@ def serialize(loss: Loss) -> dict[str, Any]:
 
 
 deserialize = get
+
+
+__getattr__ = missing_names(__name__)

@@ -12,6 +12,7 @@ from nn import ops, registered
 from nn.optimizers import schedules
 from nn.optimizers.base import Optimizer, as_fraction
 from nn.reference import Array
+from nn.spellings import missing_names
 
 __all__ = [
     "SGD",
@@ -229,3 +230,6 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 
 deserialize = get
+
+
+__getattr__ = missing_names(__name__)

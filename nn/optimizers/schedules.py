@@ -10,6 +10,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nn.spellings import missing_names
+
 
 class LearningRateSchedule:
     """Base of all schedules: ``schedule(step) -> float``."""
@@ -233,3 +235,6 @@ SCHEDULES: dict[str, type[LearningRateSchedule]] = {
         *(OneCycle, PiecewiseConstantDecay, PolynomialDecay),
     )
 }
+
+
+__getattr__ = missing_names(__name__)

@@ -54,12 +54,4 @@ __all__ = [
     "to_json",
 ]
 
-_CONFIG = "Use get_config and from_config, or nn.layers.serialize and deserialize."
-__getattr__ = missing_names(
-    __name__,
-    {
-        "serialize_keras_object": _CONFIG,
-        "deserialize_keras_object": _CONFIG,
-        "KerasFileEditor": "A .h5 file opens with h5py, a .keras file is a zip of one.",
-    },
-)
+__getattr__ = missing_names(__name__)

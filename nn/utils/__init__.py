@@ -44,52 +44,7 @@ __all__ = [
     "to_categorical",
 ]
 
-_PRINTED = "Use plot_model(model, 'model.png') for a picture, or model.summary()."
-_DOWNLOADED = "Download the file with your browser, or use nn.datasets."
-__getattr__ = missing_names(
-    __name__,
-    {
-        "model_to_dot": _PRINTED,
-        "vis_utils": _PRINTED,
-        "get_file": _DOWNLOADED,
-        "image_dataset_from_directory": "Make one array of the images with Pillow and NumPy.",
-        "multi_gpu_model": "Training runs on all cores of one processor.",
-        **dict.fromkeys(
-            ("text_dataset_from_directory", "audio_dataset_from_directory", "pad_sequences"),
-            "Networks here read images.",
-        ),
-        **dict.fromkeys(
-            ("timeseries_dataset_from_array", "FeatureSpace", "bounding_boxes"),
-            "Networks here read images.",
-        ),
-        **dict.fromkeys(
-            ("img_to_array", "load_img", "array_to_img", "save_img"),
-            "Use Pillow: numpy.asarray(Image.open(path)), Image.fromarray(array).save(path).",
-        ),
-        **dict.fromkeys(
-            ("pack_x_y_sample_weight", "unpack_x_y_sample_weight"),
-            "Write the tuple (x, y) or (x, y, sample_weight).",
-        ),
-        **dict.fromkeys(
-            (
-                "disable_interactive_logging",
-                "enable_interactive_logging",
-                "is_interactive_logging_enabled",
-            ),
-            "Pass verbose to fit, evaluate and predict.",
-        ),
-        **dict.fromkeys(
-            ("serialize_keras_object", "deserialize_keras_object"),
-            "Use get_config and from_config, or nn.layers.serialize and deserialize.",
-        ),
-        "split_dataset": "Slice the arrays, or pass validation_split to fit.",
-        "Progbar": "fit shows a bar; nn.callbacks are told of every batch.",
-        "get_source_inputs": "Read model.input.",
-        "standardize_dtype": "Use numpy.dtype(value).name.",
-        "Config": "Use a dict.",
-        "legacy": "Today's names are here.",
-    },
-)
+__getattr__ = missing_names(__name__)
 
 _seeds: np.random.SeedSequence | None = None
 
