@@ -53,13 +53,9 @@ class ScriptedReader:
     def _reading(self):
         return Reading(tuple(replace(a, box=box) for a, box in self.script))
 
-    def read_strokes(self, strokes):
-        assert strokes
-        return self._reading()
-
-    def read_image(self, ink):
-        self.pictures += 1
-        return self._reading()
+    def read(self, ink):
+        self.pictures += isinstance(ink, np.ndarray)
+        return self._reading() if len(ink) else Reading()
 
     def use(self, model, note):
         raise AssertionError("a scripted reader is not taught")

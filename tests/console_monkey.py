@@ -201,23 +201,23 @@ class Monkey:
 
     def _panel(self, x: int, y: int) -> str:
         app, rng = self.window.app, self.rng
-        if app.panels.torn and rng.random() < 0.3:
-            name = rng.choice(list(app.panels.torn))
+        torn = [name for name, holder in app.panels.holders.items() if holder.torn]
+        if torn and rng.random() < 0.3:
+            name = rng.choice(torn)
             app.panels.close_torn(name)
             return f"close {name}"
-        panels = app.panels.open_panels()
-        if not panels:
+        if not app.panels.holders:
             return "no panel"
-        panel = rng.choice(panels)
-        if panel.name == "inside":
+        name, panel = rng.choice([(n, h.panel) for n, h in app.panels.holders.items()])
+        if name == "inside":
             panel.view.event_generate(
                 rng.choice(("<Button-1>", "<Button-5>", "<Key-Down>")), x=x, y=y
             )
-        elif panel.name == "why":
+        elif name == "why":
             panel.mode.set(rng.choice(("gradient", "occlusion", "towards")))
             panel.overlay.set(rng.random() < 0.5)
             panel.refresh()
-        elif panel.name == "teach":
+        elif name == "teach":
             button = rng.choice(
                 (*panel.buttons, panel.undo_button, panel.forget_button, panel.cancel_button)
             )
@@ -234,7 +234,7 @@ class Monkey:
                             return "teach: answered"
         else:
             panel.play_button.invoke()
-        return f"in {panel.name}"
+        return f"in {name}"
 
     # ------------------------------------------------------------------ measuring
 

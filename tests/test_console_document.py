@@ -56,7 +56,7 @@ def test_large_drawings_wait_to_be_read_beside_the_window(document):
     assert not document.recognise()
     (request,) = document.deferred
     reading = replace(request.run(), seconds=0.2)
-    assert document.keep(request, reading)
+    assert document.keep(request.state[0], reading, request.size)
     assert document.history[0].number == "2"
     draw(document, 400, 50)  # drawing goes on while a worker reads
     newer = document.request()

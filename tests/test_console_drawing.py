@@ -71,8 +71,8 @@ def test_points_keep_their_time_and_doubles_are_dropped():
 def test_the_eraser_takes_whole_strokes_in_one_step():
     drawing = drawn([(0, 0), (100, 0)], [(0, 100), (100, 100)])
     drawing.begin_erasing()
-    assert not drawing.erase_strokes(50, 50, 5)
-    assert drawing.erase_strokes(50, 12, 5)  # within half the pen's width and the radius
+    assert not drawing.erase(50, 50, 5, whole=True)
+    assert drawing.erase(50, 12, 5, whole=True)  # within half the pen's width and the radius
     assert drawing.finish_erasing()
     assert len(drawing.strokes) == 1
     drawing.undo()
@@ -82,7 +82,7 @@ def test_the_eraser_takes_whole_strokes_in_one_step():
 def test_the_rubber_splits_a_stroke_where_it_passes():
     drawing = drawn([(0, 0), (200, 0)])
     drawing.begin_erasing()
-    assert drawing.erase_area(100, 0, 16)
+    assert drawing.erase(100, 0, 16, whole=False)
     drawing.finish_erasing()
     left, right = drawing.strokes
     assert left.points[:, 0].max() < 100 - 16 + 1e-3
@@ -105,7 +105,7 @@ def test_the_rubber_leaves_exactly_what_lies_outside(path, place):
     drawing = drawn([(float(x), float(y)) for x, y in path])
     whole = along(drawing.strokes)
     drawing.begin_erasing()
-    erased = drawing.erase_area(*place, 16)
+    erased = drawing.erase(*place, 16, whole=False)
     for x, y in along(drawing.strokes):
         assert np.hypot(x - place[0], y - place[1]) > 16 - 0.01
     outside = whole[np.hypot(*(whole - place).T) > 16.01]
@@ -140,7 +140,7 @@ def test_lines_along_the_edge_do_not_let_the_page_grow():
 def test_an_eraser_that_touches_nothing_is_no_step():
     drawing = drawn([(0, 0), (10, 0)])
     drawing.begin_erasing()
-    drawing.erase_area(500, 500, 16)
+    drawing.erase(500, 500, 16, whole=False)
     assert not drawing.finish_erasing()
     drawing.undo()
     assert drawing.empty
@@ -178,7 +178,7 @@ def test_undo_and_redo_walk_the_same_states(actions):
             drawing.redo()
         else:
             drawing.begin_erasing()
-            (drawing.erase_area if action == "a" else drawing.erase_strokes)(place / 2, 3, 9)
+            drawing.erase(place / 2, 3, 9, whole=action != "a")
             drawing.finish_erasing()
     while drawing.redo():
         pass

@@ -456,7 +456,7 @@ def test_panels_open_tear_off_and_close(real, name):
     real.shot(name)
     real.app.run("tear_off")
     real.settle(0.2)
-    assert name in real.app.panels.torn
+    assert real.app.panels.holders[name].torn
     real.app.document.select(0)
     real.app.show_answer()
     real.app.panels.close_torn(name)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from nn import runtime
 from nn.reference import splitmix64
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -152,8 +153,6 @@ def distort(
     key = _mix(_mix(seed + _GOLDEN) + epoch * _GOLDEN)
     gain = np.float32(1 / 255 if images.dtype == np.uint8 else 1.0)
     field = distortion.field(H, W)
-    from nn import runtime
-
     if runtime.backend() == "numba":
         from nn.augment import _kernels
 

@@ -122,21 +122,18 @@ class App:
         self.panels = Panels(
             outer,
             theme,
+            document,
             self.queue,
             {
-                "steps": lambda master: StepsPanel(master, theme, document),
-                "inside": lambda master: InsidePanel(master, theme, document),
-                "why": lambda master: WhyPanel(
-                    master,
-                    theme,
-                    document,
-                    self.jobs,
-                    self.dialogs.report,
-                    self.canvas.show_overlay,
+                "steps": StepsPanel,
+                "inside": InsidePanel,
+                "why": partial(
+                    WhyPanel,
+                    jobs=self.jobs,
+                    report=self.dialogs.report,
+                    show_overlay=self.canvas.show_overlay,
                 ),
-                "teach": lambda master: TeachPanel(
-                    master, theme, document, self.session, self.dialogs
-                ),
+                "teach": partial(TeachPanel, session=self.session, dialogs=self.dialogs),
             },
             self.run,
             self.bind_keys,
@@ -190,10 +187,11 @@ class App:
         if event.widget is self.root:
             # ttk draws all its controls anew at once; what we draw is queued behind that.
             self.canvas.recolour()
-            for view in (self.toolbar.refresh, self.menu.recolour, self.strip.recolour):
-                self.queue.add(view, view)
-            self.queue.add(self.card, self.card.recolour)
-            self.queue.add(self.canvas, self.canvas.show_boxes)
+            for draw in (
+                *(self.toolbar.refresh, self.menu.recolour, self.strip.recolour),
+                *(self.card.recolour, self.canvas.show_boxes),
+            ):
+                self.queue.add(draw, draw)
             self.panels.recolour()
 
     def bind_keys(self, window: tk.Misc) -> None:
@@ -295,7 +293,7 @@ class App:
         self.marks.refresh(
             {
                 **{tool: document.tool == tool for tool in TOOLS},
-                **{name: self.panels.get(name) is not None for name in PANELS},
+                **{name: name in self.panels.holders for name in PANELS},
                 "live": document.live,
                 "sort": document.order == "probability",
                 "theme": self.theme.palette.name == "dark",

@@ -11,33 +11,18 @@ from nn.console.document.document import Tool
 
 @dataclass(frozen=True)
 class Command:
-    """One command.
-
-    Parameters
-    ----------
-    name : str
-    text : str
-        In the menu, the cheat sheet and the tooltip of its button.
-    keys : str
-        Its keys, separated by spaces, the first one shown: a character, or a Tk event pattern in
-        angle brackets. "Control" becomes the command key on a Mac.
-    section : str
-        Heading of the cheat sheet it is listed under; "" for a command without keys.
-    later : int
-        Moves it behind the others of its section.
-    button : str
-        Text on its button; the default is `text`.
-    switch : "", "check" or "radio"
-        Whether it switches something, or is one choice among several: its menu entry is marked.
-    """
+    """One command."""
 
     name: str
-    text: str
+    text: str  # in the menu, the cheat sheet and the tooltip of its button
+    # Separated by spaces, the first one shown: a character, or a Tk event pattern in angle
+    # brackets. "Control" becomes the command key on a Mac.
     keys: str
-    section: str = ""
-    later: int = 0
-    button: str = ""
-    switch: Literal["", "check", "radio"] = ""
+    section: str = ""  # heading of the cheat sheet it is listed under; "" for one without keys
+    later: int = 0  # moves it behind the others of its section
+    button: str = ""  # text on its button; the default is `text`
+    # Whether it switches something, or is one choice among several: the kind of its menu entry.
+    switch: Literal["", "checkbutton", "radiobutton"] = ""
 
     @property
     def label(self) -> str:
@@ -93,21 +78,23 @@ MENUS: dict[str, tuple[Command | None, ...]] = {
         None,
         Command("copy", "Copy the number", "<Control-c>", "Answer", 1),
         None,
-        Command("pen", "Pen", "p", "Draw", switch="radio"),
-        Command("eraser", "Eraser: whole strokes", "e", "Draw", button="Eraser", switch="radio"),
-        Command("rubber", "Eraser: rub out", "a", "Draw", button="Rub out", switch="radio"),
+        Command("pen", "Pen", "p", "Draw", switch="radiobutton"),
+        Command(
+            "eraser", "Eraser: whole strokes", "e", "Draw", button="Eraser", switch="radiobutton"
+        ),
+        Command("rubber", "Eraser: rub out", "a", "Draw", button="Rub out", switch="radiobutton"),
         Command("thinner", "Thinner pen", "[ <minus>", "Draw"),
         Command("thicker", "Thicker pen", "] <plus>", "Draw"),
     ),
     "View": (
         Command("recognise", "Recognise", "<Return> <KP_Enter>", "Answer"),
-        Command("live", "Answer while drawing", "l", "Answer", switch="check"),
-        Command("sort", "Sort bars by probability", "b", "Answer", switch="check"),
+        Command("live", "Answer while drawing", "l", "Answer", switch="checkbutton"),
+        Command("sort", "Sort bars by probability", "b", "Answer", switch="checkbutton"),
         Command("next_digit", "Next digit", ".", "Answer"),
         Command("previous_digit", "Previous digit", ",", "Answer"),
         Command("history", "Go to the history", "h", "Answer", 2),
         None,
-        Command("theme", "Dark theme", "d", "Window", switch="check"),
+        Command("theme", "Dark theme", "d", "Window", switch="checkbutton"),
     ),
     "Network": (
         Command("steps", "How it becomes 28 × 28", "n", "Look inside", button="Steps"),

@@ -88,7 +88,7 @@ class ReadScheduler:
         self._working = False
         document = self.document
         if keep:
-            document.keep(request, reading)
+            document.keep(request.state[0], reading, request.size)
         if not keep or request.state == document.drawing.state:
             document.accept(request, reading)
         document.notify("answer")

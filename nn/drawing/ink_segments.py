@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .components import connected_components, pen_strokes
 from .normalise import Image, as_ink, image_to_mnist
 from .resample import Floats, dilate
-from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Box, Group, Score, Segment, divide
+from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Box, Group, Pieces, Score, Segment, divide
 from .widths import normalise_width, pen_width
 
 WEAK_INK = 0.25  # of the peak: pixels below do not connect pieces
@@ -38,62 +36,54 @@ def segment_ink(ink: ArrayLike, score: Score | None = None) -> list[Segment]:
     boxes = components.boxes[kept].astype(np.float64)
     apart = np.zeros((len(boxes), len(boxes)), dtype=bool)
 
-    def pieces_of(members: NDArray[np.int64], height: float) -> _InkPieces:
-        return _InkPieces(image, labels, boxes, members, height if score else np.inf)
+    def pieces_of(members: NDArray[np.int64], height: float) -> Pieces:
+        return _pieces(image, labels, boxes, members, height if score else np.inf)
 
     return divide(boxes, apart, 0.0, pieces_of, score)
 
 
-class _InkPieces:
-    """The components of one line, cut at thin places; see `nn.drawing.segment.Pieces`.
+def _pieces(
+    image: Floats,
+    labels: NDArray[np.int32],
+    boxes: Floats,
+    members: NDArray[np.int64],
+    height: float,
+) -> Pieces:
+    """Return the components of one line, cut at thin places.
 
     `labels` (H, W) number the components from 1, `boxes` (K, 4) are theirs; `members` count from
     0. `height` is the line's in pixels, infinite if nothing is to be cut.
     """
+    low = np.maximum(np.floor(boxes[members, :2].min(axis=0)).astype(int) - 2, 0)
+    right, bottom = np.ceil(boxes[members, 2:].max(axis=0)).astype(int) + 2
+    window = slice(low[1], bottom), slice(low[0], right)
+    offset, ink, labels = np.array([*low, *low]), image[window], labels[window]
+    pieces = np.zeros(labels.shape, dtype=np.int32)
+    found: list[Box] = []
+    costs: list[float] = []  # of the cut at each piece's left, 0 where none was made
+    for member in members:
+        mask = labels == member + 1
+        for part, cost in _cut(ink, mask, (boxes[member] - offset).astype(int), height):
+            ys, xs = np.nonzero(part)
+            found.append((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+            pieces[part] = len(found)
+            costs.append(cost)
+    places = np.array(found)
 
-    def __init__(
-        self,
-        image: Floats,
-        labels: NDArray[np.int32],
-        boxes: Floats,
-        members: NDArray[np.int64],
-        height: float,
-    ) -> None:
-        low = np.maximum(np.floor(boxes[members, :2].min(axis=0)).astype(int) - 2, 0)
-        right, bottom = np.ceil(boxes[members, 2:].max(axis=0)).astype(int) + 2
-        self._offset = np.array([*low, *low])
-        window = slice(low[1], bottom), slice(low[0], right)
-        self._ink, labels = image[window], labels[window]
-        self._pieces = np.zeros(labels.shape, dtype=np.int32)
-        found: list[Box] = []
-        costs: list[float] = []  # of the cut at each piece's left, 0 where none was made
-        for member in members:
-            mask = labels == member + 1
-            box = (boxes[member] - self._offset).astype(int)
-            for part, cost in _cut(self._ink, mask, box, height):
-                ys, xs = np.nonzero(part)
-                found.append((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-                self._pieces[part] = len(found)
-                costs.append(cost)
-        self._boxes = np.array(found)
-        self.boxes = (self._boxes + self._offset).astype(np.float64)
-        K = len(found)
-        self.touching = np.zeros((K, K), dtype=bool)
-        self.cut = np.diag(costs[1:], -1) + np.diag(costs[1:], 1)
-
-    def images(self, groups: Sequence[Group]) -> Image:
-        return np.stack([self._image(group) for group in groups])
-
-    def strokes(self, group: Group) -> tuple[int, ...]:
-        return ()
-
-    def _image(self, group: Group) -> Image:
-        inside = self._boxes[list(group)]
+    def image_of(group: Group) -> Image:
+        inside = places[list(group)]
         left, top = np.maximum(inside[:, :2].min(axis=0) - 2, 0)
         right, bottom = inside[:, 2:].max(axis=0) + 2
         window = slice(top, bottom), slice(left, right)
-        chosen = np.isin(self._pieces[window], np.array(group) + 1)
-        return image_to_mnist(normalise_width(np.where(chosen, self._ink[window], 0.0)))
+        chosen = np.isin(pieces[window], np.array(group) + 1)
+        return image_to_mnist(normalise_width(np.where(chosen, ink[window], 0.0)))
+
+    return Pieces(
+        boxes=(places + offset).astype(np.float64),
+        touching=np.zeros((len(found), len(found)), dtype=bool),
+        cut=np.diag(costs[1:], -1) + np.diag(costs[1:], 1),
+        images=lambda groups: np.stack([image_of(group) for group in groups]),
+    )
 
 
 def _cut(

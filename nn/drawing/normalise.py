@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nn import runtime
+
 from . import curve
 from .resample import area_means
 from .strokes import PackedStrokes, Points, as_strokes, pack_strokes
@@ -172,8 +174,6 @@ def render_batch(
     ValueError
         If a stroke has no two columns, or a width is out of range.
     """
-    from nn import runtime
-
     packed = drawings if isinstance(drawings, PackedStrokes) else pack_strokes(drawings)
     widths = np.full(len(packed), _check_width(stroke_width))  # always writable: one compilation
     out = np.zeros((len(packed), SIDE, SIDE), np.float32)

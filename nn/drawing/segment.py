@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,21 +38,16 @@ class Segment:
     strokes: tuple[int, ...] = ()  # which strokes of the drawing; empty for images
 
 
-class Pieces(Protocol):
+@dataclass(frozen=True)
+class Pieces:
     """Pieces of ink on one line of writing."""
 
-    boxes: Floats
-    """(K, 4) float64: left, top, right, bottom, in pixels."""
-    touching: NDArray[np.bool_]
-    """(K, K): pairs whose ink meets."""
-    cut: Floats
-    """(K, K) float64: what it costs to part two pieces that were one, in nats; else 0."""
-
-    def images(self, groups: Sequence[Group]) -> Image:
-        """Return (N, 28, 28): the image of each group of pieces alone."""
-
-    def strokes(self, group: Group) -> tuple[int, ...]:
-        """Return the numbers of the strokes that some pieces are parts of."""
+    boxes: Floats  # (K, 4) float64: left, top, right, bottom, in pixels
+    touching: NDArray[np.bool_]  # (K, K): pairs whose ink meets
+    cut: Floats  # (K, K) float64: what it costs to part two pieces that were one, in nats; else 0
+    images: Callable[[Sequence[Group]], Image]  # (N, 28, 28): of each group of pieces alone
+    # The numbers of the strokes that some pieces are parts of; none for images.
+    strokes: Callable[[Group], tuple[int, ...]] = lambda group: ()
 
 
 def divide(

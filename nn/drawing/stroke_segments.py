@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import curve
 from .layout import gaps
-from .normalise import Image, render_batch
+from .normalise import render_batch
 from .resample import Floats
-from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Group, Score, Segment, divide
+from .segment import CUT_COST, CUT_SLOPES, MOST_CUTS, Group, Pieces, Score, Segment, divide
 from .strokes import Points, as_strokes
 
 TOUCH = 0.04  # of a digit's size: pen lines nearer than twice this meet
@@ -47,59 +47,52 @@ def segment_strokes(strokes: Iterable[ArrayLike], score: Score | None = None) ->
     size = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     reach = TOUCH * max(float(np.quantile(size, 0.75)), 1e-9)
 
-    def pieces_of(members: NDArray[np.int64], height: float) -> _StrokePieces:
+    def pieces_of(members: NDArray[np.int64], height: float) -> Pieces:
         cuts = score is not None and len(members) <= MOST_PIECES
         parted = [_cut(lines[member], height if cuts else np.inf) for member in members]
-        inked, numbers = [clean[i] for i in members], [owners[i] for i in members]
-        return _StrokePieces(inked, parted, numbers, reach)
+        return _pieces([clean[i] for i in members], parted, [owners[i] for i in members], reach)
 
     return divide(boxes, _touching(lines, boxes, reach), reach, pieces_of, score)
 
 
-class _StrokePieces:
-    """The strokes of one line, cut between digits; see `nn.drawing.segment.Pieces`.
+def _pieces(
+    strokes: list[Points], parted: list[list[Points]], owners: list[int], reach: float
+) -> Pieces:
+    """Return the strokes of one line, cut between digits.
 
     `parted` is the smooth line of each stroke, in one part or more; `owners` their numbers in the
     drawing. Pen lines nearer than twice `reach` meet, in pixels.
     """
+    pieces = [part for parts in parted for part in parts]
+    # Of each piece: (stroke, number of the part).
+    origins = [(stroke, number) for stroke, p in enumerate(parted) for number in range(len(p))]
 
-    def __init__(
-        self, strokes: list[Points], parted: list[list[Points]], owners: list[int], reach: float
-    ) -> None:
-        self._strokes, self._owners = strokes, owners
-        self._counts = [len(parts) for parts in parted]
-        self._pieces = [part for parts in parted for part in parts]
-        # Of each piece: (stroke, number of the part).
-        self._parts = [(s, number) for s, n in enumerate(self._counts) for number in range(n)]
-        self.boxes = _boxes(self._pieces)
-        of_stroke, number = np.array(self._parts).T
-        same = of_stroke[:, None] == of_stroke
-        neighbours = same & (np.abs(number[:, None] - number) == 1)
-        self.touching = _touching(self._pieces, self.boxes, reach) & ~same
-        self.cut = 2 * CUT_COST * neighbours
-
-    def images(self, groups: Sequence[Group]) -> Image:
-        return render_batch([self._drawn(group) for group in groups])
-
-    def strokes(self, group: Group) -> tuple[int, ...]:
-        return tuple(sorted({self._owners[self._parts[i][0]] for i in group}))
-
-    def _drawn(self, group: Group) -> list[Points]:
+    def drawn(group: Group) -> list[Points]:
         """Return what the pen drew for some pieces; a stroke with all its parts is whole again."""
-        inside = [self._parts[i][0] for i in group]
-        drawn: list[Points] = []
+        inside = [origins[i][0] for i in group]
+        found: list[Points] = []
         before = (-1, -1)
         for i in group:
-            stroke, number = self._parts[i]
-            if inside.count(stroke) == self._counts[stroke]:
+            stroke, number = origins[i]
+            if inside.count(stroke) == len(parted[stroke]):
                 if number == 0:
-                    drawn.append(self._strokes[stroke])
+                    found.append(strokes[stroke])
             elif before == (stroke, number - 1):
-                drawn[-1] = np.concatenate([drawn[-1], self._pieces[i]])
+                found[-1] = np.concatenate([found[-1], pieces[i]])
             else:
-                drawn.append(self._pieces[i])
+                found.append(pieces[i])
             before = (stroke, number)
-        return drawn
+        return found
+
+    boxes, (of_stroke, number) = _boxes(pieces), np.array(origins).T
+    same = of_stroke[:, None] == of_stroke
+    return Pieces(
+        boxes,
+        touching=_touching(pieces, boxes, reach) & ~same,
+        cut=2 * CUT_COST * (same & (np.abs(number[:, None] - number) == 1)),
+        images=lambda groups: render_batch([drawn(group) for group in groups]),
+        strokes=lambda group: tuple(sorted({owners[origins[i][0]] for i in group})),
+    )
 
 
 def _boxes(lines: Sequence[Points]) -> Floats:

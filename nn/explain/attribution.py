@@ -86,25 +86,13 @@ def occlusion(model: Any, image: Array, digit: int, patch: int = 5) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """A small change of an image that makes it another digit to the network.
+    """A small change of an image that makes it another digit to the network."""
 
-    Parameters
-    ----------
-    image : (28, 28) float32
-        The changed image.
-    difference : (28, 28) float32
-        Changed minus original: positive where ink was added.
-    before, after : float
-        Probability of the target digit.
-    reached : bool
-        Whether the target is now the argmax.
-    """
-
-    image: Array
-    difference: Array
-    before: float
+    image: Array  # (28, 28): the changed image
+    difference: Array  # (28, 28): changed minus original, positive where ink was added
+    before: float  # probability of the target digit
     after: float
-    reached: bool
+    reached: bool  # whether the target is now the argmax
 
 
 def counterfactual(model: Any, image: Array, target: int, steps: int = 40) -> Counterfactual:

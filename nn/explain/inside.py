@@ -11,29 +11,20 @@ from numpy.typing import NDArray
 from nn.explain.attribution import Array
 
 Pair = tuple[int, int]
+Field = tuple[int, int, int, int]
+"""Pixels of the image: top, left, bottom, right, the last two one beyond."""
 STRONGEST = 10
 """Most terms listed of a sum."""
 
 
 @dataclass(frozen=True, eq=False)
 class LayerOutput:
-    """One layer's output for one image, and what it was computed from.
+    """One layer's output for one image, and what it was computed from."""
 
-    Parameters
-    ----------
-    index : int
-        Place in `model.row`; -1 for the image itself.
-    kind : str
-        The layer's class.
-    values : (H, W, C) or (F,) array
-    source : array
-        The layer's input, without the batch axis.
-    """
-
-    index: int
-    kind: str
-    values: Array
-    source: Array
+    index: int  # place in `model.row`; -1 for the image itself
+    kind: str  # the layer's class
+    values: Array  # (H, W, C) or (F,)
+    source: Array  # the layer's input, without the batch axis
 
     @property
     def is_map(self) -> bool:
@@ -62,40 +53,22 @@ class Term:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The arithmetic behind the value of one unit.
-
-    Parameters
-    ----------
-    kind : "convolution", "pooling", "dense" or "other"
-    value : float
-        The unit's output.
-    field : (top, left, bottom, right) or None
-        Its receptive field: pixels of the image, end exclusive.
-    patch, kernel : (KH, KW) arrays or None
-        For a convolution the input and the weights in the channel of the largest sum. For
-        pooling the window; `kernel` is 1 at the argmax of max pooling and 0 elsewhere.
-    channel : int
-        That channel.
-    terms : tuple of Term
-        For a convolution the sums by input channel, for a dense layer the products; those of the
-        largest magnitude, largest first.
-    rest : float
-        Sum of all terms that are not listed.
-    bias, total : float
-        Added bias, and the sum before the activation.
-    activation : str
-    """
+    """The arithmetic behind the value of one unit."""
 
     kind: Literal["convolution", "pooling", "dense", "other"]
-    value: float
-    field: tuple[int, int, int, int] | None = None
+    value: float  # the unit's output
+    field: Field | None = None  # its receptive field
+    # For a convolution the input and the weights (KH, KW) in the channel of the largest sum. For
+    # pooling the window; `kernel` is 1 at the argmax of max pooling and 0 elsewhere.
     patch: Array | None = None
     kernel: Array | None = None
-    channel: int = 0
+    channel: int = 0  # that channel
+    # For a convolution the sums by input channel, for a dense layer the products; those of the
+    # largest magnitude, largest first.
     terms: tuple[Term, ...] = ()
-    rest: float = 0.0
+    rest: float = 0.0  # sum of all terms that are not listed
     bias: float = 0.0
-    total: float = 0.0
+    total: float = 0.0  # the sum with the bias, before the activation
     activation: str = "linear"
 
 
@@ -123,8 +96,8 @@ class Inspector:
                 outputs.append(LayerOutput(index, kind, x[0], source[0]))
         return outputs
 
-    def receptive_field(self, index: int, row: int, column: int) -> tuple[int, int, int, int]:
-        """Return the pixels (top, left, bottom, right) that reach a place of layer `index`'s maps.
+    def receptive_field(self, index: int, row: int, column: int) -> Field:
+        """Return the pixels that reach a place of layer `index`'s maps.
 
         Goes back from the place: an output depends on `size` inputs, `stride` apart, shifted by
         the padding.
@@ -160,11 +133,7 @@ class Inspector:
 
 
 def _convolution(
-    layer: Any,
-    x: Array,
-    unit: tuple[int, ...],
-    value: float,
-    field: tuple[int, int, int, int] | None,
+    layer: Any, x: Array, unit: tuple[int, ...], value: float, field: Field | None
 ) -> Explanation:
     row, column, channel = unit
     kernel = np.asarray(layer.params["kernel"])[..., channel]  # (KH, KW, C)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nn.drawing import render_batch
+from nn.synthetic.scribbles import scribbles
 
 from .recogniser import Model, look, softmax
 from .rejection import Floats, fit_rejection
@@ -124,8 +125,6 @@ def calibrate(
     ValueError
         If the shapes do not agree, or a digit has fewer than 20 images.
     """
-    from nn.synthetic.scribbles import scribbles
-
     x = np.ascontiguousarray(images, dtype=np.float32)
     y = np.asarray(labels).astype(np.int64)
     x = x[..., 0] if x.ndim == 4 and x.shape[-1] == 1 else x

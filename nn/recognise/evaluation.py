@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from nn.datasets.pendigits import read_unipen
 from nn.drawing import read_ink
 from nn.recognise.recogniser import Recogniser
 
@@ -167,8 +169,6 @@ def evaluate(
 
 
 def _strokes(path: Path, skipped: Counter[str]) -> Iterator[Item]:
-    from nn.datasets.pendigits import read_unipen
-
     file = read_unipen(path)
     skipped.update(file.skipped)
     for number, record in enumerate(file.records):
@@ -228,8 +228,6 @@ def save_sheet(result: Evaluation, path: Path) -> None:
 
     Raises ValueError if the file cannot be written.
     """
-    from PIL import Image, ImageDraw, ImageFont, ImageOps
-
     chosen = sorted(result.mistakes, key=lambda m: -m.confidence)[:LARGEST_SHEET]
     cell, label, gap, columns = 84, 20, 10, 10
     rows = max(-(-len(chosen) // columns), 1)

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from nn.drawing import read_ink
 from nn.recognise import evaluation, wording
 from nn.recognise.answers import Reading
 from nn.recognise.evaluation import IMAGE_SUFFIXES
@@ -87,11 +88,9 @@ def _from_stdin() -> bytes:
 
 def image_row(reader: NetworkReader, content: Path | bytes, name: str) -> Row:
     """Read one image file (its path or its bytes); returns its row."""
-    from nn.drawing import read_ink
-
     # In 255 levels, as the window keeps images: both give the same answer.
     levels = np.round(255 * np.clip(read_ink(content), 0, 1)).astype(np.uint8)
-    return row_of(name, reader.read_image(levels.astype(np.float32) / np.float32(255)))
+    return row_of(name, reader.read(levels.astype(np.float32) / np.float32(255)))
 
 
 def row_of(name: str, reading: Reading) -> Row:

@@ -1,20 +1,20 @@
-"""A network loaded from a file, ready to read strokes and images.
-
-Importing this module is cheap; `load` imports the network, its kernels and Numba.
-"""
+"""A network loaded from a file, ready to read strokes and images."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from nn.layers import Conv2D, Input, Rescaling, Reshape, ZeroPadding2D
 from nn.models import Sequential
 from nn.recognise.answers import Reading
 from nn.recognise.recogniser import Recogniser
+from nn.saving import DigitInput, Ensemble, check_digit_model, digit_probabilities, load_model
 
 SMALLEST = 6.0  # units of the strokes: smaller drawings are specks, not enlarged to a digit
 TRANSPOSED = "This network takes transposed images: its layers cannot be shown or taught."
@@ -38,8 +38,6 @@ class TransposedModel:
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """Return probabilities (N, 10) of images (N, 28, 28, 1)."""
-        from nn.saving import digit_probabilities
-
         return digit_probabilities(self.model, x)
 
 
@@ -77,12 +75,8 @@ class NetworkReader:
         """The file's name, with the note in parentheses if there is one."""
         return f"{self.path.name} ({self.note})" if self.note else self.path.name
 
-    def read_strokes(self, strokes: list[NDArray[np.float32]]) -> Reading:
-        """Return the reading of a drawing; strokes are arrays (P, 2)."""
-        return self.recogniser.read_number(strokes)
-
-    def read_image(self, ink: NDArray[np.float32]) -> Reading:
-        """Return the reading of an image (H, W) in [0, 1], ink = 1."""
+    def read(self, ink: ArrayLike | Sequence[ArrayLike]) -> Reading:
+        """Return the reading of an ink image or of strokes; see `Recogniser.read_number`."""
         return self.recogniser.read_number(ink)
 
 
@@ -109,10 +103,7 @@ def load(
             f"there is no weights file at {path}. Train one with `python train.py`, "
             "or name one with --weights FILE."
         )
-    import nn
-    from nn.saving import check_digit_model
-
-    model = nn.load_model(
+    model = load_model(
         path, input_scale=input_scale, transpose=transpose, invert=invert, probabilities=True
     )
     check_digit_model(model)
@@ -127,8 +118,6 @@ def as_plain(model: Any) -> Any:
     What another convention needs goes in front as layers: a margin, another range, a reshape,
     three equal channels. A model of transposed images becomes a `TransposedModel`.
     """
-    from nn.saving import DigitInput, Ensemble
-
     convention, shape = DigitInput.of(model), tuple(model.x_shape)
     if convention == DigitInput() and shape == (28, 28, 1):
         return model
@@ -145,8 +134,6 @@ def as_plain(model: Any) -> Any:
 
 def _with_front(model: Any, convention: Any, shape: tuple[int, ...]) -> Any:
     """Return a network with layers in front that bring (28, 28, 1) into its form."""
-    from nn.layers import Conv2D, Input, Rescaling, Reshape, ZeroPadding2D
-
     scale, offset = convention.scale, convention.offset
     if convention.invert:
         scale, offset = -scale, scale + offset
@@ -173,10 +160,10 @@ def warm_up(reader: NetworkReader) -> float:
     Two digits before that: their kernels would otherwise be compiled during the first drawing.
     """
     line = np.linspace((60.0, 40.0), (70.0, 220.0), 30, dtype=np.float32)
-    reader.read_strokes([line, line + np.array((200, 0), np.float32)])
+    reader.read([line, line + np.array((200, 0), np.float32)])
     seconds = []
     for _ in range(5):
         start = time.perf_counter()
-        reader.read_strokes([line])
+        reader.read([line])
         seconds.append(time.perf_counter() - start)
     return 1000 * min(seconds)

@@ -29,15 +29,11 @@ class Allograph(NamedTuple):
     path: str
 
 
-def _allographs() -> tuple[Allograph, ...]:
-    table = Path(__file__).with_name("allographs.tsv").read_text(encoding="utf-8")
-    return tuple(
-        Allograph(int(row["digit"]), row["name"], float(row["weight"]), row["path"])
-        for row in csv.DictReader(table.splitlines(), delimiter="\t")
-    )
-
-
-ALLOGRAPHS = _allographs()
+_TABLE = Path(__file__).with_name("allographs.tsv").read_text(encoding="utf-8")
+ALLOGRAPHS = tuple(
+    Allograph(int(row["digit"]), row["name"], float(row["weight"]), row["path"])
+    for row in csv.DictReader(_TABLE.splitlines(), delimiter="\t")
+)
 
 
 def parse_path(path: str) -> list[tuple[NDArray[np.float64], list[int]]]:

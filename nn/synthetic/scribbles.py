@@ -91,13 +91,7 @@ def _loops(rng: np.random.Generator) -> list[Points]:
 
 
 KINDS: dict[str, Callable[[np.random.Generator], list[Points]]] = {
-    "sign": _sign,
-    "zigzag": _zigzag,
-    "tangle": _tangle,
-    "spiral": _spiral,
-    "hatching": _hatching,
-    "dots": _dots,
-    "loops": _loops,
+    make.__name__[1:]: make for make in (_sign, _zigzag, _tangle, _spiral, _hatching, _dots, _loops)
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from nn import losses, optimizers
 from nn.augment import Distortion, distort
 from nn.teach.replay import Images, Labels, ReplaySet, accuracy, probabilities
 
@@ -110,8 +111,6 @@ def fine_tune(
     ValueError
         If the label is no digit or the image is empty.
     """
-    from nn import losses, optimizers
-
     start = time.perf_counter()
     x, label = np.asarray(image, np.float32).reshape(28, 28), int(label)
     if not 0 <= label <= 9 or not x.any():

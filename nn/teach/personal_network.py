@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.models import load_model
 from nn.recognise.answers import Answer
 from nn.recognise.wording import percent
 from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
@@ -88,12 +89,10 @@ class PersonalNetwork:
 
     def restore(self) -> bool:
         """Load the network of earlier lessons; returns whether there is one of this base."""
-        import nn
-
         if not self.weights_path.is_file():
             return False
         try:
-            model = nn.load_model(self.weights_path)
+            model = load_model(self.weights_path)
         except (OSError, ValueError) as error:
             self.problem = f"{_kept_aside(keep_aside(self.weights_path))} ({error})"
             return False

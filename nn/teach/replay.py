@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nn import synthetic
+from nn.datasets import DataError, mnist, pendigits
+
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 
@@ -84,9 +87,6 @@ def replay_digits(
     exclude : int
         The last so many MNIST training images are left out, to measure lessons on them.
     """
-    from nn import synthetic
-    from nn.datasets import DataError, mnist, pendigits
-
     rng = np.random.default_rng(seed)
     total = replay + held_out
     parts, hard = [], []

@@ -38,12 +38,8 @@ def _figure(width: float, height: float) -> Figure:
 def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> Figure:
     """Draw loss and error by epoch, training and validation.
 
-    Parameters
-    ----------
-    history : mapping
-        ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``: one number an epoch.
-    best_epoch : int
-        The epoch, counted from 1, whose weights were kept.
+    The history has ``loss``, ``accuracy``, ``val_loss`` and ``val_accuracy``, a number an epoch;
+    the weights of `best_epoch`, counted from 1, were kept.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -100,14 +96,9 @@ def confusion(matrix: NDArray[np.int64]) -> Figure:
 def confident_mistakes(
     images: NDArray[Any], labels: NDArray[Any], probabilities: NDArray[Any]
 ) -> Figure:
-    """Draw the 32 mistakes with the highest probabilities, as thumbnails.
+    """Draw the 32 mistakes with the highest probabilities (N, K), as thumbnails.
 
-    Parameters
-    ----------
-    images : array of shape (N, H, W)
-        Ink is bright.
-    labels : integer array of shape (N,)
-    probabilities : float array of shape (N, K)
+    Images are (N, H, W), ink bright; labels are (N,) integers.
     """
     predicted = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)

@@ -27,23 +27,10 @@ class ClassScores(NamedTuple):
 def confusion_matrix(
     labels: NDArray[Any], predicted: NDArray[Any], classes: int = 10
 ) -> NDArray[np.int64]:
-    """Count how often each class (row) was predicted as each (column).
+    """Return (K, K): how often each class (row) was predicted as each (column).
 
-    Parameters
-    ----------
-    labels, predicted : integer array of shape (N,)
-        In ``range(classes)``.
-    classes : int
-        Number of classes, K.
-
-    Returns
-    -------
-    int64 array of shape (K, K)
-
-    Raises
-    ------
-    ValueError
-        If the two differ in shape or a class is outside ``range(classes)``.
+    Takes two integer arrays (N,); ValueError if they differ in shape or a class is outside
+    ``range(classes)``.
     """
     if labels.shape != predicted.shape or labels.ndim != 1:
         raise ValueError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nn.console.document.geometry import grown
 from nn.drawing import STROKE_WIDTH, Steps
 from nn.recognise.answers import Box
 
@@ -13,21 +14,11 @@ STEP_SECONDS = 0.9
 
 @dataclass(frozen=True)
 class Animation:
-    """Three places of the camera and what to mark there, in canvas units.
+    """Three places of the camera and what to mark there, in canvas units."""
 
-    Parameters
-    ----------
-    cameras : (whole page, box centred, mass centred)
-        Squares of the canvas that fill the view.
-    box : Box
-        The tight box of the ink.
-    mass : (x, y)
-        The centre of mass.
-    """
-
-    cameras: tuple[Box, Box, Box]
-    box: Box
-    mass: tuple[float, float]
+    cameras: tuple[Box, Box, Box]  # squares that fill the view: whole page, box, mass centred
+    box: Box  # the tight box of the ink
+    mass: tuple[float, float]  # x and y of the centre of mass
 
     seconds = 4 * STEP_SECONDS
     """Duration: a still, two moves with stills, and the pixels."""
@@ -60,10 +51,9 @@ def animation(steps: Steps, page: Box) -> Animation:
     margin = (SIDE - side * steps.scale) / 2
     # The box of strokes is that of the pen's line; the ink reaches half a pen beyond it.
     pen = STROKE_WIDTH / 2 * unit if steps.lines else 0.0
-    x0, y0, x1, y1 = steps.box
     return Animation(
         (_square(page), frame(margin, margin), frame(*steps.shift)),
-        (x0 - pen, y0 - pen, x1 + pen, y1 + pen),
+        grown(steps.box, pen),
         (left + (steps.mass[0] + 0.5) * unit, top + (steps.mass[1] + 0.5) * unit),
     )
 

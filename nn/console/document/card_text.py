@@ -28,22 +28,12 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class CardText:
-    """The words on the answer card.
+    """The words on the answer card."""
 
-    Parameters
-    ----------
-    large : str
-        The digit or the whole number; "–" without one, "4 / 9" when unsure.
-    headline, detail : str
-        One short line and one explaining it.
-    tone : "quiet", "sure", "unsure" or "refused"
-        Chooses the colour of the headline.
-    """
-
-    large: str
-    headline: str
-    detail: str
-    tone: str = "quiet"
+    large: str  # the digit or the whole number; "–" without one, "4 / 9" when unsure
+    headline: str  # one short line
+    detail: str  # and one that explains it
+    tone: str = "quiet"  # or sure, unsure, refused: chooses the colour of the headline
 
 
 def no_network(key: str) -> str:

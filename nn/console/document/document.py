@@ -10,12 +10,13 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from nn.console.document.drawing import Content, Drawing
-from nn.console.document.geometry import Fit, page_around
+from nn.console.document.geometry import Fit, grown, page_around
 from nn.console.document.history import Entry, History
 from nn.console.document.request import Request
 from nn.console.document.strokes import PEN_WIDTHS, Stroke
@@ -30,7 +31,7 @@ Change = Literal["stroke", "gesture", "content", "answer", "history", "setting"]
 """What `notify` reports: ink added or erased by a gesture under way; a gesture that ended; any
 other change of what is read; the answer or the selection; the history; the pen or the order."""
 
-ERASER_RADIUS = 16.0
+ERASER_RADIUS: dict[Tool | None, float] = {"eraser": 8.0, "rubber": 16.0}
 LATE, FEW_STROKES, MANY_STROKES = 0.03, 3, 12
 """Drawings of more strokes than that are slow to read: of a few, if the last reading took so many
 seconds or saw fewer by more than the few; of many, always. So are pictures."""
@@ -122,8 +123,7 @@ class Document:
         if self._erasing is None:
             changed = self.drawing.extend(x, y, time.perf_counter())
         else:
-            rubber = self._erasing == "rubber"
-            erase = self.drawing.erase_area if rubber else self.drawing.erase_strokes
+            erase = partial(self.drawing.erase, whole=self._erasing == "eraser")
             # A fast sweep reports few places: the eraser passes over everything between them.
             (x0, y0), radius = self._erased_to, self.eraser_radius
             self._erased_to = (x, y)
@@ -153,8 +153,8 @@ class Document:
 
     @property
     def eraser_radius(self) -> float:
-        """Radius of the eraser in canvas units."""
-        return ERASER_RADIUS if self._erasing == "rubber" else ERASER_RADIUS / 2
+        """Radius of the eraser in canvas units, 0 while nothing is being erased."""
+        return ERASER_RADIUS.get(self._erasing, 0.0)
 
     def step(self, dx: int, dy: int, *, large: bool = False) -> bool:
         """Move the pen by an arrow key; returns whether it drew."""
@@ -268,19 +268,19 @@ class Document:
         self.selected = self._latest()
         return True
 
-    def keep(self, request: Request, reading: Reading) -> bool:
-        """Put a content read in a worker into the history."""
-        return self._keep(Entry(request.state[0], reading.number, request.size))
-
-    def _keep(self, entry: Entry) -> bool:
-        added = self.history.add(entry)
+    def keep(self, content: Content, reading: Reading, size: tuple[float, float]) -> bool:
+        """Put a content and its answer into the history; returns whether that changed."""
+        added = self.history.add(Entry(content, reading.number, size))
         if added:
             self.notify("history")
         return added
 
     def read(self, *, force: bool = False) -> bool:
-        """Read the canvas if it has changed since; returns whether there is a new reading."""
+        """Read the canvas if it has changed since, or defer that; returns whether it was read."""
         request = self.request(force=force)
+        if request is not None and self.defer and self.slow(request):
+            self.deferred.append(request)
+            return False
         return request is not None and self.accept(request, request.run())
 
     def forget_reading(self) -> None:
@@ -292,7 +292,7 @@ class Document:
         """Read now, whatever `live` says, and put the answer into the history."""
         self.drawing.finish()
         self._keyboard_pen = False
-        changed = not self.up_to_date and self._read_or_defer(self.request(force=True))
+        changed = not self.up_to_date and self.read(force=True)
         if self.up_to_date:
             self.remember()
         self.notify("content")
@@ -301,19 +301,8 @@ class Document:
     def remember(self) -> bool:
         """Put the content and its answer into the history, if there is one."""
         self.drawing.finish()
-        self._read_or_defer(self.request())
-        if not self.up_to_date:
-            return False
-        return self._keep(Entry(self.drawing.content, self.reading.number, self.start_size))
-
-    def _read_or_defer(self, request: Request | None) -> bool:
-        """Run a request, or defer it if it is slow; returns whether there is a new reading."""
-        if request is None:
-            return False
-        if self.defer and self.slow(request):
-            self.deferred.append(request)
-            return False
-        return self.accept(request, request.run())
+        self.read()
+        return self.up_to_date and self.keep(self.drawing.content, self.reading, self.start_size)
 
     # ------------------------------------------------------------------ the answer
 
@@ -348,9 +337,8 @@ class Document:
         """Return the box of a digit's ink: of pen lines the reader gives the middle."""
         if answer.box is None or not answer.strokes:
             return answer.box
-        half = max((stroke.width for stroke in self.strokes_of(answer)), default=0.0) / 2
-        left, top, right, bottom = answer.box
-        return left - half, top - half, right + half, bottom + half
+        pen = max((stroke.width for stroke in self.strokes_of(answer)), default=0.0)
+        return grown(answer.box, pen / 2)
 
     def strokes_of(self, answer: Answer | None) -> tuple[Stroke, ...]:
         """Return the strokes of an answer; all of them where it names none."""

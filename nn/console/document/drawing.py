@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,9 +41,14 @@ class Content:
     picture: OpenedPicture | None = None
 
     @property
+    def parts(self) -> tuple[Stroke | OpenedPicture, ...]:
+        """Strokes or picture: what has a box."""
+        return self.strokes if self.picture is None else (*self.strokes, self.picture)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing has been drawn and no picture is open."""
-        return not self.strokes and self.picture is None
+        return not self.parts
 
 
 @dataclass
@@ -153,20 +157,17 @@ class Drawing:
         self.finish()
         self._before_erasing = self.content
 
-    def erase_strokes(self, x: float, y: float, radius: float) -> bool:
-        """Remove every stroke whose ink the eraser touches; returns whether any went."""
-        return self._erase(x, y, radius, lambda _stroke: [])
+    def erase(self, x: float, y: float, radius: float, *, whole: bool) -> bool:
+        """Remove the `whole` strokes that the eraser touches, or the ink under it, splitting them.
 
-    def erase_area(self, x: float, y: float, radius: float) -> bool:
-        """Remove the ink under the eraser, splitting strokes; returns whether any went."""
-        return self._erase(x, y, radius, lambda stroke: without_circle(stroke, x, y, radius))
-
-    def _erase(
-        self, x: float, y: float, radius: float, rest: Callable[[Stroke], list[Stroke]]
-    ) -> bool:
+        Returns whether any went.
+        """
         kept: list[Stroke] = []
         for stroke in self.content.strokes:
-            kept.extend(rest(stroke) if touches(stroke, x, y, radius) else [stroke])
+            if not touches(stroke, x, y, radius):
+                kept.append(stroke)
+            elif not whole:
+                kept += without_circle(stroke, x, y, radius)
         if tuple(kept) == self.content.strokes:  # strokes are equal only to themselves
             return False
         self.content = Content(tuple(kept), self.picture)

@@ -48,6 +48,11 @@ def union(boxes: Iterable[Box]) -> Box:
     return min(left), min(top), max(right), max(bottom)
 
 
+def grown(box: Box, margin: float) -> Box:
+    """Return a box that is larger by `margin` on each side."""
+    return box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin
+
+
 def page_around(size: tuple[float, float], ink: Box | None) -> Box:
     """Return the page to show: the canvas as it was started, and all ink that passed its edge."""
     page = (0.0, 0.0, float(size[0]), float(size[1]))

@@ -25,8 +25,5 @@ class Request:
         """Read it, and measure how long that takes."""
         start = time.perf_counter()
         picture = self.state[0].picture
-        if picture is not None:
-            reading = self.reader.read_image(picture.ink)
-        else:
-            reading = self.reader.read_strokes(list(self.strokes)) if self.strokes else Reading()
+        reading = self.reader.read(self.strokes if picture is None else picture.ink)
         return replace(reading, seconds=time.perf_counter() - start)

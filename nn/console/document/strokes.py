@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nn.console.document.geometry import grown
 from nn.recognise.answers import Box
 
 Points = NDArray[np.float32]
@@ -24,21 +25,11 @@ DEFAULT_WIDTH = 22.0
 
 @dataclass(frozen=True, eq=False)
 class Stroke:
-    """One line of the pen, from pen down to pen up.
+    """One line of the pen, from pen down to pen up."""
 
-    Parameters
-    ----------
-    points : float32 array (P, 2)
-        x and y in canvas units, y downwards, P >= 1.
-    times : float32 array (P,)
-        Seconds since the drawing was started.
-    width : float
-        Width of the pen in canvas units.
-    """
-
-    points: Points
-    times: NDArray[np.float32]
-    width: float = DEFAULT_WIDTH
+    points: Points  # (P, 2): x and y in canvas units, y downwards, P >= 1
+    times: NDArray[np.float32]  # (P,): seconds since the drawing was started
+    width: float = DEFAULT_WIDTH  # of the pen, in canvas units
 
     @cached_property
     def path_box(self) -> Box:
@@ -49,9 +40,7 @@ class Stroke:
     @cached_property
     def box(self) -> Box:
         """(left, top, right, bottom) of the ink, pen width included."""
-        left, top, right, bottom = self.path_box
-        half = self.width / 2
-        return left - half, top - half, right + half, bottom + half
+        return grown(self.path_box, self.width / 2)
 
 
 def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDTH) -> list[Stroke]:
@@ -69,8 +58,8 @@ def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDT
 
 def touches(stroke: Stroke, x: float, y: float, radius: float) -> bool:
     """Return whether an eraser's circle meets a stroke's ink."""
-    left, top, right, bottom = stroke.box
-    if not (left - radius <= x <= right + radius and top - radius <= y <= bottom + radius):
+    left, top, right, bottom = grown(stroke.box, radius)
+    if not (left <= x <= right and top <= y <= bottom):
         return False
     place = np.array([x, y], np.float32)
     start, end = stroke.points[:-1], stroke.points[1:]

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageTk
 
 from nn.console.document.document import Document
@@ -56,7 +55,6 @@ class CanvasView(PlainCanvas):
         self._eraser_item = self.create_oval(0, 0, 0, 0, state="hidden")
         self._size = (1, 1)
         self._resizing: str | None = None
-        self._erasing = False
         self.recolour()
         self._bind_events()
 
@@ -91,29 +89,33 @@ class CanvasView(PlainCanvas):
         if label is not None and not erase:
             self.document.select(label)
             return "break"
-        self._erasing = erase or self.document.tool != "pen"
         self._show(self._hints, False)
         picture, strokes = self.document.drawing.picture, self.document.drawing.strokes
         self.document.press(*self._place(event), erase=erase)
-        if self._erasing:
-            self._show_erased(strokes)
-        elif picture is not None:
+        self._show_moved(event, strokes)
+        if picture is not None:
             self.refresh()
-        else:
-            self._draw_latest()
-        self._show_eraser(event)
         return "break"
 
     def _motion(self, event: Any) -> None:
-        if not self.document.gesture:
-            return
-        strokes = self.document.drawing.strokes if self._erasing else ()
-        moved = self.document.move(*self._place(event))
-        self._show_eraser(event)
-        if moved and self._erasing:
-            self._show_erased(strokes)
-        elif moved:
+        if self.document.gesture:
+            erasing = self.document.eraser_radius > 0
+            strokes = self.document.drawing.strokes if erasing else ()
+            if self.document.move(*self._place(event)) or erasing:
+                self._show_moved(event, strokes)
+
+    def _show_moved(self, event: Any, before: tuple[Stroke, ...]) -> None:
+        """Draw what a gesture added, or anew where strokes have gone or were cut by it."""
+        r = self.document.eraser_radius * self.fit.scale
+        if not r:
             self._draw_latest()
+            return
+        self.coords(self._eraser_item, event.x - r, event.y - r, event.x + r, event.y + r)
+        self._show([self._eraser_item], True)
+        left = set(self.document.drawing.strokes)  # strokes are equal only to themselves
+        gone = [stroke for stroke in before if stroke not in left]
+        if gone:
+            self.refresh(self._pixels_of(gone))  # what is left of them lies within
 
     def _release(self, _event: Any) -> None:
         if not self.document.gesture:
@@ -179,40 +181,20 @@ class CanvasView(PlainCanvas):
         fit = self.document.fit(*self.surface.size)
         if fit != self.fit:
             self.fit, box = fit, None
-        picture = self.document.drawing.picture
-        if picture is not None:
-            self._draw_picture(picture.levels)
-            box = None
-        else:
-            box = self.surface.redraw(self.document.drawing.strokes, self.fit, box)
-            if box is None:
-                return
+        drawing = self.document.drawing
+        box = self.surface.redraw(drawing.strokes, self.fit, box, drawing.picture)
+        if box is None:
+            return
         self._copy(box)
         width, height = self.surface.size
         for item, below in zip(self._hints, (-10, 18), strict=True):
             self.coords(item, width / 2, height / 2 + self.theme.scale * below)
-        self._show(self._hints, self.document.drawing.empty)
-
-    def _draw_picture(self, levels: NDArray[np.uint8]) -> None:
-        """Draw the opened picture's ink, at its place on the page."""
-        height, width = levels.shape
-        left, top = self.fit.to_pixels(0, 0)
-        size = (max(round(width * self.fit.scale), 1), max(round(height * self.fit.scale), 1))
-        shown = Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR)
-        self.surface.image.paste(0, (0, 0, *self.surface.size))
-        self.surface.image.paste(shown, (round(left), round(top)))
+        self._show(self._hints, drawing.empty)
 
     def _pixels_of(self, strokes: Iterable[Stroke]) -> PixelBox:
         """Return the box of pixels that strokes touch."""
         box = union(self.fit.box_to_pixels(stroke.box) for stroke in strokes)
         return int(box[0]) - 3, int(box[1]) - 3, int(box[2]) + 4, int(box[3]) + 4
-
-    def _show_erased(self, before: tuple[Stroke, ...]) -> None:
-        """Draw anew where strokes have gone or were cut; what is left of them lies within."""
-        left = set(self.document.drawing.strokes)  # strokes are equal only to themselves
-        gone = [stroke for stroke in before if stroke not in left]
-        if gone:
-            self.refresh(self._pixels_of(gone))
 
     def _draw_latest(self) -> None:
         """Draw the last segment of the stroke under way, at once."""
@@ -317,9 +299,3 @@ class CanvasView(PlainCanvas):
         self._show(self._cursor_items, visible)
         p = self.theme.palette
         self.configure(highlightcolor=p.accent if visible else p.canvas)
-
-    def _show_eraser(self, event: Any) -> None:
-        if self._erasing:
-            r = self.document.eraser_radius * self.fit.scale
-            self.coords(self._eraser_item, event.x - r, event.y - r, event.x + r, event.y + r)
-            self._show([self._eraser_item], True)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from nn.console.document.geometry import Fit
 from nn.console.views.palette import Palette, rgb
-from nn.console.views.raster import PixelBox, clipped
+from nn.console.views.raster import PixelBox, placed
 from nn.console.views.raster import coloured as looked_up
 from nn.recognise.answers import Box
 
@@ -93,51 +93,26 @@ def over_ink(
 class Overlay:
     """A heat map laid over the drawing; it is enlarged once for each size of the canvas.
 
-    Parameters
-    ----------
-    heat : (28, 28) float32
-    table : (255, 3) uint8
-        The colours, from `diverging`.
-    box : Box
-        Where it lies, in canvas units.
+    Takes heat (28, 28), the colours of `diverging`, and the box it lies in, in canvas units.
     """
 
     def __init__(self, heat: NDArray[np.float32], table: NDArray[np.uint8], box: Box) -> None:
-        strength = np.sqrt(np.abs(heat) / _largest(heat)) * 215
-        self.box = box
-        self._colours = Image.fromarray(coloured(heat, table))
-        self._mask = Image.fromarray(strength.astype(np.uint8))
-        self._made: tuple[tuple[int, int], Fit, tuple[int, int], list[Image.Image]] | None = None
+        strength = (np.sqrt(np.abs(heat) / _largest(heat)) * 215).astype(np.uint8)
+        self.box, self._layer = box, Image.fromarray(np.dstack([coloured(heat, table), strength]))
+        self._on_canvas = lru_cache(maxsize=1)(self._enlarged)
 
     def lay(self, picture: Image.Image, box: PixelBox, size: tuple[int, int], fit: Fit) -> None:
         """Lay it over an RGB picture of a box; `size` is that of the whole canvas in pixels."""
-        if self._made is None or self._made[:2] != (size, fit):
-            self._made = (size, fit, *self._enlarged(size, fit))
-        (left, top), (colours, mask) = self._made[2:]
-        part = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-        picture.paste(colours.crop(part), (0, 0), mask.crop(part))
+        if part := self._on_canvas(size, fit):
+            layer, (left, top) = part
+            layer = layer.crop((box[0] - left, box[1] - top, box[2] - left, box[3] - top))
+            picture.paste(layer, (0, 0), layer)
 
     def _enlarged(
         self, size: tuple[int, int], fit: Fit
-    ) -> tuple[tuple[int, int], list[Image.Image]]:
-        """Return colours and mask of the part on the canvas, and its upper left corner."""
-        x0, y0, x1, y1 = fit.box_to_pixels(self.box)
-        box = clipped((round(x0), round(y0), round(x1), round(y1)), size)
-        if box is None:
-            return (0, 0), [self._colours, Image.new("L", self._mask.size, 0)]
-        left, top, right, bottom = box
-        W, H = self._mask.size
-        across, down = W / (x1 - x0), H / (y1 - y0)
-        seen = (
-            *(max((left - x0) * across, 0), max((top - y0) * down, 0)),
-            *(min((right - x0) * across, W), min((bottom - y0) * down, H)),
-        )
-        # `resize` is ten times as fast as the same by `transform`.
-        layers = [
-            layer.resize((right - left, bottom - top), Image.Resampling.BICUBIC, seen)
-            for layer in (self._colours, self._mask)
-        ]
-        return (left, top), layers
+    ) -> tuple[Image.Image, tuple[int, int]] | None:
+        how = Image.Resampling.BICUBIC
+        return placed(self._layer, fit.box_to_pixels(self.box), size, how)
 
 
 def legend(width: int, height: int, table: NDArray[np.uint8]) -> Image.Image:

@@ -58,8 +58,6 @@ class Row:
 class InsidePanel(Panel):
     """A scrolled column of layers over the explanation of one unit."""
 
-    name = "inside"
-
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, theme, document)
         px = theme.px

@@ -40,21 +40,16 @@ class MenuBar(tk.Menu):
         self.menus: dict[str, tk.Menu] = {}
         for title, commands in MENUS.items():
             menu = self.menus[title] = tk.Menu(self, tearoff=False)
-            add: dict[str, Callable[..., None]] = {
-                "": menu.add_command,
-                "check": menu.add_checkbutton,
-                "radio": menu.add_radiobutton,
-            }
             for command in commands:
                 if command is None:
                     menu.add_separator()
                     continue
-                options: dict[str, Any] = {}
-                if command.switch:
-                    options["variable"] = marks[command.name]
-                if command.switch == "radio":
+                options: dict[str, Any] = (
+                    {"variable": marks[command.name]} if command.switch else {}
+                )
+                if command.switch == "radiobutton":
                     options["value"] = True
-                add[command.switch](
+                getattr(menu, f"add_{command.switch or 'command'}")(
                     label=command.text,
                     accelerator=command.shown(),
                     command=partial(run, command.name),

@@ -25,8 +25,6 @@ class Panel(ttk.Frame):
     after either and after every answer, by the `IdleQueue`.
     """
 
-    name = ""
-
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, style="Inner.TFrame")
         self.theme, self.document = theme, document
@@ -50,36 +48,33 @@ class Panel(ttk.Frame):
 
 
 class Holder(ttk.Frame):
-    """A panel with its title and its buttons."""
+    """A panel with its title; in the drawer with buttons, for which it needs `run`."""
 
     def __init__(
-        self, master: tk.Misc, theme: Theme, make: Callable[[tk.Misc], Panel], run: Run | None
+        self, master: tk.Misc, theme: Theme, name: str, make: Callable[[tk.Misc], Panel], run: Run
     ) -> None:
         super().__init__(master, style="Card.TFrame", padding=theme.px(18))
-        self.theme = theme
+        self.theme, self.name, self.torn = theme, name, isinstance(master, tk.Toplevel)
         head = ttk.Frame(self, style="Inner.TFrame")
         head.pack(fill="x", pady=(0, theme.px(8)))
-        title = ttk.Label(head, style="CardBold.TLabel")
-        title.pack(side="left")
+        ttk.Label(head, text=COMMANDS[name].text, style="CardBold.TLabel").pack(side="left")
         self._buttons: dict[str, ttk.Button] = {}
-        if run is not None:
-            for name in ("close_panel", "tear_off"):
-                button = command_button(
-                    ttk.Button, head, theme, name, run, text="", style="Quiet.TButton"
-                )
-                button.pack(side="right")
-                self._buttons[name] = button
+        for command in () if self.torn else ("close_panel", "tear_off"):
+            button = command_button(
+                ttk.Button, head, theme, command, run, text="", style="Quiet.TButton"
+            )
+            button.pack(side="right")
+            self._buttons[command] = button
         self.panel = make(self)
         self.panel.pack(fill="both", expand=True)
-        title.configure(text=COMMANDS[self.panel.name].text)
         self.recolour()
 
     def recolour(self) -> None:
         """Take the colours of the theme."""
         for name, button in self._buttons.items():
             button.configure(image=self.theme.icon(name, self.theme.palette.muted))
-        if isinstance(self.master, tk.Toplevel):
-            self.master.configure(background=self.theme.palette.window)
+        if self.torn:
+            self.winfo_toplevel().configure(background=self.theme.palette.window)
         self.panel.recolour()
 
 
@@ -89,39 +84,36 @@ class Panels:
 
     The drawer is in column 2 of the grid of `outer`. `kinds` makes each panel, by its name, inside
     a master; `bind_keys` binds the keys of the commands to a window; `changed` is called when a
-    panel was opened or closed.
+    panel was opened or closed. `holders` are the open ones, by name.
     """
 
     outer: tk.Misc
     theme: Theme
+    document: Document
     queue: IdleQueue
-    kinds: Mapping[str, Callable[[tk.Misc], Panel]]
+    kinds: Mapping[str, Callable[[tk.Misc, Theme, Document], Panel]]
     run: Run
     bind_keys: Callable[[tk.Misc], None]
     changed: Callable[[], None]
-    drawer: Holder | None = None
-    torn: dict[str, Holder] = field(default_factory=dict)
+    holders: dict[str, Holder] = field(default_factory=dict)
+
+    @property
+    def drawer(self) -> Holder | None:
+        """The panel beside the answer, or None."""
+        return next((holder for holder in self.holders.values() if not holder.torn), None)
 
     def get(self, name: str) -> Panel | None:
         """Return an open panel, wherever it is."""
-        return next((panel for panel in self.open_panels() if panel.name == name), None)
-
-    def open_panels(self) -> list[Panel]:
-        """Return all open panels."""
-        return [holder.panel for holder in self._holders()]
-
-    def _holders(self) -> list[Holder]:
-        torn = list(self.torn.values())
-        return torn if self.drawer is None else [self.drawer, *torn]
+        return self.holders[name].panel if name in self.holders else None
 
     def refresh(self) -> None:
         """Refresh all open panels soon; several requests are one refresh."""
-        for panel in self.open_panels():
-            self.queue.add(panel, panel.refresh)
+        for holder in self.holders.values():
+            self.queue.add(holder.panel, holder.panel.refresh)
 
     def recolour(self) -> None:
         """Take the colours of the theme, soon."""
-        for holder in self._holders():
+        for holder in self.holders.values():
             self.queue.add(holder, holder.recolour)
         self.refresh()
 
@@ -130,51 +122,57 @@ class Panels:
 
         A window nobody has resized grows and shrinks with the drawer by itself.
         """
-        if name in self.torn:
-            self.torn[name].winfo_toplevel().lift()
+        holder = self.holders.get(name)
+        if holder is not None and holder.torn:
+            holder.winfo_toplevel().lift()
             return
-        was = "" if self.drawer is None else self.drawer.panel.name
         self.close()
-        if name != was:
-            self.drawer = Holder(self.outer, self.theme, self.kinds[name], self.run)
+        if holder is None:
             padx = (self.theme.px(16), 0)
-            self.drawer.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=padx)
-            self._opened(self.drawer.panel)
+            opened = self._open(name, self.outer)
+            opened.grid(row=1, column=2, rowspan=2, sticky="nsew", padx=padx)
+            self.changed()
 
     def close(self) -> None:
         """Close the panel in the drawer, if one is there."""
         if self.drawer is not None:
-            holder, self.drawer = self.drawer, None
-            self._close(holder, holder)
+            self._close(self.drawer, self.drawer)
 
     def tear_off(self) -> bool:
         """Put the panel of the drawer into a window of its own; returns whether there was one."""
         if self.drawer is None:
             return False
-        name, px = self.drawer.panel.name, self.theme.px
+        name, px = self.drawer.name, self.theme.px
         self.close()
         window = tk.Toplevel(self.outer.winfo_toplevel(), padx=px(8), pady=px(8))
         window.title(COMMANDS[name].text)
-        holder = self.torn[name] = Holder(window, self.theme, self.kinds[name], None)
-        holder.pack(fill="both", expand=True)
+        self._open(name, window).pack(fill="both", expand=True)
         self.bind_keys(window)
         window.bind("<Escape>", lambda _e: self.close_torn(name))
         window.protocol("WM_DELETE_WINDOW", lambda: self.close_torn(name))
-        self._opened(holder.panel)
+        self.changed()
         return True
 
     def close_torn(self, name: str) -> str:
         """Close the window of a panel that was torn off."""
-        holder = self.torn.pop(name)
-        self._close(holder, holder.winfo_toplevel())
+        self._close(self.holders[name], self.holders[name].winfo_toplevel())
         return "break"
 
-    def _opened(self, panel: Panel) -> None:
-        self.queue.add(panel, panel.refresh)
-        self.changed()
+    def _open(self, name: str, master: tk.Misc) -> Holder:
+        """Make a panel inside a master, and have it refreshed soon."""
+        holder = self.holders[name] = Holder(
+            master,
+            self.theme,
+            name,
+            lambda holder: self.kinds[name](holder, self.theme, self.document),
+            self.run,
+        )
+        self.queue.add(holder.panel, holder.panel.refresh)
+        return holder
 
     def _close(self, holder: Holder, widget: tk.Misc) -> None:
         """Destroy a widget that holds a panel."""
+        del self.holders[holder.name]
         self.queue.drop(holder)
         self.queue.drop(holder.panel)
         holder.panel.leave()

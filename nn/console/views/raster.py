@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
+from nn.console.document.drawing import OpenedPicture
 from nn.console.document.geometry import Fit
 from nn.console.document.strokes import Points, Stroke
 from nn.console.views.palette import rgb
+from nn.recognise.answers import Box
 
 PixelBox = tuple[int, int, int, int]
 BLANK = np.zeros((28, 28), np.float32)
@@ -52,6 +54,27 @@ def clipped(box: PixelBox, size: tuple[int, int]) -> PixelBox | None:
     return (left, top, right, bottom) if right > left and bottom > top else None
 
 
+def placed(
+    image: Image.Image, place: Box, size: tuple[int, int], how: Image.Resampling
+) -> tuple[Image.Image, tuple[int, int]] | None:
+    """Stretch an image over a place on a canvas of some size, both in pixels.
+
+    Returns the part that lies on the canvas and its upper left corner, or None where it is outside.
+    """
+    x0, y0, x1, y1 = place
+    box = clipped((round(x0), round(y0), round(x1), round(y1)), size)
+    if box is None:
+        return None
+    (left, top, right, bottom), (W, H) = box, image.size
+    across, down = W / (x1 - x0), H / (y1 - y0)
+    seen = (
+        *(max((left - x0) * across, 0), max((top - y0) * down, 0)),
+        *(min((right - x0) * across, W), min((bottom - y0) * down, H)),
+    )
+    # `resize` is ten times as fast as the same by `transform`.
+    return image.resize((right - left, bottom - top), how, seen), (left, top)
+
+
 class InkSurface:
     """The coverage of a canvas by ink, 0 to 255, one value a pixel."""
 
@@ -76,13 +99,23 @@ class InkSurface:
         return box
 
     def redraw(
-        self, strokes: Iterable[Stroke], fit: Fit, box: PixelBox | None = None
+        self,
+        strokes: Iterable[Stroke],
+        fit: Fit,
+        box: PixelBox | None = None,
+        picture: OpenedPicture | None = None,
     ) -> PixelBox | None:
-        """Draw all strokes anew inside a box of pixels (default: everywhere).
+        """Draw all strokes, or a picture, anew inside a box of pixels (default: everywhere).
 
         Returns the box, clipped to the canvas, or None where it lies outside.
         """
         whole = (0, 0, *self.size)
+        if picture is not None:
+            self.image.paste(0, whole)
+            place, levels = fit.box_to_pixels(picture.box), Image.fromarray(picture.levels)
+            if part := placed(levels, place, self.size, Image.Resampling.BILINEAR):
+                self.image.paste(*part)
+            return whole
         box = clipped(box or whole, self.size)
         if box is None:
             return None

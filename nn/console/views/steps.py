@@ -31,8 +31,6 @@ STEPS = (
 class StepsPanel(Panel):
     """Plays the animation when it opens, and again at a press of the button."""
 
-    name = "steps"
-
     def __init__(self, master: tk.Misc, theme: Theme, document: Document) -> None:
         super().__init__(master, theme, document)
         px = theme.px
@@ -97,7 +95,10 @@ class StepsPanel(Panel):
         p, side = self.theme.palette, self._side
         fit = Fit.of(film.camera(now), side, side)
         table = colour_table(p.canvas, p.ink)
-        image = self._ink(fit).colours((0, 0, side, side), table)
+        surface, document = InkSurface(side, side), self.document
+        strokes = document.strokes_of(document.answer)
+        surface.redraw(strokes, fit, picture=document.drawing.picture)
+        image = surface.colours((0, 0, side, side), table)
         turned = film.pixels(now)
         if turned > 0:
             image = Image.blend(image, enlarged(steps.image, table, side), turned)
@@ -115,19 +116,6 @@ class StepsPanel(Panel):
                 draw.line((start, middle, start + dash, middle), fill=p.bar, width=1)
         self.screen.show(image)
         self._mark(film.step(now))
-
-    def _ink(self, fit: Fit) -> InkSurface:
-        """Return the ink as the camera shows it."""
-        side = self._side
-        surface, picture = InkSurface(side, side), self.document.drawing.picture
-        if picture is None:
-            surface.redraw(self.document.strokes_of(self.document.answer), fit)
-        else:
-            camera = (*fit.to_canvas(0, 0), *fit.to_canvas(side, side))
-            surface.image = Image.fromarray(picture.levels).transform(
-                (side, side), Image.Transform.EXTENT, camera, Image.Resampling.BILINEAR, fillcolor=0
-            )
-        return surface
 
     def _mark(self, step: int) -> None:
         for index, label in enumerate(self._labels):

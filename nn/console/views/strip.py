@@ -6,10 +6,10 @@ import tkinter as tk
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from PIL import Image, ImageTk
+from PIL import ImageTk
 
 from nn.console.document.document import Document
-from nn.console.document.geometry import Fit, union
+from nn.console.document.geometry import Fit, grown, union
 from nn.console.document.history import Entry
 from nn.console.views.raster import InkSurface, colour_table
 from nn.console.views.theme import Theme
@@ -103,13 +103,8 @@ class Strip(PlainCanvas):
 def _small(entry: Entry, side: int) -> InkSurface:
     """Return the ink of a content, made small."""
     surface, content = InkSurface(side, side), entry.content
-    if content.picture is not None:
-        levels = Image.fromarray(content.picture.levels)
-        levels.thumbnail((side, side))
-        surface.image.paste(levels, ((side - levels.width) // 2, (side - levels.height) // 2))
-    elif content.strokes:
-        left, top, right, bottom = union(stroke.box for stroke in content.strokes)
-        margin = 0.1 * max(right - left, bottom - top)
-        page = (left - margin, top - margin, right + margin, bottom + margin)
-        surface.redraw(content.strokes, Fit.of(page, side, side))
+    box = union(part.box for part in content.parts)
+    margin = 0.1 * max(box[2] - box[0], box[3] - box[1]) if content.strokes else 0
+    fit = Fit.of(grown(box, margin), side, side)
+    surface.redraw(content.strokes, fit, picture=content.picture)
     return surface

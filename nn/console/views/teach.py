@@ -7,7 +7,6 @@ import tkinter as tk
 from collections.abc import Sequence
 from functools import partial
 from tkinter import filedialog, ttk
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +19,9 @@ from nn.console.views.files import ALL
 from nn.console.views.panels import WIDTH, Panel
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import note
-from nn.recognise.answers import Answer
+from nn.recognise import Answer, Recogniser
+from nn.teach import Lesson
 from nn.teach.personal_network import PersonalNetwork, label_warning
-
-if TYPE_CHECKING:
-    from nn.teach import Lesson
 
 NOTE = (
     "The drawing joins your personal set, and the network practises it among digits it knows. "
@@ -42,8 +39,6 @@ SETS = ("Personal sets", "*.h5")
 
 class TeachPanel(Panel):
     """Ten buttons, a progress bar, the figures of the last lesson."""
-
-    name = "teach"
 
     def __init__(
         self,
@@ -80,7 +75,7 @@ class TeachPanel(Panel):
         ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
         self._count = ttk.Label(self, style="CardMuted.TLabel")
         self._count.pack(anchor="w", pady=(0, px(10)))
-        self.undo_button, self.forget_button, self._export, self._import = self._grid(
+        self._others = self._grid(
             2,
             "Card.TButton",
             [
@@ -90,6 +85,7 @@ class TeachPanel(Panel):
                 ("Import set…", self.import_set),
             ],
         )
+        self.undo_button, self.forget_button = self._others[:2]
         personal = session.personal
         if personal is not None and not personal.ready:
             # Kernels and digits for the first lesson are loaded while the user still reads.
@@ -112,26 +108,17 @@ class TeachPanel(Panel):
     def refresh(self) -> None:
         """Enable what can be done now."""
         personal, busy = self.session.personal, self.session.lesson is not None
-        drawn = self.document.answer is not None
-        able = personal is not None and drawn and not busy
-        for button in self.buttons:
-            button.state(["!disabled" if able else "disabled"])
-        for button, allowed in (
-            (self.undo_button, personal is not None and personal.can_undo),
-            (self.forget_button, personal is not None and personal.lessons > 0),
-            (self._export, personal is not None and len(personal.personal) > 0),
-            (self._import, personal is not None),
-        ):
-            button.state(["!disabled" if allowed and not busy else "disabled"])
-        if personal is None:
-            reader = self.document.reader
-            self.say("" if reader is None else reader.teach_note)
-            return
-        self._count.configure(text=taught(personal.lessons, len(personal.personal)))
-        if not drawn and not busy and not self.line.cget("text"):
-            self.line.configure(text=EMPTY)
-        elif able and self.line.cget("text") == EMPTY:
-            self.line.configure(text="")
+        drawn, allowed = self.document.answer is not None, [False] * 14
+        if personal is not None:
+            lessons, corrections = personal.lessons, len(personal.personal)
+            allowed = [drawn] * 10 + [personal.can_undo, lessons > 0, corrections > 0, True]
+            self._count.configure(text=taught(lessons, corrections))
+            if not busy and self.line.cget("text") == (EMPTY if drawn else ""):
+                self.line.configure(text="" if drawn else EMPTY)
+        elif self.document.reader is not None:
+            self.say(self.document.reader.teach_note)
+        for button, able in zip((*self.buttons, *self._others), allowed, strict=True):
+            button.state(["!disabled" if able and not busy else "disabled"])
 
     def recolour(self) -> None:
         self.line.configure(foreground=self.theme.palette.text)
@@ -178,8 +165,6 @@ class TeachPanel(Panel):
             self._bar["value"] = share
 
     def _done(self, personal: PersonalNetwork, digit: int, answer: Answer, lesson: Lesson) -> None:
-        from nn.recognise import Recogniser
-
         self.session.lesson = None
         replaced = personal is not self.session.personal  # another network was chosen meanwhile
         if not replaced:

@@ -228,26 +228,14 @@ class Theme:
             ("Headline.TLabel", p.card, p.text, "headline"),
         ):
             s.configure(style, background=background, foreground=colour, font=self.fonts[font])
-        s.configure(
-            "Horizontal.TProgressbar",
-            troughcolor=p.bar_track,
-            background=p.accent,
-            bordercolor=p.bar_track,
-            lightcolor=p.accent,
-            darkcolor=p.accent,
-            thickness=px(6),
-        )
-        s.configure(
-            "Vertical.TScrollbar",
-            troughcolor=p.card,
-            background=p.bar_track,
-            bordercolor=p.card,
-            lightcolor=p.bar_track,
-            darkcolor=p.bar_track,
-            arrowcolor=p.muted,
-            arrowsize=px(11),
-            gripcount=0,
-        )
+        for style, trough, bar in (
+            ("Horizontal.TProgressbar", p.bar_track, p.accent),
+            ("Vertical.TScrollbar", p.card, p.bar_track),
+        ):
+            s.configure(style, troughcolor=trough, bordercolor=trough)
+            s.configure(style, background=bar, lightcolor=bar, darkcolor=bar)
+        s.configure("Horizontal.TProgressbar", thickness=px(6))
+        s.configure("Vertical.TScrollbar", arrowcolor=p.muted, arrowsize=px(11), gripcount=0)
         s.map("Vertical.TScrollbar", background=[("active", p.bar), ("disabled", p.card)])
         s.configure(
             "Card.TCheckbutton",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tkinter as tk
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from tkinter import ttk
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from nn.console.views.widgets import PlainCanvas, Screen, note
 from nn.explain import attribution
 from nn.explain.attribution import Array
 from nn.recognise.wording import percent
+from nn.teach import copy_of
 
 VIEW = 308
 """Side of the picture in design units."""
@@ -58,8 +59,6 @@ class WhyPanel(Panel):
     `report` shows an unexpected error; `show_overlay` lays a heat map over the canvas, or removes
     it with None.
     """
-
-    name = "why"
 
     def __init__(
         self,
@@ -106,8 +105,7 @@ class WhyPanel(Panel):
         self._side = px(VIEW) // 28 * 28
         self._working = False
         self._again = False
-        self._model: Any = None
-        self._copy: Any = None
+        self._copy_of = lru_cache(maxsize=1)(copy_of)
 
     # ------------------------------------------------------------------ computing
 
@@ -145,15 +143,12 @@ class WhyPanel(Panel):
 
     def _compute(self, model: Any, mode: str, image: Array, digit: int, target: int) -> Result:
         """Run in a worker, on a copy of the network that nothing else uses."""
-        from nn.teach import copy_of
-
-        if self._model is not model:
-            self._model, self._copy = model, copy_of(model)
+        copy = self._copy_of(model)
         if mode != "towards":
             gradient = mode == "gradient"
             compute = attribution.gradient_times_input if gradient else attribution.occlusion
-            return Result(image, compute(self._copy, image, digit), f"What speaks for {digit}")
-        change = attribution.counterfactual(self._copy, image, target)
+            return Result(image, compute(copy, image, digit), f"What speaks for {digit}")
+        change = attribution.counterfactual(copy, image, target)
         start = "With this change it reads" if change.reached else "Even so it does not read"
         text = f"{start} {target}: {percent(change.before)} → {percent(change.after)}."
         return Result(change.image, change.difference, text, ("remove ink", "add ink"))

@@ -69,12 +69,13 @@ def _emit_weighted(
                 bias = (gain if bias is None else bias + gain).astype(np.float32)
         chain.affine, chain.reordered = None, True
     value = spec.settings.get("activation")
+    ours = chain.activation(value)
     chain.emit(
         spec, kind, kernel, *([] if bias is None else [bias]), use_bias=bias is not None,
-        activation=chain.activation(value) if chain.has(value) else "linear",
-        **arguments,
+        activation="linear" if ours is None else ours, **arguments,
     )  # fmt: skip
-    chain.activation_layer(spec, value)
+    if ours is None:
+        chain.activation_layer(spec, value)
 
 
 @handles("Conv2D", "Conv1D", "DepthwiseConv2D", "SeparableConv2D", "AtrousConvolution2D")

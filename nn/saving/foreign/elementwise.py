@@ -26,9 +26,11 @@ def _activation(chain: Chain, spec: LayerSpec) -> None:
     chain.no_affine(spec)
     if name == "softmax":
         _last_axis(chain, spec, None)
-    if chain.has(value):
-        chain.emit(spec, "Activation", activation=chain.activation(value))
-    chain.activation_layer(spec, value)
+    ours = chain.activation(value)
+    if ours is None:
+        chain.activation_layer(spec, value)
+    else:
+        chain.emit(spec, "Activation", activation=ours)
 
 
 @handles("Softmax", "ELU", "ReLU", "LeakyReLU", "ThresholdedReLU")

@@ -170,30 +170,20 @@ class Chain:
 
     # -- activations ---------------------------------------------------------------------------
 
-    def has(self, value: Any) -> bool:
-        """Tell whether an activation in the file is one of ours, of the same name and meaning."""
-        name = activation_name(value)
-        if self._own(value) is not value:
-            return True
-        other = name == "hard_sigmoid" and self.dialect.old_hard_sigmoid
-        return name in activations.ACTIVATIONS and not other
-
     def activation(self, value: Any) -> Any:
-        """Give an activation that ``has`` accepts as our layers take it."""
-        own = self._own(value)
-        return activation_name(value) if own is value else own
-
-    def _own(self, value: Any) -> Any:
-        """Give what is the user's, any other value itself."""
+        """Give an activation of the file as our layers take it, None where none means the same."""
         try:
-            return registered.resolve(value)
+            own = registered.resolve(value)
         except ValueError as error:
             raise FormatError("activation", "one that nn has", value, str(error)) from None
+        if own is not value:
+            return own
+        name = activation_name(value)
+        other = name == "hard_sigmoid" and self.dialect.old_hard_sigmoid
+        return name if name in activations.ACTIVATIONS and not other else None
 
     def activation_layer(self, spec: LayerSpec, value: Any) -> None:
         """Add as a layer an activation that is none of ours."""
-        if self.has(value):
-            return
         name = activation_name(value)
         if name == "hard_sigmoid":  # x/5 + 1/2 is (1.2 x + 3) / 6
             self.emit(spec, "Rescaling", suffix="_slope", scale=1.2)
