@@ -30,8 +30,7 @@ from nn.console.document.strokes import Stroke
 from nn.console.jobs import CancelledError, Job, JobRunner
 from nn.console.views.heat import Overlay, diverging
 from nn.console.views.palette import DARK, LIGHT, rgb
-from nn.recognise import wording
-from nn.recognise.answers import Reading
+from nn.recognise.answers import EMPTY, NOT_A_DIGIT, Reading, percent
 
 
 def draw(document: Document, x: float = 100, y: float = 100) -> None:
@@ -90,7 +89,7 @@ def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
 
 def test_an_empty_canvas_names_no_digit(document):
     document.read()
-    assert words(document).headline == wording.EMPTY
+    assert words(document).headline == EMPTY
     assert document.shown.number == ""
     assert all(bar.value == 0 and not bar.named for bar in bars(document.answer))
 
@@ -121,7 +120,7 @@ def test_not_sure_names_both():
 def test_a_scribble_is_refused_without_a_digit_named():
     scribble = answer(3, state="not a digit")
     shown = card(read(scribble), 0)
-    assert shown.headline == wording.NOT_A_DIGIT
+    assert shown.headline == NOT_A_DIGIT
     assert shown.large == "?"
     assert not any(bar.named for bar in bars(scribble))
 
@@ -148,7 +147,7 @@ def test_bars_can_be_sorted():
     [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
 )
 def test_percentages_never_claim_certainty(value, text):
-    assert wording.percent(value) == text
+    assert percent(value) == text
 
 
 # ------------------------------------------------------------------ the document
@@ -173,7 +172,7 @@ def test_reading_happens_once_for_each_state_of_the_canvas(document):
     assert not document.read()
     document.undo()
     assert document.read()
-    assert words(document).headline == wording.EMPTY
+    assert words(document).headline == EMPTY
 
 
 def test_live_can_be_switched_off(document):

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.models import load_model
-from nn.recognise.answers import Answer
-from nn.recognise.wording import percent
+from nn.recognise.answers import Answer, percent
 from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
