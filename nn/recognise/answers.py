@@ -1,4 +1,4 @@
-"""A recognised digit, and the words for it: one dataclass from the ink to the bars on the screen."""
+"""A recognised digit and its words: one dataclass from the division to the bars on the screen."""
 
 from __future__ import annotations
 
