@@ -19,7 +19,7 @@ from PIL import Image
 from nn import runtime
 from nn.console import jobs, process
 from nn.console.commands import COMMANDS, MENUS, SECTIONS, section
-from nn.console.document import card_text
+from nn.console.document import card_text, files
 from nn.console.document.card_text import CardText, bars, card
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content, OpenedPicture
@@ -46,6 +46,22 @@ def words(document: Document) -> CardText:
 @pytest.fixture
 def document() -> Document:
     return Document(reader=ScriptedReader(), loading=False)
+
+
+def test_the_times_of_strokes_survive_a_file_however_long_the_computer_has_been_on(
+    tmp_path, monkeypatch
+):
+    now = 1e7  # seconds: in float32 the next number would be a second away
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    document = Document()
+    document.press(10, 10)
+    for x, after in ((20, 0.01), (30, 0.25)):
+        now = 1e7 + after
+        document.move(x, 10)
+    document.release()
+    files.save(tmp_path / "a.json", document)
+    (stroke,) = files.load_content(tmp_path / "a.json")[0].strokes
+    np.testing.assert_allclose(stroke.times, [0, 0.01, 0.25], atol=1e-6)
 
 
 def test_large_drawings_wait_to_be_read_beside_the_window(document):
