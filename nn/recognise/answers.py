@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-State = Literal["empty", "digit", "unsure", "not a digit"]
+from nn.drawing.segment import Box as Box
 
-Box = tuple[float, float, float, float]
+State = Literal["empty", "digit", "unsure", "not a digit"]
 
 EMPTY = "Nothing drawn yet"
 NOT_A_DIGIT = "Not a digit"
