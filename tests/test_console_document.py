@@ -19,7 +19,7 @@ from PIL import Image
 from nn import runtime
 from nn.console import jobs, process
 from nn.console.commands import COMMANDS, MENUS, SECTIONS, section
-from nn.console.document import card_text
+from nn.console.document import card_text, files
 from nn.console.document.card_text import CardText, bars, card
 from nn.console.document.document import Document
 from nn.console.document.drawing import Content, OpenedPicture
@@ -30,8 +30,7 @@ from nn.console.document.strokes import Stroke
 from nn.console.jobs import CancelledError, Job, JobRunner
 from nn.console.views.heat import Overlay, diverging
 from nn.console.views.palette import DARK, LIGHT, rgb
-from nn.recognise import wording
-from nn.recognise.answers import Reading
+from nn.recognise.answers import EMPTY, NOT_A_DIGIT, Reading, percent
 
 
 def draw(document: Document, x: float = 100, y: float = 100) -> None:
@@ -47,6 +46,22 @@ def words(document: Document) -> CardText:
 @pytest.fixture
 def document() -> Document:
     return Document(reader=ScriptedReader(), loading=False)
+
+
+def test_the_times_of_strokes_survive_a_file_however_long_the_computer_has_been_on(
+    tmp_path, monkeypatch
+):
+    now = 1e7  # seconds: in float32 the next number would be a second away
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    document = Document()
+    document.press(10, 10)
+    for x, after in ((20, 0.01), (30, 0.25)):
+        now = 1e7 + after
+        document.move(x, 10)
+    document.release()
+    files.save(tmp_path / "a.json", document)
+    (stroke,) = files.load_content(tmp_path / "a.json")[0].strokes
+    np.testing.assert_allclose(stroke.times, [0, 0.01, 0.25], atol=1e-6)
 
 
 def test_large_drawings_wait_to_be_read_beside_the_window(document):
@@ -90,7 +105,7 @@ def test_a_few_strokes_are_read_at_once_unless_that_was_slow(document):
 
 def test_an_empty_canvas_names_no_digit(document):
     document.read()
-    assert words(document).headline == wording.EMPTY
+    assert words(document).headline == EMPTY
     assert document.shown.number == ""
     assert all(bar.value == 0 and not bar.named for bar in bars(document.answer))
 
@@ -121,7 +136,7 @@ def test_not_sure_names_both():
 def test_a_scribble_is_refused_without_a_digit_named():
     scribble = answer(3, state="not a digit")
     shown = card(read(scribble), 0)
-    assert shown.headline == wording.NOT_A_DIGIT
+    assert shown.headline == NOT_A_DIGIT
     assert shown.large == "?"
     assert not any(bar.named for bar in bars(scribble))
 
@@ -148,7 +163,7 @@ def test_bars_can_be_sorted():
     [(1.0, "> 99.9 %"), (0.9996, "> 99.9 %"), (0.999, "99.9 %"), (0.0, "0.0 %"), (1e-6, "< 0.1 %")],
 )
 def test_percentages_never_claim_certainty(value, text):
-    assert wording.percent(value) == text
+    assert percent(value) == text
 
 
 # ------------------------------------------------------------------ the document
@@ -173,7 +188,7 @@ def test_reading_happens_once_for_each_state_of_the_canvas(document):
     assert not document.read()
     document.undo()
     assert document.read()
-    assert words(document).headline == wording.EMPTY
+    assert words(document).headline == EMPTY
 
 
 def test_live_can_be_switched_off(document):

@@ -213,7 +213,7 @@ def test_evaluation_counts(tmp_path):
     assert record["confusion"][3][3] == 1
     assert record["confusion"][3][8] == 1
     assert record["confusion"][5][5] == 1
-    assert [(m.label, m.predicted) for m in result.mistakes] == [(3, 8)]
+    assert [(m.label, m.answer.digit) for m in result.mistakes] == [(3, 8)]
     evaluation.save_sheet(result, tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 500

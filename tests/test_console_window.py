@@ -20,7 +20,7 @@ from nn.console.document.drawing import Content
 from nn.console.document.strokes import strokes_from_arrays
 from nn.console.views import dialogs
 from nn.console.views.teach import TEACH_ANYWAY
-from nn.recognise import wording
+from nn.recognise.answers import EMPTY
 
 pytestmark = [pytest.mark.console, pytest.mark.timeout(120)]
 
@@ -115,7 +115,7 @@ def test_draw_with_the_pointer_read_undo_clear(real):
     real.click(undo)
     assert document.drawing.empty
     assert ink(real).max() == 0
-    assert headline(real) == wording.EMPTY
+    assert headline(real) == EMPTY
     redo = real.app.toolbar.buttons["redo"]
     real.click(redo)
     assert document.shown.number == "2"

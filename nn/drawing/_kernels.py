@@ -150,16 +150,6 @@ def _draw_segment(nearest, x0, y0, x1, y1, reach):  # type: ignore[no-untyped-de
 
 
 @jit(fastmath=())
-def _bounds(x, y):  # type: ignore[no-untyped-def]
-    """Return (left, top, right, bottom) of points x, y (P,) float64."""
-    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
-    for p in range(x.shape[0]):
-        left, right = min(left, x[p]), max(right, x[p])
-        top, bottom = min(top, y[p]), max(bottom, y[p])
-    return left, top, right, bottom
-
-
-@jit(fastmath=())
 def _paste(nearest, width, image):  # type: ignore[no-untyped-def]
     """Ink the pixels near the line and paste them with their centre of mass at pixel 14.
 
@@ -212,7 +202,7 @@ def render(points, stroke_starts, drawing_starts, widths, smallest, smoothing, o
             continue
         p0, p1 = stroke_starts[first], stroke_starts[end]
         x, y = points[p0:p1, 0].copy(), points[p0:p1, 1].copy()
-        left, top, right, bottom = _bounds(x, y)
+        left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
         inner = 20.0 - widths[n]  # what the middle of the line spans
         size = max(right - left, bottom - top, smallest)
         # Points that differ by rounding alone are one dot, which has no size to scale.
@@ -237,7 +227,8 @@ def render(points, stroke_starts, drawing_starts, widths, smallest, smoothing, o
             q += counts[s - first]
 
         # Smoothing may move the extremes a little: make the longest side exactly 20 again.
-        left, top, right, bottom = _bounds(line_x[:q], line_y[:q])
+        x, y = line_x[:q], line_y[:q]
+        left, top, right, bottom = x.min(), y.min(), x.max(), y.max()
         extent = max(right - left, bottom - top)
         again = inner / extent if size > smallest and extent > 1e-6 else 1.0
         middle_x, middle_y = 0.5 * (left + right), 0.5 * (top + bottom)

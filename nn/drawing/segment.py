@@ -19,7 +19,7 @@ from .normalise import Image
 from .resample import Floats
 
 Score = Callable[[Image], ArrayLike]
-Box = tuple[float, float, float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 Group = tuple[int, ...]
 
 CUT_COST = 0.7  # nats, and as much again for each line of ink the cut goes through

@@ -2,7 +2,7 @@
 
 `recogniser` runs the network, `rejection` decides whether there is a digit at all, `calibration`
 fits confidences and thresholds, `answers` is the result. `reader` loads a network from a file,
-`headless` and `evaluation` print answers and accuracy without a window, `wording` has the words.
+`headless` and `evaluation` print answers and accuracy without a window.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A recognised digit: one dataclass from the division into digits to the bars on the screen."""
+"""A recognised digit and its words: one dataclass from the division to the bars on the screen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nn.drawing.segment import Box as Box
+
 State = Literal["empty", "digit", "unsure", "not a digit"]
 
-Box = tuple[float, float, float, float]
+EMPTY = "Nothing drawn yet"
+NOT_A_DIGIT = "Not a digit"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,16 @@ class Answer:
         """The digit, "?" where the ink does not look like one."""
         return "?" if self.state in ("empty", "not a digit") else str(self.digit)
 
+    @property
+    def sentence(self) -> str:
+        """In words: "This is a 4", "Not sure: 4 or 9", "Not a digit"."""
+        return {
+            "empty": EMPTY,
+            "digit": f"This is a{'n' if self.digit == 8 else ''} {self.digit}",
+            "unsure": f"Not sure: {self.digit} or {self.runner_up}",
+            "not a digit": NOT_A_DIGIT,
+        }[self.state]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -65,3 +78,11 @@ class Reading:
         """Probability that every digit is right, if they err independently; 0 without any."""
         confidences = [answer.confidence for answer in self.answers]
         return float(np.prod(confidences)) if confidences else 0.0
+
+
+def percent(probability: float) -> str:
+    """Return a percentage that is never rounded up to certainty or down to nothing."""
+    value = 100 * probability
+    if value >= 99.95:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < value < 0.05 else f"{value:.1f} %"

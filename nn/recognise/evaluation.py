@@ -11,10 +11,10 @@ import json
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from nn.datasets.pendigits import read_unipen
 from nn.drawing import read_ink
+from nn.recognise.answers import Answer
 from nn.recognise.recogniser import Recogniser
 
 LARGEST_SHEET = 200  # mistakes drawn at most, the most confident first
@@ -54,15 +55,12 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
-@dataclass(frozen=True, eq=False)
-class Mistake:
-    """One item that was read as another digit; image (28, 28) float32."""
+class Mistake(NamedTuple):
+    """One item that was read as another digit."""
 
     name: str
     label: int
-    predicted: int
-    confidence: float
-    image: NDArray[np.float32]
+    answer: Answer
 
 
 @dataclass
@@ -91,15 +89,13 @@ class Evaluation:
         """The 95 % interval of the accuracy, (0, 1) without an item."""
         return wilson_interval(self.right, self.n) if self.n else (0.0, 1.0)
 
-    def add(self, label: int, name: str, answer: Any) -> None:
-        """Count one answer (`nn.recognise.Answer`)."""
-        predicted = int(np.argmax(answer.probabilities))
-        self.confusion[label, predicted] += 1
+    def add(self, label: int, name: str, answer: Answer) -> None:
+        """Count one answer that is not empty."""
+        self.confusion[label, answer.digit] += 1
         self.unsure += answer.state == "unsure"
         self.refused += answer.state == "not a digit"
-        if predicted != label:
-            confidence = float(answer.probabilities[predicted])
-            self.mistakes.append(Mistake(name, label, predicted, confidence, answer.image))
+        if answer.digit != label:
+            self.mistakes.append(Mistake(name, label, answer))
 
     def as_json(self) -> dict[str, Any]:
         """Return what --json prints."""
@@ -117,11 +113,7 @@ class Evaluation:
 
 def run(recogniser: Recogniser, path: Path, *, as_json: bool, sheet: Path | None) -> int:
     """Evaluate and print; returns 0, raises as `evaluate` and `save_sheet`."""
-
-    def progress(count: int) -> None:
-        print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
-
-    result = evaluate(recogniser, path, progress if sys.stderr.isatty() else None)
+    result = evaluate(recogniser, path)
     if sheet is not None:
         save_sheet(result, sheet)
     print(json.dumps(result.as_json()) if as_json else as_text(result))
@@ -130,12 +122,10 @@ def run(recogniser: Recogniser, path: Path, *, as_json: bool, sheet: Path | None
     return 0
 
 
-def evaluate(
-    recogniser: Recogniser, path: Path, progress: Callable[[int], None] | None = None
-) -> Evaluation:
+def evaluate(recogniser: Recogniser, path: Path) -> Evaluation:
     """Read everything at `path`: UNIPEN strokes (also .gz, .Z) or a folder of images or strokes.
 
-    `progress` receives the number of items read, after every 100.
+    A terminal shows the number of items read, after every 100.
 
     Raises
     ------
@@ -157,8 +147,8 @@ def evaluate(
             result.skipped["empty"] += 1
             continue
         result.add(label, name, answer)
-        if progress is not None and count % 100 == 0:
-            progress(count)
+        if count % 100 == 0 and sys.stderr.isatty():
+            print(f"\r{count:,} read", end="", file=sys.stderr, flush=True)
     if result.n == 0:
         left_out = ", ".join(f"{n} {why}" for why, n in result.skipped.items()) or "no items"
         raise ValueError(
@@ -228,7 +218,7 @@ def save_sheet(result: Evaluation, path: Path) -> None:
 
     Raises ValueError if the file cannot be written.
     """
-    chosen = sorted(result.mistakes, key=lambda m: -m.confidence)[:LARGEST_SHEET]
+    chosen = sorted(result.mistakes, key=lambda m: -m.answer.confidence)[:LARGEST_SHEET]
     cell, label, gap, columns = 84, 20, 10, 10
     rows = max(-(-len(chosen) // columns), 1)
     size = (columns * (cell + gap) + gap, rows * (cell + label + gap) + gap)
@@ -238,10 +228,11 @@ def save_sheet(result: Evaluation, path: Path) -> None:
     for index, mistake in enumerate(chosen):
         x = gap + index % columns * (cell + gap)
         y = gap + index // columns * (cell + label + gap)
-        levels = (np.clip(mistake.image, 0, 1) * 255).astype(np.uint8)
+        levels = (np.clip(mistake.answer.image, 0, 1) * 255).astype(np.uint8)
         image = ImageOps.colorize(Image.fromarray(levels), PAPER, INK)
         sheet.paste(image.resize((cell, cell), Image.Resampling.NEAREST), (x, y))
-        text = f"{mistake.label} read {mistake.predicted}  {100 * mistake.confidence:.0f} %"
+        share = 100 * mistake.answer.confidence
+        text = f"{mistake.label} read {mistake.answer.digit}  {share:.0f} %"
         draw.text((x, y + cell + 2), text, fill=TEXT, font=font)
     if not chosen:
         draw.text((gap, gap), "no mistakes", fill=TEXT, font=font)

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from nn.drawing import read_ink
-from nn.recognise import evaluation, wording
-from nn.recognise.answers import Reading
+from nn.recognise import evaluation
+from nn.recognise.answers import EMPTY, Reading, percent
 from nn.recognise.evaluation import IMAGE_SUFFIXES
 from nn.recognise.reader import NetworkReader, load
 
@@ -98,14 +98,11 @@ def row_of(name: str, reading: Reading) -> Row:
     answers, text = reading.answers, reading.number
     states = {answer.state for answer in answers}
     state = answers[0].state if len(states) == 1 else "mixed" if states else "empty"
-    sentence = text
-    if len(answers) < 2:
-        sentence = wording.sentence(answers[0]) if text else wording.EMPTY
     return {
         "file": name,
         "state": state,
         "text": text,
-        "sentence": sentence,
+        "sentence": text if len(answers) > 1 else answers[0].sentence if answers else EMPTY,
         "confidence": min((answer.confidence for answer in answers), default=0.0),
         "digits": [
             {
@@ -149,11 +146,11 @@ def _line(row: Row) -> str:
         return "nothing drawn"
     if len(row["digits"]) == 1:
         if row["state"] == "digit":
-            return f"{row['text']}  {wording.percent(row['confidence'])}"
+            return f"{row['text']}  {percent(row['confidence'])}"
         return str(row["sentence"])
     parts = []
     for digit in row["digits"]:
         box = "" if digit["box"] is None else " at " + ",".join(f"{v:.0f}" for v in digit["box"])
         name = "?" if digit["digit"] is None else digit["digit"]
-        parts.append(f"{name} {wording.percent(digit['confidence'])}{box}")
+        parts.append(f"{name} {percent(digit['confidence'])}{box}")
     return f"{row['text']}  ({'; '.join(parts)})"

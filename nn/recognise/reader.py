@@ -42,15 +42,7 @@ class TransposedModel:
 
 
 class NetworkReader:
-    """Reads drawings and images with one network.
-
-    Parameters
-    ----------
-    model : Sequential, Ensemble or TransposedModel
-        Takes (N, 28, 28, 1) in [0, 1], ink = 1; gives (N, 10).
-    path : Path
-        Its file.
-    """
+    """Reads drawings and images with one network of a file, made plain by `as_plain`."""
 
     def __init__(self, model: Any, path: Path) -> None:
         self.path = path

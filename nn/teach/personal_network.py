@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nn.models import load_model
-from nn.recognise.answers import Answer
-from nn.recognise.wording import percent
+from nn.recognise.answers import Answer, percent
 from nn.teach.lesson import Lesson, copy_of, fine_tune, near_copies
 from nn.teach.personal_set import Example, PersonalSet, keep_aside
 from nn.teach.replay import ReplaySet, replay_digits
@@ -58,20 +57,11 @@ def label_warning(
 
 
 class PersonalNetwork:
-    """The user's own network: a base network and the lessons given to it.
-
-    Parameters
-    ----------
-    base : Sequential
-        The network chosen, before any lesson.
-    source : Path
-        Its file; lessons of another file are not mixed in.
-    folder : Path
-        Where corrections and weights are kept.
-    """
+    """The user's own network: a base network and the lessons given to it."""
 
     def __init__(self, base: Any, source: Path, folder: Path) -> None:
-        self.base, self.source, self.folder = base, source, folder
+        self.base, self.source = base, source  # the network chosen, before any lesson; its file
+        self.folder = folder  # where corrections and weights are kept
         self.model = base  # the network after the lessons
         self.lessons = 0
         self.weights_path = folder / "personal-weights.h5"  # of the network after the lessons

@@ -34,18 +34,12 @@ class RunHistory(History):
     An epoch is the best if its validation accuracy is the highest, or equally high with a lower
     loss, or less than the tolerance below the highest: later epochs are preferred then. Callbacks
     after this one find the number of the best epoch in ``logs["best_epoch"]``.
-
-    Parameters
-    ----------
-    images : int
-        Number of validation images.
-    tolerance : float
-        In standard errors of the validation accuracy.
     """
 
     def __init__(self, images: int, tolerance: float = 0.0) -> None:
         super().__init__()
-        self.images, self.tolerance = images, tolerance
+        self.images = images  # number of validation images
+        self.tolerance = tolerance  # in standard errors of the validation accuracy
         self.best_epoch = 0  # counted from 1
         self.seconds, self.last_seconds = 0.0, 0.0  # of all epochs, of the last one
 

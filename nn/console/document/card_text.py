@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nn.console.document.document import Document, Order
-from nn.recognise.answers import Answer, Reading
-from nn.recognise.wording import EMPTY, percent, sentence
+from nn.recognise.answers import EMPTY, Answer, Reading, percent
 
 LOADING = "Warming up"
 NO_NETWORK = "No network"
@@ -65,7 +64,7 @@ def card(reading: Reading, selected: int) -> CardText:
         large, tone = f"{answer.digit} / {answer.runner_up}", "unsure"
     if len(answers) > 1:
         large, detail = number, f"Digit {selected + 1} of {len(answers)} · {detail}"
-    return CardText(large, sentence(answer), detail, tone)
+    return CardText(large, answer.sentence, detail, tone)
 
 
 def card_of(document: Document, key: Callable[[str], str]) -> CardText:

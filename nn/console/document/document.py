@@ -69,6 +69,7 @@ class Document:
     _erasing: Tool | None = None
     _erased_to: tuple[float, float] = (0.0, 0.0)
     _keyboard_pen: bool = False
+    _started: float = field(default_factory=lambda: time.perf_counter())  # where times begin
 
     # ------------------------------------------------------------------ the page
 
@@ -110,7 +111,7 @@ class Document:
             self._start_size = self.size
         if self.tool == "pen" and not erase:
             self._erasing = None
-            self.drawing.begin(x, y, time.perf_counter())
+            self.drawing.begin(x, y, time.perf_counter() - self._started)
             self.notify("stroke")
         else:
             self._erasing = "eraser" if self.tool == "pen" else self.tool
@@ -121,7 +122,7 @@ class Document:
     def move(self, x: float, y: float) -> bool:
         """Draw or erase on to (x, y); returns whether the content changed."""
         if self._erasing is None:
-            changed = self.drawing.extend(x, y, time.perf_counter())
+            changed = self.drawing.extend(x, y, time.perf_counter() - self._started)
         else:
             erase = partial(self.drawing.erase, whole=self._erasing == "eraser")
             # A fast sweep reports few places: the eraser passes over everything between them.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nn.recognise.answers import percent
 from nn.recognise.reader import NetworkReader
-from nn.recognise.wording import percent
 
 UNKNOWN = "The file does not say."
 

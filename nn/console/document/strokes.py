@@ -44,15 +44,16 @@ class Stroke:
 
 
 def strokes_from_arrays(arrays: Iterable[ArrayLike], width: float = DEFAULT_WIDTH) -> list[Stroke]:
-    """Return strokes for bare point arrays; times are spread at 100 points a second."""
+    """Return strokes for tables (P, 2), or (P, 3) with times; else at 100 points a second."""
     strokes = []
     start = 0
     for array in arrays:
-        points = np.asarray(array, np.float32)[:, :2]
-        if len(points):
-            times = (start + np.arange(len(points), dtype=np.float32)) / 100
-            strokes.append(Stroke(points, times.astype(np.float32), width))
-            start += len(points) + 20
+        table = np.asarray(array, np.float32)
+        if len(table):
+            spread = (start + np.arange(len(table))) / 100
+            times = table[:, 2] if table.shape[1] > 2 else spread.astype(np.float32)
+            strokes.append(Stroke(table[:, :2], times, width))
+            start += len(table) + 20
     return strokes
 
 

@@ -12,7 +12,7 @@ import sys
 import tkinter as tk
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageTk
@@ -25,17 +25,8 @@ FAMILIES = {
     "win32": ("Segoe UI Variable Text", "Segoe UI"),
 }
 FREE_FAMILIES = ("Inter", "Cantarell", "Ubuntu", "Noto Sans", "Open Sans", "DejaVu Sans")
-FONTS: dict[Literal["normal", "bold"], dict[str, int]] = {
-    "normal": {"text": 13, "small": 12, "tiny": 11, "micro": 9},
-    "bold": {
-        "bold": 13,
-        "heading": 12,
-        "headline": 19,
-        "digit": 92,
-        "digit_mid": 58,
-        "digit_small": 34,
-    },
-}
+PLAIN = {"text": 13, "small": 12, "tiny": 11, "micro": 9}
+BOLD = {"bold": 13, "heading": 12, "headline": 19, "digit": 92, "digit_mid": 58, "digit_small": 34}
 """Names and sizes of the fonts, in design units."""
 OVERSAMPLING = 4
 RADIUS = 7
@@ -57,10 +48,11 @@ class Theme:
         root.tk.call("tk", "scaling", self.scale * 96 / 72)
         family = self._family()
         self.fonts = {
-            name: tkfont.Font(root, family=family, size=-self.px(size), weight=weight)
-            for weight, sizes in FONTS.items()
-            for name, size in sizes.items()
+            name: tkfont.Font(root, family=family, size=-self.px(size))
+            for name, size in (PLAIN | BOLD).items()
         }
+        for bold in BOLD:
+            self.fonts[bold].configure(weight="bold")
         for standard in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont"):
             tkfont.nametofont(standard, root).configure(family=family, size=-self.px(13))
         self.style = ttk.Style(root)

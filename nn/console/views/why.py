@@ -19,7 +19,7 @@ from nn.console.views.theme import Theme
 from nn.console.views.widgets import PlainCanvas, Screen, note
 from nn.explain import attribution
 from nn.explain.attribution import Array
-from nn.recognise.wording import percent
+from nn.recognise.answers import percent
 from nn.teach import copy_of
 
 VIEW = 308
