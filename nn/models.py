@@ -209,6 +209,7 @@ class Sequential(Row):
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
         return self.engine.train_step(inputs.as_input(self, x), y, weights)
 
+    @spellings("train_on_batch", refused=older.BY_BATCH)
     def train_on_batch(
         self,
         x: Any,
@@ -226,6 +227,7 @@ class Sequential(Row):
         loss, correct = self.engine.train_step(batch, labels, weights)
         return _plain_or_list(self.name_figures(loss, correct / len(batch)), return_dict)
 
+    @spellings("test_on_batch", refused=older.BY_BATCH)
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -259,7 +261,7 @@ class Sequential(Row):
         """The metrics given to ``compile``."""
         return self.measured.all
 
-    @spellings("fit", older.FIT, older.NOT_IN_FIT)
+    @spellings("fit", older.FIT, older.NOT_IN_FIT, older.LOADING)
     def fit(
         self,
         x: Any = None,
@@ -332,7 +334,7 @@ class Sequential(Row):
 
     # -- predicting --------------------------------------------------------------------------
 
-    @spellings("predict", refused=older.LOADING)
+    @spellings("predict", neutral=older.LOADING)
     def predict(
         self,
         x: Any,
@@ -360,7 +362,7 @@ class Sequential(Row):
             evaluation.call_predicted(outputs, ends, calls)
         return outputs
 
-    @spellings("evaluate", refused=older.LOADING)
+    @spellings("evaluate", neutral=older.LOADING)
     def evaluate(
         self,
         x: Any = None,
