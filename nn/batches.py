@@ -1,16 +1,17 @@
-"""Batches to train on: arrays cut into pieces, data sets of the user's, and the checks of both."""
+"""Batches to train on and to evaluate: arrays cut into pieces, and data sets of the user's."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from nn import sources
-from nn.layers.arguments import shape_remedy
+from nn.inputs import alone, as_data, as_examples, as_labels, as_whole, described, ends_of, size_of
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class ArrayBatches:
         Shuffles; without it the order stays.
     weights : array (N,), optional
         Of the examples.
+    whole : bool
+        Shuffle whole batches, whose examples stay together: Keras's ``shuffle="batch"``.
     """
 
     def __init__(
@@ -54,9 +57,10 @@ class ArrayBatches:
         batch_size: int,
         rng: np.random.Generator | None = None,
         weights: Array | None = None,
+        whole: bool = False,
     ) -> None:
         self.x, self.y, self.batch_size, self.rng = x, y, batch_size, rng
-        self.weights = weights
+        self.weights, self.whole = weights, whole
         self.samples = len(x)
         self.order = np.arange(len(x))
 
@@ -73,7 +77,11 @@ class ArrayBatches:
 
     def on_epoch_begin(self) -> None:
         """Draw the order of this epoch: now, so that one ``fit`` after another goes on as one."""
-        if self.rng is not None:
+        if self.rng is not None and self.whole:
+            batches = np.arange(len(self.x) // self.batch_size * self.batch_size)
+            batches = self.rng.permutation(batches.reshape(-1, self.batch_size))
+            self.order[: batches.size] = batches.ravel()
+        elif self.rng is not None:
             self.order = self.rng.permutation(len(self.x))
 
 
@@ -83,15 +91,12 @@ class CheckedBatches:
     Parameters
     ----------
     batches : Batches or iterable of batches
-    as_labels : callable
-        ``as_labels(y, count)`` returns the labels of a batch of ``count`` examples, checked.
+    model : Sequential
     class_weight : dict of int to float, optional
     """
 
-    def __init__(
-        self, batches: Any, as_labels: Callable[[Any, int], Array], class_weight: Any = None
-    ) -> None:
-        self.batches, self.as_labels, self.class_weight = batches, as_labels, class_weight
+    def __init__(self, batches: Any, model: Sequential, class_weight: Any = None) -> None:
+        self.batches, self.model, self.class_weight = batches, model, class_weight
         if len(batches) == 0 and not isinstance(batches, sources.GeneratorBatches):
             raise ValueError("x: expected a data set of at least one batch, received none.")
 
@@ -106,9 +111,14 @@ class CheckedBatches:
             return map(self._checked, self.batches)
         return (self[index] for index in range(len(self)))
 
+    def exhausted(self) -> bool:
+        """Return whether there is no further batch."""
+        return isinstance(self.batches, sources.GeneratorBatches) and self.batches.exhausted()
+
     def _checked(self, batch: Any) -> tuple[Any, Array, Array | None]:
         x, y, weights = sources.parts(batch)
-        labels = self.as_labels(y, len(x))
+        x = alone(self.model, x)
+        labels = as_labels(self.model, y, len(as_examples("x", x)))
         return x, labels, sources.weights_of("sample_weight", weights, self.class_weight, labels)
 
     def on_epoch_begin(self) -> None:
@@ -141,139 +151,68 @@ def is_dataset(x: Any) -> bool:
     return has_protocol and not isinstance(x, np.ndarray | list | tuple)
 
 
-def gather(batches: Any, steps: int | None = None) -> tuple[Array, Array, Array | None]:
-    """Return the first ``steps`` batches of a data set, or all, as one (x, y, weights)."""
+class Examples(NamedTuple):
+    """Examples to evaluate: x, y, their weights (N,) or None, and where their batches end."""
+
+    x: Array
+    y: Array
+    weights: Array | None
+    ends: list[int]
+
+
+def gather(model: Sequential, batches: Any, steps: int | None = None) -> Examples:
+    """Return the first ``steps`` batches of a data set, or all, as one."""
+    inputs, y, weights = zip(*map(sources.parts, _first(batches, steps)), strict=True)
+    x = [alone(model, part) for part in inputs]
+    given = None if all(weight is None for weight in weights) else np.concatenate(weights)
+    return Examples(np.concatenate(x), np.concatenate(y), given, _ends(x))
+
+
+def _first(batches: Any, steps: int | None) -> list[Any]:
+    """Return the first ``steps`` batches of a data set, or all."""
     if sources.is_iterable_of_batches(batches):
-        found = list(itertools.islice(batches, steps))
-    else:
-        found = [batches[index] for index in range(min(len(batches), steps or len(batches)))]
+        return list(sources.GeneratorBatches(batches, steps))
+    found = [batches[index] for index in range(min(len(batches), steps or len(batches)))]
     if not found:
         raise ValueError("x: expected a data set of at least one batch, received none.")
-    x, y, weights = zip(*map(sources.parts, found), strict=True)
-    if all(weight is None for weight in weights):
-        return np.concatenate(x), np.concatenate(y), None
-    return np.concatenate(x), np.concatenate(y), np.concatenate(weights)
+    return found
 
 
-# -- checks of what a model is given ---------------------------------------------------------------
+def _ends(found: Sequence[Any]) -> list[int]:
+    return list(itertools.accumulate(map(len, found)))
 
 
-def as_array(argument: str, value: Any) -> Array:
-    """Return ``value`` as an array that has a batch axis.
-
-    Raises
-    ------
-    ValueError
-        If it is a single number, nothing, a generator, or a list of arrays of several shapes.
-    """
-    try:
-        array: Array = np.asarray(value)
-    except ValueError:  # NumPy's words for several shapes
-        array = np.empty(())
-    if array.ndim == 0:
-        raise ValueError(
-            f"{argument}: expected an array of shape (N, …), received {_described(value)} that is "
-            "none. Stack images of one shape with np.stack."
-        )
-    return array
-
-
-def as_examples(argument: str, value: Any) -> Array:
-    """Return ``value`` as an array of at least one example."""
-    array = as_array(argument, value)
-    if len(array) == 0:
-        raise ValueError(f"{argument}: expected at least one example, received none.")
-    return array
-
-
-def as_whole(argument: str, value: Any, least: int) -> int:
-    """Return ``value`` as an int that is at least ``least``."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{argument}: expected a whole number from {least}, received {value!r}.")
-    return int(value)
-
-
-def as_input(model: Sequential, x: Any, argument: str = "x") -> Array:
-    """Return ``x`` as a contiguous array of the model's dtype, its shape checked."""
-    batch = as_array(argument, x)
-    if batch.dtype.kind not in "fiub":
-        raise ValueError(f"{model.name}: expected numbers in {argument}, received {batch.dtype}.")
-    model.build_for(batch.shape[1:])
-    if batch.shape[1:] != model.x_shape:
-        expected = ", ".join(["N", *map(str, model.x_shape)])
-        raise ValueError(
-            f"{model.name}: expected {argument} of shape ({expected}), received {batch.shape}."
-            f"{shape_remedy(batch.shape, model.x_shape)}"
-        )
-    return np.ascontiguousarray(batch, dtype=model.dtype)
-
-
-def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
-    """Yield all of ``x`` as inputs, in parts where it is converted: so the copy stays small."""
-    images = as_examples("x", x)
-    size = len(images) if images.dtype == model.dtype else 4096
-    for start in range(0, len(images), size):
-        yield as_input(model, images[start : start + size])
-
-
-def inputs_of(x: Any, batch_size: int, steps: int | None) -> Any:
-    """Return the inputs of the first ``steps`` batches, of an array or of a data set; or all."""
-    if steps is not None:
-        as_whole("steps", steps, 1)
+def inputs_of(
+    model: Sequential, x: Any, batch_size: int | None, steps: int | None
+) -> tuple[Any, list[int]]:
+    """Return the inputs of an array or of a data set, and where their batches end."""
     if not is_dataset(x):
-        return x if steps is None else as_examples("x", x)[: steps * batch_size]
-    if sources.is_iterable_of_batches(x):
-        found = list(itertools.islice(x, steps))
-    else:
-        found = [x[index] for index in range(min(len(x), steps or len(x)))]
-    found = [batch[0] if isinstance(batch, tuple) else batch for batch in found]
-    if not found:
-        raise ValueError("x: expected at least one batch, received none.")
-    return np.concatenate(found)
+        x = as_examples("x", alone(model, x))
+        ends = ends_of(len(x), batch_size, steps)
+        return x[: ends[-1]], ends
+    found = _first(x, None if steps is None else as_whole("steps", steps, 1))
+    found = [alone(model, batch[0] if isinstance(batch, tuple) else batch) for batch in found]
+    return np.concatenate(found), _ends(found)
 
 
-def first_steps(data: tuple[Any, ...], batch_size: int, steps: int | None) -> tuple[Any, ...]:
-    """Return the first ``steps`` batches of arrays; all of them without."""
-    if steps is None:
-        return data
-    count = as_whole("steps", steps, 1) * batch_size
-    return tuple(None if array is None else array[:count] for array in data)
-
-
-def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:
-    """Return labels for ``count`` examples as the model's loss wants them, checked."""
-    if not model.row or len(model.y_shape) != 1:
-        shape = ", ".join(["N", *map(str, model.y_shape)])
-        raise ValueError(
-            f"{model.name}: expected a last layer with outputs (N, K), received "
-            f"{len(model.row)} layers and outputs ({shape}). End with Flatten and Dense."
-        )
-    labels = model.loss.check(y, model.y_shape[-1])
-    if len(labels) != count:
-        raise ValueError(
-            f"{argument}: expected {count} labels, one an example, received {len(labels)}."
-        )
-    return labels
-
-
-def as_data(
-    model: Sequential, x: Any, y: Any, weights: Any = None, prefix: str = ""
-) -> tuple[Array, Array, Array | None]:
-    """Return (x, y, weights) with everything checked that can be checked before training."""
-    images = as_examples(f"{prefix}x", x)
-    if y is None:
-        raise ValueError(f"{prefix}y: expected labels, received None.")
-    if images.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what is too large becomes infinite
-            extremes = np.array([images.min(), images.max()]).astype(model.dtype)
-        if not np.isfinite(extremes).all():
-            raise ValueError(
-                f"{prefix}x: expected finite {model.dtype} numbers, received NaN or infinity. "
-                "Find them with np.isfinite(x)."
-            )
-    as_input(model, images[:1], f"{prefix}x")
-    labels = as_labels(model, y, len(images), f"{prefix}y")
-    return images, labels, sources.as_weights(f"{prefix}sample_weight", weights, len(images))
+def for_evaluation(
+    model: Sequential,
+    x: Any,
+    y: Any = None,
+    weights: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    prefix: str = "",
+) -> Examples:
+    """Return the checked examples of ``evaluate`` or of a validation, whose arguments these are."""
+    ends = None
+    if y is None and is_dataset(x):
+        steps = None if steps is None else as_whole(f"{prefix}steps", steps, 1)
+        x, y, weights, ends = gather(model, x, steps)
+    x, y, weights = as_data(model, x, y, weights, prefix)
+    ends = ends or ends_of(len(x), batch_size, steps, f"{prefix}steps")
+    stop = ends[-1]
+    return Examples(x[:stop], y[:stop], None if weights is None else weights[:stop], ends)
 
 
 def for_training(
@@ -283,67 +222,69 @@ def for_training(
     batch_size: int | None,
     validation_split: float,
     validation_data: Any,
-    rng: np.random.Generator | None,
+    rng: np.random.Generator,
+    shuffle: bool | str = True,
     sample_weight: Any = None,
     class_weight: Any = None,
     steps: int | None = None,
     validation_steps: int | None = None,
-) -> tuple[Any, tuple[Array, Array, Array | None] | None]:
+    validation_batch_size: int | None = None,
+) -> tuple[Any, Examples | None]:
     """Return the batches and the validation data of ``fit``, whose arguments these are.
 
-    ``rng`` shuffles the examples of arrays; None keeps their order.
+    ``rng`` shuffles the examples of arrays.
     """
     if not isinstance(validation_split, int | float) or not 0 <= validation_split < 1:
         raise ValueError(
             f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
         )
-    size = as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
+    if shuffle not in (True, False, None, "batch"):
+        raise ValueError(f"shuffle: expected True, False or 'batch', received {shuffle!r}.")
     steps = None if steps is None else as_whole("steps_per_epoch", steps, 1)
-    validation = None
+    if validation_split and validation_data is None and is_dataset(x):
+        raise ValueError(
+            "validation_split: expected arrays x and y to cut from, received a "
+            f"{type(x).__name__}. Give validation_data."
+        )
     if y is None and is_dataset(x):
-        if batch_size is not None or validation_split or sample_weight is not None:
+        if batch_size is not None:
+            warnings.warn(
+                f"batch_size={batch_size} changes nothing: x makes its own batches.", stacklevel=3
+            )
+        if sample_weight is not None:
             raise ValueError(
-                "fit: expected neither batch_size nor validation_split nor sample_weight with a "
-                "data set, which makes its own batches (x, y, sample_weight), received "
-                f"{batch_size!r}, {validation_split!r} and {_described(sample_weight)}."
+                "sample_weight: expected it in the batches (x, y, sample_weight) of x, received a "
+                f"{type(sample_weight).__name__}."
             )
         if sources.is_iterable_of_batches(x):
-            x = sources.GeneratorBatches(x, steps)
-            steps = None
-        batches: Any = CheckedBatches(
-            x, lambda labels, count: as_labels(model, labels, count), class_weight
-        )
+            x, steps = sources.GeneratorBatches(x, steps), None
+        batches: Any = CheckedBatches(x, model, class_weight)
     else:
-        images, labels, weights = as_data(model, x, y, sample_weight)
-        if class_weight is not None:
-            weights = sources.weights_of("sample_weight", weights, class_weight, labels)
+        data = x, y, sample_weight = as_data(model, x, y, sample_weight)
         if validation_split and validation_data is None:
-            cut = math.floor(len(images) * (1 - validation_split))
-            if not 0 < cut < len(images):
+            cut = math.floor(len(x) * (1 - validation_split))
+            if not 0 < cut < len(x):
                 raise ValueError(
                     "validation_split: expected a fraction that leaves examples on both sides, "
-                    f"received {validation_split!r} of {len(images)} examples."
+                    f"received {validation_split!r} of {len(x)} examples."
                 )
-            kept = sources.as_weights("sample_weight", sample_weight, len(images))
-            validation = images[cut:], labels[cut:], None if kept is None else kept[cut:]
-            images, labels = images[:cut], labels[:cut]
-            weights = None if weights is None else weights[:cut]
-        batches = ArrayBatches(images, labels, size, rng, weights)
+            validation_data = [None if part is None else part[cut:] for part in data]
+            x, y, sample_weight = (None if part is None else part[:cut] for part in data)
+        weights = sources.weights_of("sample_weight", sample_weight, class_weight, y)
+        size = size_of(batch_size, len(x), steps)
+        order = rng if shuffle else None
+        batches = ArrayBatches(x, y, size, order, weights, whole=shuffle == "batch")
     if steps is not None:
         batches = sources.SteppedBatches(batches, steps)
+    if validation_data is None:
+        return batches, None
     if is_dataset(validation_data):
-        validation_data = gather(validation_data, validation_steps)
-    if validation_data is not None:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-            raise ValueError(
-                "validation_data: expected (x, y) or (x, y, sample_weight), received "
-                f"{_described(validation_data)}."
-            )
-        validation = as_data(model, *sources.parts(validation_data), prefix="validation_")
-    return batches, validation
-
-
-def _described(value: Any) -> str:
-    """Return a few words that say what ``value`` is."""
-    kind = type(value).__name__
-    return f"a {kind} of {len(value)}" if isinstance(value, tuple | list) else f"a {kind}"
+        validation_data = validation_data, None
+    elif not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+        raise ValueError(
+            "validation_data: expected (x, y) or (x, y, sample_weight), received "
+            f"{described(validation_data)}."
+        )
+    held = sources.parts(validation_data)
+    size_given = batch_size if validation_batch_size is None else validation_batch_size
+    return batches, for_evaluation(model, *held, size_given, validation_steps, "validation_")

@@ -321,8 +321,8 @@ class Metrics:
         return {m.name: accuracy if m.counted else m.result() for m in self.all}
 
 
-def count_right(targets: Array, outputs: Array) -> int:
-    """Return how many examples are answered rightly.
+def are_right(targets: Array, outputs: Array) -> Array:
+    """Return which examples are answered rightly, (N,) bool.
 
     Parameters
     ----------
@@ -331,9 +331,14 @@ def count_right(targets: Array, outputs: Array) -> int:
         The largest of an example's outputs is its answer; a single one says yes above 0.5.
     """
     if outputs.shape[-1] == 1:
-        return int(((targets.reshape(-1) > 0.5) == (outputs.reshape(-1) > 0.5)).sum())
+        return np.asarray((targets.reshape(-1) > 0.5) == (outputs.reshape(-1) > 0.5))
     labels = targets if targets.ndim == 1 else targets.argmax(axis=-1)
-    return int((labels == outputs.argmax(axis=-1)).sum())
+    return np.asarray(labels == outputs.argmax(axis=-1))
+
+
+def count_right(targets: Array, outputs: Array) -> int:
+    """Return how many examples are answered rightly; arguments as ``are_right``."""
+    return int(are_right(targets, outputs).sum())
 
 
 __getattr__ = missing_names(__name__)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
 
-from nn import batches, evaluation, losses, older, optimizers, runtime, training
-from nn.callbacks import Callback, CallbackList, History, Logs
+from nn import batches, evaluation, inputs, losses, older, optimizers, runtime, training
+from nn.callbacks import Callback, History, Logs
 from nn.callbacks.base import checked_callbacks
 from nn.callbacks.progress import ProgressLogger, figures
 from nn.copies import clone_model
@@ -107,7 +107,7 @@ class Sequential(Row):
         """
         if isinstance(x, SymbolicTensor):
             return x.through(self)
-        batch = batches.as_input(self, x)
+        batch = inputs.as_input(self, x)
         y = self.forward(batch, training=True) if training else self.engine.predict(batch)
         return y.view(Values)
 
@@ -217,7 +217,7 @@ class Sequential(Row):
 
     def train_checked(self, x: Any, y: Any, weights: Any = None) -> tuple[float, int]:
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
-        return self.engine.train_step(batches.as_input(self, x), y, weights)
+        return self.engine.train_step(inputs.as_input(self, x), y, weights)
 
     def train_on_batch(
         self,
@@ -228,8 +228,8 @@ class Sequential(Row):
         return_dict: bool = False,
     ) -> Any:
         """Take one step on one batch; return the loss before it, or ``[loss, accuracy]``."""
-        batch = batches.as_input(self, batches.as_examples("x", x))
-        labels = batches.as_labels(self, y, len(batch))
+        batch = inputs.as_input(self, inputs.as_examples("x", inputs.alone(self, x)))
+        labels = inputs.as_labels(self, y, len(batch))
         weights = weights_of("sample_weight", sample_weight, class_weight, labels)
         self.prepare_training()
         self.measured.reset()
@@ -287,7 +287,7 @@ class Sequential(Row):
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        validation_freq: int = 1,
+        validation_freq: int | Collection[int] = 1,
     ) -> History:
         """Train for ``epochs`` epochs.
 
@@ -315,7 +315,10 @@ class Sequential(Row):
             The same for each example.
         steps_per_epoch, validation_steps : int, optional
             Batches of an epoch, and of a validation.
-        validation_batch_size, validation_freq : int
+        validation_batch_size : int, optional
+            Default: ``batch_size``; only hooks of batches depend on it.
+        validation_freq : int, or collection of int
+            Validate after every so many epochs, or after those, counted from 1.
 
         Raises
         ------
@@ -323,19 +326,19 @@ class Sequential(Row):
             If shapes, dtypes, labels or numbers are not as expected.
         """
         calls = checked_callbacks(callbacks)
-        rng = self._order_rng if shuffle else None
         data = batches.for_training(
-            self, x, y, batch_size, validation_split, validation_data, rng, sample_weight,
-            class_weight, steps_per_epoch, validation_steps,
+            self, x, y, batch_size, validation_split, validation_data, self._order_rng, shuffle,
+            sample_weight, class_weight, steps_per_epoch, validation_steps, validation_batch_size,
         )  # fmt: skip
         self.prepare_training()
         if verbose:
             calls.append(ProgressLogger(False if verbose == 2 else None))
-        whole = batches.as_whole
-        limits = whole("epochs", epochs, 1), whole("initial_epoch", initial_epoch, 0)
-        freq = whole("validation_freq", validation_freq, 1)
-        self.history = training.fit(self, *data, *limits, calls, freq, verbose)
-        return self.history
+        whole = inputs.as_whole
+        limits = whole("epochs", epochs, 0), whole("initial_epoch", initial_epoch, 0)
+        freq: Any = validation_freq
+        if not isinstance(freq, list | tuple | set):
+            freq = whole("validation_freq", freq, 1)
+        return training.fit(self, *data, *limits, calls, freq, verbose)
 
     # -- predicting --------------------------------------------------------------------------
 
@@ -359,12 +362,12 @@ class Sequential(Row):
             Predict the first batches only.
         callbacks : list of Callback, or one
         """
-        size = batches.as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
-        x = batches.inputs_of(x, size, steps)
-        parts = [self.engine.predict(part) for part in batches.input_parts(self, x)]
+        x, ends = batches.inputs_of(self, x, batch_size, steps)
+        parts = [self.engine.predict(part) for part in inputs.input_parts(self, x)]
         outputs = parts[0] if len(parts) == 1 else np.concatenate(parts)
         if callbacks is not None:
-            evaluation.call_predicted(self, outputs, checked_callbacks(callbacks), size)
+            calls = evaluation.call_list(self, callbacks, ends, verbose)
+            evaluation.call_predicted(outputs, ends, calls)
         return outputs
 
     @spellings("evaluate", refused=older.LOADING)
@@ -395,12 +398,9 @@ class Sequential(Row):
         return_dict : bool
             Return ``{"loss": …, "accuracy": …}``.
         """
-        size = batches.as_whole("batch_size", 32 if batch_size is None else batch_size, 1)
-        if y is None and batches.is_dataset(x):
-            x, y, sample_weight = batches.gather(x, steps)
-        data = batches.first_steps(batches.as_data(self, x, y, sample_weight), size, steps)
-        calls = CallbackList(checked_callbacks(callbacks), self) if callbacks is not None else None
-        logs = evaluation.evaluate(self, data, calls, size)
+        data = batches.for_evaluation(self, x, y, sample_weight, batch_size, steps)
+        calls = callbacks and evaluation.call_list(self, callbacks, data.ends, verbose)
+        logs = evaluation.evaluate(self, data, calls or None)
         if verbose in (1, 2):
             print(", ".join(figures(logs)))
         return _plain_or_list(logs, return_dict)

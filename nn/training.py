@@ -7,7 +7,7 @@ another with the same methods and the same results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,9 +18,10 @@ from nn.evaluation import evaluate
 from nn.layers import contract
 from nn.metrics import count_right
 from nn.reference import Array
-from nn.sources import parts
+from nn.sources import parts, training_ends
 
 if TYPE_CHECKING:
+    from nn.batches import Examples
     from nn.models import Sequential
 
 
@@ -135,15 +136,15 @@ def engine_for(model: Sequential) -> EngineLike:
 def fit(
     model: Sequential,
     batches: Any,
-    validation: tuple[Array, Array, Array | None] | None,
+    validation: Examples | None,
     epochs: int,
     initial_epoch: int,
     callbacks: Sequence[Callback],
-    validation_freq: int,
+    validation_freq: int | Collection[int],
     verbose: Any = 0,
 ) -> History:
     """Train ``model`` on checked data; ``Sequential.fit`` describes the arguments."""
-    history = History()
+    history = model.history = History()
     params = {"epochs": epochs, "steps": len(batches) or None, "samples": batches.samples}
     calls = CallbackList([*callbacks, history], model, {"verbose": verbose, **params})
     model.stop_training = False
@@ -151,13 +152,17 @@ def fit(
     calls.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
-            if model.stop_training:
+            if model.stop_training or training_ends(batches, epoch - initial_epoch):
                 break
             if hasattr(batches, "on_epoch_begin"):
                 batches.on_epoch_begin()
             calls.on_epoch_begin(epoch)
             logs = _epoch(model, batches, calls)
-            if validation is not None and (epoch + 1) % validation_freq == 0:
+            if validation is not None and (
+                (epoch + 1) % validation_freq == 0
+                if isinstance(validation_freq, int)
+                else epoch + 1 in validation_freq
+            ):
                 measured = evaluate(model, validation, calls)
                 logs.update({f"val_{name}": value for name, value in measured.items()})
             calls.on_epoch_end(epoch, logs)
@@ -176,7 +181,6 @@ def _epoch(model: Sequential, batches: Any, calls: CallbackList) -> Logs:
     total_loss, total_correct, seen = 0.0, 0, 0
     model.measured.reset()
     logs: Logs = {}
-    index = -1
     for index, batch in enumerate(batches):
         x, y, weights = parts(batch)
         calls.on_train_batch_begin(index)
@@ -187,7 +191,5 @@ def _epoch(model: Sequential, batches: Any, calls: CallbackList) -> Logs:
         logs = model.name_figures(total_loss / seen, total_correct / seen)
         calls.on_train_batch_end(index, logs)
         if model.stop_training:
-            return logs
-    if index + 1 < (len(batches) or 1):  # a generator that has ended
-        model.stop_training = True
+            break
     return logs

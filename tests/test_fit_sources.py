@@ -1,7 +1,5 @@
 """What ``fit``, ``evaluate`` and ``predict`` take and call: generators, weights, steps, hooks."""
 
-import warnings
-
 import numpy as np
 import pytest
 
@@ -87,9 +85,14 @@ def test_weights_of_a_validation_and_an_evaluation(data):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"sample_weight": np.ones(3)}, r"sample_weight: expected 40 numbers from 0, one an exam"),
-        ({"sample_weight": -np.ones(40)}, r"sample_weight: expected 40 numbers from 0"),
-        ({"class_weight": [1, 2, 3]}, r"class_weight: expected a dict such as \{0: 1.0"),
+        ({"sample_weight": np.ones(3)}, r"sample_weight: expected 40 finite numbers, one an exam"),
+        ({"sample_weight": np.full(40, np.nan)}, r"sample_weight: expected 40 finite numbers"),
+        ({"class_weight": [1, 2, 3]}, r"class_weight: expected a dict .* such as \{0: 1.0"),
+        ({"class_weight": {"0": 2.0}}, r"class_weight: expected a dict of labels and numbers"),
+        (
+            {"class_weight": {0: 2.0}, "sample_weight": np.ones(40)},
+            r"class_weight: expected it without sample_weight, received both",
+        ),
     ],
 )
 def test_weights_that_are_refused(data, arguments, words):
@@ -119,23 +122,89 @@ def test_a_generator_trains_as_its_arrays_do(data, engine):
 def test_a_generator_that_ends_ends_the_training(data):
     x, y = data
     batches = [(x[:20], y[:20]), (x[20:], y[20:], np.ones(20))]
-    with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
-        history = make().fit((b for b in batches), epochs=3, verbose=2)
-        assert len(history.epoch) == 2  # the second finds nothing
-        assert "the generator ended, and with it the training" in str(seen[-1].message)
-    with pytest.warns(UserWarning, match="expected 3 batches an epoch, received 2"):
+    assert make().fit((b for b in batches), verbose=0).epoch == [0]  # one epoch is all there is
+    with pytest.warns(UserWarning, match="for another epoch, received none: the generator"):
+        assert make().fit((b for b in batches), epochs=3, verbose=0).epoch == [0]
+    with pytest.warns(UserWarning, match="expected 3 batches an epoch, received 2: the generator"):
         history = make().fit((b for b in batches), steps_per_epoch=3, epochs=5, verbose=0)
-    assert len(history.epoch) == 1
+    assert history.epoch == [0]
+    with pytest.raises(ValueError, match="x: expected at least one batch, received none"):
+        make().fit((b for b in []), verbose=0)
+
+
+def test_what_can_be_iterated_anew_is(data):
+    """Such as the loader of PyTorch, or a data set of TensorFlow."""
+
+    class Loader:
+        def __iter__(self):
+            return ((data[0][i::4], data[1][i::4]) for i in range(4))
+
+    model = make()
+    assert model.fit(Loader(), epochs=3, verbose=0).epoch == [0, 1, 2]
+    assert model.optimizer.iterations == 12
+    assert model.evaluate(Loader()) == pytest.approx(model.evaluate(*data))
+
+
+def test_a_generator_is_asked_for_no_more_than_is_trained_on(data):
+    source = endless(*data)
+    make().fit(source, steps_per_epoch=3, epochs=2, verbose=0)
+    np.testing.assert_array_equal(next(source)[0], data[0][20:30])
 
 
 def test_steps_of_arrays_go_on_where_the_last_epoch_stopped(data):
+    """Keras 3's way: at the end of the data the epoch ends, too."""
     x, y = data
     model, seen = make(), []
     real = model.train_checked
     model.train_checked = lambda x, y, w: (seen.append(len(x)), real(x, y, w))[1]
-    model.fit(x, y, batch_size=16, steps_per_epoch=2, epochs=3, verbose=0)
-    assert seen == [16, 16, 8, 16, 16, 8]
+    with pytest.warns(UserWarning, match="steps_per_epoch: expected 2 batches, received 1: the da"):
+        model.fit(x, y, batch_size=16, steps_per_epoch=2, epochs=3, verbose=0)
+    assert seen == [16, 16, 8, 16, 16]
+    seen.clear()
+    model.fit(x, y, steps_per_epoch=4, epochs=2, verbose=0)  # they decide the batch size
+    assert seen == [10] * 8
+
+
+def test_whole_batches_are_shuffled(data):
+    x, y = data
+    model, seen = make(), []
+    model.train_checked = lambda x, y, w: (seen.append(x.copy()), (0.0, 0))[1]
+    model.fit(x, y, batch_size=16, shuffle="batch", epochs=8, verbose=0)
+    parts = [x[:16], x[16:32], x[32:]]
+    orders = {
+        tuple(next(i for i, p in enumerate(parts) if np.array_equal(p, one)) for one in three)
+        for three in zip(seen[::3], seen[1::3], seen[2::3], strict=True)
+    }
+    assert orders == {(0, 1, 2), (1, 0, 2)}
+    with pytest.raises(ValueError, match="shuffle: expected True, False or 'batch'"):
+        model.fit(x, y, shuffle="epoch", verbose=0)
+
+
+def test_a_last_axis_of_one_may_be_missing(data):
+    """As in Keras; images, and what was given an axis too many."""
+    x, y = data
+    L = nn.layers
+    model = nn.Sequential([nn.Input((6, 1)), L.Flatten(), L.Dense(3, "softmax")], seed=1)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    whole = model.predict(x[..., None])
+    np.testing.assert_array_equal(model.predict(x), whole)
+    np.testing.assert_array_equal(model(x), whole)
+    assert model.fit(x, y, validation_data=([x], [y]), verbose=0).epoch == [0]
+    model = make()
+    np.testing.assert_array_equal(model.predict(x[..., None]), model.predict([x]))
+    with pytest.raises(ValueError, match=r"expected x of shape \(N, 6\), received \(40, 3\)"):
+        model.predict(x[:, :3])
+
+
+def test_the_history_is_there_while_it_is_written(data):
+    seen = []
+
+    class Peek(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            seen.append(list(self.model.history.history.get("loss", [])))
+
+    history = make().fit(*data, epochs=2, verbose=0, callbacks=[Peek()])
+    assert seen == [[], history.history["loss"][:1]]
 
 
 def test_generators_of_the_other_methods(data):

@@ -294,8 +294,8 @@ NAN = np.where(np.arange(40).reshape(10, 4) == 17, np.nan, 0)
         (X, Y - 1, {}, r"expected labels from 0 to 2, received -1 to 1"),
         (X, Y + 0.5, {}, r"expected whole-number y of shape \(N,\), received float64 \(10,\)"),
         (X, np.eye(3)[Y], {}, r"For one-hot rows use loss='categorical_crossentropy'"),
-        (X, Y, {"epochs": 0}, r"^epochs: expected a whole number from 1, received 0"),
-        (X, Y, {"epochs": 1.5}, r"^epochs: expected a whole number from 1, received 1\.5"),
+        (X, Y, {"epochs": -1}, r"^epochs: expected a whole number from 0, received -1"),
+        (X, Y, {"epochs": 1.5}, r"^epochs: expected a whole number from 0, received 1\.5"),
         (X, Y, {"batch_size": 0}, r"^batch_size: expected a whole number from 1, received 0"),
         (X, Y, {"batch_size": "8"}, r"^batch_size: expected a whole number from 1, received '8'"),
         (X, Y, {"initial_epoch": -1}, r"^initial_epoch: expected a whole number from 0"),
@@ -340,14 +340,13 @@ def test_arguments_that_are_not_here(small_model, arguments, sentence):
 
 
 def test_data_sets_are_checked_too(small_model):
-    model = small_model()
-    with pytest.raises(
-        ValueError, match=r"expected neither batch_size nor validation_split nor sample_w"
-    ):
-        model.fit(Halves(X, Y), batch_size=8, verbose=0)
-    with pytest.raises(
-        ValueError, match=r"neither batch_size nor validation_split .* None, 0\.5 and"
-    ):
+    model, data = small_model(), Halves(X, Y)
+    data.parts = [(X[:6], Y[:6]), (X[6:], Y[6:])]
+    with pytest.warns(UserWarning, match="batch_size=8 changes nothing: x makes its own"):
+        model.fit(data, batch_size=8, verbose=0)
+    with pytest.raises(ValueError, match=r"sample_weight: expected it in the batches"):
+        model.fit(Halves(X, Y), sample_weight=np.ones(10), verbose=0)
+    with pytest.raises(ValueError, match=r"validation_split: expected arrays .* Give validation_d"):
         model.fit(Halves(X, Y), validation_split=0.5, verbose=0)
     empty = Halves(X, Y)
     empty.parts = []

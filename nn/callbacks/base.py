@@ -22,11 +22,11 @@ class Callback:
     model : Sequential
         The model being trained. ``model.stop_training = True`` ends ``fit`` after the epoch.
     params : dict
-        ``epochs``, ``steps`` an epoch and ``samples`` of this ``fit``.
+        ``verbose``, ``epochs`` and ``steps`` an epoch; of a ``fit`` its ``samples``, too.
     """
 
-    model: Sequential
-    params: dict[str, Any]
+    model: Sequential = None  # type: ignore[assignment]
+    params: dict[str, Any] = None  # type: ignore[assignment]
 
     def set_model(self, model: Sequential) -> None:
         """Remember the model."""
