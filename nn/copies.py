@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from nn.spellings import spellings
+
 if TYPE_CHECKING:
     from nn.layers import Layer
     from nn.reference import Shape
@@ -89,3 +91,21 @@ def functions_in(value: Any, path: str = "the model", depth: int = 0) -> Iterato
         parts = [(getattr(value, "name", path), inner) for inner in vars(value).values()]
     for place, inner in parts:
         yield from functions_in(inner, str(place), depth + 1)
+
+
+@spellings(
+    "clone_model",
+    refused={
+        "input_tensors": "The clone has an input of its own: read clone.input.",
+        **dict.fromkeys(
+            ("clone_function", "call_function", "recursive"),
+            "Make the layers anew, and give them to Sequential.",
+        ),
+    },
+)
+def clone_model(model: Any) -> Any:
+    """Return a model of the same architecture with new weights, not compiled."""
+    if not isinstance(model, Copies):
+        raise TypeError(f"clone_model: expected a model, received {model!r}.")
+    kind: Any = type(model)
+    return kind.from_config(kind.get_config(model))

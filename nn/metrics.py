@@ -41,9 +41,9 @@ def accuracy(y_true: Any, y_pred: Any) -> Array:
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Array:
-    """Return the share of outputs of each example on the right side of ``threshold``."""
+    """Return 1.0 for each output on the right side of ``threshold``, in the shape of y_pred."""
     t, p = _pair(y_true, y_pred)
-    return (t == (p > threshold)).astype(np.float32).reshape(len(p), -1).mean(axis=1)
+    return (t == (p > threshold)).astype(np.float32)
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Array:
@@ -116,6 +116,15 @@ class Metric:
         """Return the mean so far; 0 without examples."""
         return self._total / self._weight if self._weight else 0.0
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this metric again, with Keras's keys."""
+        return {"name": self.name, "dtype": "float32"}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        """Make the metric that ``get_config`` described."""
+        return cls(**config)
+
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         """Take in a batch and return the mean so far."""
         self.update_state(y_true, y_pred, sample_weight)
@@ -133,6 +142,9 @@ class MeanMetricWrapper(Metric):
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
         return self.function(y_true, y_pred, **self.arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.arguments}
 
 
 class _Named(MeanMetricWrapper):
@@ -241,7 +253,7 @@ def get(identifier: Any) -> Metric:
             return _Counted(name)
         for known, cls in _CLASSES.items():
             if name in (known, cls.__name__):
-                return cls(**({} if identifier == name else {"name": identifier}))
+                return cls(name=identifier)
     elif inspect.isclass(identifier):
         if issubclass(identifier, Metric):
             return identifier()

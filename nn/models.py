@@ -13,7 +13,9 @@ from nn import batches, evaluation, inputs, losses, older, optimizers, runtime, 
 from nn.callbacks import Callback, History, Logs
 from nn.callbacks.base import checked_callbacks
 from nn.callbacks.progress import ProgressLogger, figures
+from nn.copies import clone_model
 from nn.layers.symbolic import SymbolicTensor, Values, tensors_between
+from nn.losses.reduction import MEANS
 from nn.metrics import Metric, Metrics
 from nn.reference import Array
 from nn.row import Row, add_all
@@ -150,10 +152,16 @@ class Sequential(Row):
                     f"compile: expected {argument} None, received {value!r}. There is one output, "
                     "whose metrics are given as metrics=[…]."
                 )
+        loss = None if loss is None else losses.get(loss)
+        if loss is not None and loss.reduction not in MEANS:
+            raise ValueError(
+                f"compile: expected a loss with reduction 'sum_over_batch_size', received "
+                f"{loss.reduction!r}. Training takes the mean: scale the learning rate."
+            )
         # All of them, or none if one is refused.
         chosen = (
             optimizers.get(optimizer),
-            None if loss is None else losses.get(loss),
+            loss,
             Metrics(metrics),
         )
         self._optimizer, self._loss, self.measured = chosen
@@ -184,6 +192,8 @@ class Sequential(Row):
     @property
     def engine(self) -> training.EngineLike:
         """What runs this model now: the fast stage where it fits, else the plain layers."""
+        if not self.row:
+            raise ValueError(f"{self.name}: expected layers, received none. Call add(layer).")
         setting = runtime.backend(), runtime.engine()
         current = self._engine is not None and self._engine.is_current()
         if self._engine is None or not current or setting != self._engine_setting:
@@ -504,8 +514,17 @@ class Model(Sequential, metaclass=_AnyModel):
 
     @spellings("Model", old={"input": "inputs", "output": "outputs"})
     def __init__(
-        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
     ) -> None:
+        if inputs is None or outputs is None:
+            raise TypeError(
+                f"Model: expected inputs and outputs, received inputs={inputs!r} and "
+                f"outputs={outputs!r}. For layers in a row without them use Sequential()."
+            )
         super().__init__(name=name or "functional")
         tensor, *parts = tensors_between(inputs, outputs)
         self._x_shape, self._tensors = tensor.shape[1:], [tensor]
@@ -555,11 +574,6 @@ def model_from_json(
     """Make the model that ``to_json`` described, here or in Keras, with new weights."""
     model: Sequential = _saving().model_from_json(json_string, custom_objects)
     return model
-
-
-def clone_model(model: Sequential) -> Sequential:
-    """Return a model of the same architecture with new weights, not compiled."""
-    return type(model).from_config(model.get_config())
 
 
 def _saving() -> ModuleType:

@@ -46,6 +46,17 @@ class ReadOnlyList(list[Part]):
         "quantize": "Weights are float32.",
         "run_eagerly jit_compile": "nn.use_engine and nn.use_backend choose what runs.",
         "to_yaml": "Keras has removed it too: use to_json.",
+        "compute_loss compute_metrics get_metrics_result stateless_compute_loss": (
+            "Use evaluate, or a loss and a metric by themselves."
+        ),
+        "get_compile_config compile_from_config": "Read optimizer, loss and metrics.",
+        "get_build_config build_from_config": "Use build(input_shape).",
+        "save_own_variables load_own_variables get_state_tree set_state_tree": (
+            "Use get_weights and set_weights, or save and load_model."
+        ),
+        "predict_function train_function test_function make_predict_function make_test_function": (
+            "There is no graph: model.engine runs the model."
+        ),
     }
 )
 class Row(Copies, Weights):
@@ -136,6 +147,12 @@ class Row(Copies, Weights):
                     f"add: expected a layer that is not yet in the model, received {inner.name} "
                     "again. Make a second one."
                 )
+        taken = {other.name for other in self.row}
+        if isinstance(layer, Layer) and layer.name in taken and not layer.has_default_name:
+            raise ValueError(
+                f"add: expected a layer with a name of its own, received another {layer.name!r}. "
+                "Give it another name=."
+            )
         for inner in new:
             inner.name = unused_name(inner.name, {other.name for other in self.row})
             self.row.append(inner)
@@ -159,6 +176,13 @@ class Row(Copies, Weights):
     def built(self) -> bool:
         """Whether the weights exist."""
         return bool(self.row) and all(layer.built for layer in self.row)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> BatchShape:
+        """Return the shape of outputs for inputs of ``input_shape``, both with the batch axis."""
+        shape = tuple(input_shape)
+        for layer in self.row:
+            shape = layer.compute_output_shape(shape)
+        return shape
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         """Create the weights for inputs of ``input_shape``, with or without a leading None.

@@ -48,6 +48,22 @@ def document() -> Document:
     return Document(reader=ScriptedReader(), loading=False)
 
 
+@pytest.mark.parametrize("edit", ["undo", "clear"])
+def test_editing_ends_a_sweep_of_the_eraser_so_that_every_change_can_be_undone(document, edit):
+    for x in (100, 200, 300):
+        draw(document, x)
+    document.choose("eraser")
+    document.press(105, 140)
+    getattr(document, edit)()
+    assert not document.gesture
+    left = document.drawing.content
+    document.release()
+    assert document.drawing.content is left
+    for _ in range(6):
+        document.undo()
+    assert document.drawing.empty
+
+
 def test_the_times_of_strokes_survive_a_file_however_long_the_computer_has_been_on(
     tmp_path, monkeypatch
 ):

@@ -338,3 +338,29 @@ def test_top_k():
     p = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
     assert metrics.TopKCategoricalAccuracy(k=2)(np.eye(4)[[2, 2]], p) == 0.5
     assert metrics.SparseTopKCategoricalAccuracy(k=3)([2, 2], p) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("reduction", "expected"),
+    [
+        ("sum_over_batch_size", 1.75),
+        ("mean", 1.75),
+        ("mean_with_sample_weight", 3.5 / 3),
+        ("sum", 3.5),
+        ("none", [0.5, 3.0]),
+        (None, [0.5, 3.0]),
+    ],
+)
+def test_a_loss_called_reduces_as_it_is_told(reduction, expected):
+    loss = losses.MeanAbsoluteError(reduction=reduction)
+    y, p = np.zeros((2, 2), np.float32), np.array([[0.0, 1.0], [2.0, 1.0]], np.float32)
+    np.testing.assert_allclose(loss(y, p, sample_weight=[1.0, 2.0]), expected)
+    assert losses.MeanAbsoluteError.from_config(loss.get_config()).reduction == reduction
+
+
+def test_training_takes_the_mean():
+    model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"compile: expected a loss with reduction .*'sum'"):
+        model.compile("sgd", losses.MeanSquaredError(reduction="sum"))
+    with pytest.raises(ValueError, match=r"expected reduction 'sum_over_batch_size', .*'median'"):
+        losses.MeanSquaredError(reduction="median")

@@ -529,3 +529,29 @@ def test_calling_with_training_drops_units(points, small_model):
     x, _ = points
     model = small_model(dropout=0.5)
     assert (model(x, training=True) != model(x, training=True)).any()
+
+
+def test_two_layers_do_not_share_a_given_name():
+    model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2), nn.layers.Dense(2)])
+    assert [layer.name for layer in model.layers] == ["dense", "dense_1"]
+    model.add(nn.layers.Dense(3, name="mine"))
+    with pytest.raises(ValueError, match=r"expected a layer with a name of its own, .*'mine'"):
+        model.add(nn.layers.Dense(3, name="mine"))
+    assert len(model.layers) == 3
+
+
+def test_what_is_asked_of_nothing_is_told():
+    with pytest.raises(ValueError, match=r"expected layers, received none\. Call add"):
+        nn.Sequential().predict(np.zeros((2, 3), np.float32))
+    with pytest.raises(TypeError, match="Model: expected inputs and outputs, received inputs=None"):
+        nn.Model()
+    with pytest.raises(TypeError, match="clone_model: expected a model, received 3"):
+        nn.models.clone_model(3)
+    with pytest.raises(FileNotFoundError, match=r"received missing\.keras: there is none"):
+        nn.load_model("missing.keras")
+    with pytest.raises(TypeError, match="filepath: expected the path of a file, received None"):
+        nn.load_model(None)
+    assert nn.Sequential([nn.Input((4,)), nn.layers.Dense(2)]).compute_output_shape((7, 4)) == (
+        7,
+        2,
+    )

@@ -329,3 +329,8 @@ def test_the_kernels_end_at_zero_where_numpy_fades(dtype, make):
     assert kernel[first][0] == 0
     assert 0 < numpy_[first][0] < 1.2e-38
     assert_array_equal(*(path[:2] for path in paths))
+
+
+def test_one_way_of_clipping():
+    with pytest.raises(ValueError, match="expected one of clipnorm, clipvalue and global_clipnorm"):
+        optimizers.SGD(clipnorm=1.0, clipvalue=0.5)

@@ -230,8 +230,11 @@ def test_what_would_change_the_meaning_is_refused_by_name(argument):
 
 
 def test_old_names_say_what_they_are_called_now():
-    with pytest.raises(TypeError, match="nb_epoch"):
-        nn.Sequential().fit(np.zeros((1, 2)), nb_epoch=3)
+    with (
+        pytest.warns(FutureWarning, match="nb_epoch is an older name. Write epochs"),
+        pytest.raises(ValueError, match="expected a last layer with outputs"),
+    ):
+        nn.Sequential().fit(np.zeros((1, 2)), np.zeros((1, 2)), nb_epoch=3)
     with pytest.raises(
         TypeError, match=r"Convolution2D|Conv2D: there is no argument 'border_mode'"
     ):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Self, TypeVar
 
+from nn.layers.arguments import snake_case
 from nn.layers.symbolic import Callable, NotBuiltError
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
@@ -41,6 +43,11 @@ class Attributes(Callable, Weights):
     def output_shape(self) -> BatchShape:
         """Shape of the output: the batch axis, None, and ``y_shape``."""
         return (None, *self._if_built(self.y_shape))
+
+    @property
+    def has_default_name(self) -> bool:
+        """Whether the name is that of the class, perhaps with a number."""
+        return re.fullmatch(snake_case(type(self).__name__) + r"(_\d+)?", self.name) is not None
 
     def count_params(self) -> int:
         """Return the number of weights; ValueError while they are not known."""

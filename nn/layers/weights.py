@@ -56,6 +56,8 @@ class Weights:
             If their number or a shape differs; nothing is changed then.
         """
         ours = self.weights
+        if not isinstance(weights, Sequence | np.ndarray):
+            raise TypeError(f"set_weights: expected a list of arrays, received {weights!r}.")
         arrays = [np.asarray(w) for w in weights]
         if len(ours) != len(arrays):
             raise ValueError(f"set_weights: expected {len(ours)} arrays, received {len(arrays)}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nn.layers.arguments import snake_case
+from nn.losses.reduction import check_reduction, reduced
 from nn.reference import Array
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ class Loss:
     ----------
     name : str, optional
         Default: the class name in snake case.
-    reduction : {"sum_over_batch_size"}
-        How a batch's values become one: by their mean.
+    reduction : {"sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"}
+        How the values of a batch become one where the loss is called; training takes the mean,
+        the first two.
     dtype : None
         As Keras has it; the dtype is that of the predictions.
     """
@@ -42,16 +44,13 @@ class Loss:
         reduction: str = "sum_over_batch_size",
         dtype: Any = None,
     ) -> None:
-        if reduction not in ("sum_over_batch_size", "mean", "auto", None):
-            raise ValueError(
-                f"{type(self).__name__}: expected reduction 'sum_over_batch_size', received "
-                f"{reduction!r}. For the value of each example call values(targets, y_pred)."
-            )
+        check_reduction(type(self).__name__, reduction)
         if dtype not in (None, "float32"):
             raise ValueError(
                 f"{type(self).__name__}: expected dtype None, received {dtype!r}. The dtype of the "
                 "predictions decides: Sequential(dtype=…)."
             )
+        self.reduction = reduction
         self.name = name or snake_case(type(self).__name__)
 
     def check(self, y: Any, classes: int) -> Array:
@@ -94,11 +93,9 @@ class Loss:
         """Return what the model predicts, given the outputs of the layers that ``fuse`` left."""
         return outputs
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
-        """Return the mean loss of (weighted) examples."""
-        losses = self.per_example(y_true, y_pred)
-        weights = 1.0 if sample_weight is None else np.asarray(sample_weight)
-        return float((losses * weights).mean())
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the loss of (weighted) examples, as ``reduction`` says: their mean, a float."""
+        return reduced(self.per_example(y_true, y_pred), sample_weight, self.reduction)
 
     call = __call__
 
@@ -113,7 +110,7 @@ class Loss:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this loss again, with Keras's keys."""
-        return {"name": self.name}
+        return {"name": self.name, "reduction": self.reduction}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Loss:

@@ -130,9 +130,10 @@ class Crossentropy(Loss):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this loss again, with Keras's keys."""
         return {
-            "name": self.name,
+            **super().get_config(),
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
+            "axis": -1,
         }
 
 

@@ -13,7 +13,7 @@ from nn import runtime
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
-from nn.spellings import unknown_argument
+from nn.spellings import missing_attributes, unknown_argument
 from nn.utils import config_of, described
 
 # Arguments of every optimiser, in Keras's order, behind its own; with the only values of those that
@@ -53,6 +53,18 @@ def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Call
     return call
 
 
+@missing_attributes(
+    {
+        "apply_gradients apply minimize update_step stateless_apply": (
+            "Use step(parameters, gradients), or model.train_on_batch."
+        ),
+        "variables add_variable add_variable_from_reference": "Read slots and iterations.",
+        "save_own_variables load_own_variables set_weights get_weights": (
+            "model.save keeps its state; restore(slots, iterations) sets it."
+        ),
+        "scale_loss exclude_from_weight_decay finalize_variable_values": "It is not built.",
+    }
+)
 class Optimizer:
     """Base of all optimisers.
 
@@ -120,6 +132,11 @@ class Optimizer:
         self.clipnorm = _from_zero(kind, "clipnorm", clipnorm)
         self.clipvalue = _from_zero(kind, "clipvalue", clipvalue)
         self.global_clipnorm = _from_zero(kind, "global_clipnorm", global_clipnorm)
+        if (clipnorm, clipvalue, global_clipnorm).count(None) < 2:
+            raise ValueError(
+                f"{kind}: expected one of clipnorm, clipvalue and global_clipnorm, received "
+                f"{clipnorm!r}, {clipvalue!r} and {global_clipnorm!r}."
+            )
         for argument in _COMMON.keys() - set(_BUILT):
             setattr(self, argument, _COMMON[argument])
         self.iterations = 0

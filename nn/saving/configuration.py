@@ -203,4 +203,6 @@ def model_from_json(
     FormatError
         When it is no JSON of a model, or needs what `nn` does not have.
     """
+    if not isinstance(json_string, str):
+        raise TypeError(f"model_from_json: expected JSON as a string, received {json_string!r}.")
     return model_of(parse_json(json_string, "json_string"), custom_objects)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 MAX_FILE_BYTES = 1 << 30
 """A larger file is refused before it is opened."""
 MAX_PARAMETERS = 24_000_000
@@ -36,6 +40,13 @@ def require(ok: object, part: str, expected: str, received: object, remedy: str 
     """Raise a `FormatError` unless `ok`; the other parameters are its own."""
     if not ok:
         raise FormatError(part, expected, received, remedy)
+
+
+def as_path(owner: str, value: Any) -> Path:
+    """Return a path; TypeError for what is none."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{owner}: expected the path of a file, received {value!r}.")
+    return Path(value)
 
 
 def _brief(value: object, limit: int = 160) -> str:

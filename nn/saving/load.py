@@ -24,7 +24,7 @@ from nn.registered import custom_object_scope, own_objects
 from nn.saving import archive, training
 from nn.saving.configuration import as_written, legacy_config
 from nn.saving.ensemble import Ensemble, Network
-from nn.saving.errors import FormatError, require
+from nn.saving.errors import FormatError, as_path, require
 from nn.saving.foreign.architecture import read_architecture
 from nn.saving.foreign.digits import remember_input
 from nn.saving.foreign.settings import parse_json
@@ -205,7 +205,9 @@ def add_softmax(model: Sequential) -> None:
 
 def _open(path: str | os.PathLike[str]) -> _Content:
     """Read a file of either format; which one its first bytes decide."""
-    path = Path(path)
+    path = as_path("filepath", path)
+    if not path.exists():
+        raise FileNotFoundError(f"filepath: expected a model file, received {path}: there is none.")
     hint = "A TensorFlow SavedModel is a program: open it with Keras and save it as .h5."
     require(not path.is_dir(), str(path), "a file", "a folder", hint)
     data = read_bytes(path)

@@ -32,6 +32,7 @@ from nn.models import Sequential
 from nn.saving import archive, training
 from nn.saving.configuration import KERAS_VERSION, by_name, document, legacy_config
 from nn.saving.ensemble import INPUT, OUTPUT, Ensemble, Network, member_layers
+from nn.saving.errors import as_path
 from nn.saving.foreign.architecture import folder
 
 METADATA_ATTRIBUTE = "nn_metadata"
@@ -125,7 +126,7 @@ def save_weights(
 
 def _checked_path(owner: str, filepath: str | os.PathLike[str], overwrite: bool) -> Path:
     """Return the place of a file to be written; refuse endings that mean another format."""
-    path = Path(filepath)
+    path = as_path(owner, filepath)
     if path.suffix.lower() not in ("", ".h5", ".hdf5", ".keras"):
         raise ValueError(
             f"{owner}: expected a .h5 or .keras file, received {path.name}. Other formats are not "

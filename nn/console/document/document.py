@@ -138,11 +138,8 @@ class Document:
 
     def release(self) -> bool:
         """End the gesture; returns whether the content changed."""
-        if self._erasing is not None:
-            self._erasing = None
-            changed = self.drawing.finish_erasing()
-        else:
-            changed = self.drawing.finish() is not None
+        self._erasing = None
+        changed = self.drawing.end_gesture()
         if changed:
             self.notify("gesture")
         return changed
@@ -169,14 +166,12 @@ class Document:
 
     def toggle_pen(self) -> bool:
         """Lower or lift the pen at the cursor; returns whether it is down now."""
-        if self._keyboard_pen and self.drawing.pen_down:
-            self._keyboard_pen = False
-            self.release()
-        else:
+        lift = self._keyboard_pen and self.drawing.pen_down
+        if not lift:
             self.press(*self.cursor)
-            self._keyboard_pen = self.drawing.pen_down
-            if not self._keyboard_pen:
-                self.release()
+        self._keyboard_pen = self.drawing.pen_down and not lift
+        if not self._keyboard_pen:
+            self.release()
         return self._keyboard_pen
 
     # ------------------------------------------------------------------ editing
@@ -184,7 +179,6 @@ class Document:
     def choose(self, tool: Tool) -> None:
         """Choose another tool; a gesture under way ends first."""
         self.release()
-        self._keyboard_pen = False
         self.tool = tool
         self.notify("content")
 
@@ -234,7 +228,7 @@ class Document:
         return self._edited(self.drawing.replace(entry.content))
 
     def _edited(self, changed: bool) -> bool:
-        self._keyboard_pen = False
+        self._erasing = None  # the drawing has ended the gesture
         self.notify("content")
         return changed
 
@@ -292,7 +286,6 @@ class Document:
     def recognise(self) -> bool:
         """Read now, whatever `live` says, and put the answer into the history."""
         self.drawing.finish()
-        self._keyboard_pen = False
         changed = not self.up_to_date and self.read(force=True)
         if self.up_to_date:
             self.remember()

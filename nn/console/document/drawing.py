@@ -190,7 +190,7 @@ class Drawing:
 
     def replace(self, content: Content) -> bool:
         """Put another content in place (opened, from the history); can be undone."""
-        self._end_gesture()
+        self.end_gesture()
         if content is self.content or (content.empty and self.content.empty):
             return False
         self._commit(content)
@@ -205,17 +205,17 @@ class Drawing:
         return self._step(self._future, self._past)
 
     def _step(self, source: list[Content], target: list[Content]) -> bool:
-        self._end_gesture()
+        self.end_gesture()
         if not source:
             return False
         target.append(self.content)
         self.content = source.pop()
         return True
 
-    def _end_gesture(self) -> None:
-        """End whatever gesture is under way, so that no step is lost."""
-        self.finish()
-        self.finish_erasing()
+    def end_gesture(self) -> bool:
+        """End whatever gesture is under way, so that no step is lost; returns if it did a thing."""
+        drawn = self.finish() is not None
+        return self.finish_erasing() or drawn
 
     def _commit(self, content: Content) -> None:
         self._past.append(self.content)

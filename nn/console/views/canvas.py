@@ -118,11 +118,11 @@ class CanvasView(PlainCanvas):
             self.refresh(self._pixels_of(gone))  # what is left of them lies within
 
     def _release(self, _event: Any) -> None:
+        self._show([self._eraser_item], False)
         if not self.document.gesture:
             return
         stroke = self.document.drawing.current
         self.document.release()
-        self._show([self._eraser_item], False)
         if stroke is not None:
             # The provisional straight ends give way to the smoothed line.
             self.refresh(self._pixels_of([stroke]))

@@ -69,10 +69,8 @@ class InsidePanel(Panel):
         self.view.configure(yscrollcommand=scroll.set)
         scroll.pack(side="right", fill="y")
         self.view.pack(side="left", fill="both", expand=True)
-        self._scale = PlainCanvas(self, theme, WIDTH, 30)
-        self._scale.pack(anchor="w", pady=(px(8), px(4)))
-        self.unit_view = UnitView(self, theme)
-        self.unit_view.pack(anchor="w")
+        self._scale = self.add(PlainCanvas(self, theme, WIDTH, 30), 8, 4)
+        self.unit_view = self.add(UnitView(self, theme))
         self.rows: list[Row] = []
         self.chosen: tuple[int, tuple[int, ...]] | None = None
         self._following = True

@@ -6,6 +6,7 @@ import tkinter as tk
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from tkinter import ttk
+from typing import TypeVar
 
 from nn.console.commands import COMMANDS
 from nn.console.document.document import Document
@@ -13,6 +14,7 @@ from nn.console.idle import IdleQueue
 from nn.console.views.theme import Theme
 from nn.console.views.widgets import Run, command_button
 
+Widget = TypeVar("Widget", bound=tk.Widget)
 WIDTH = 420
 """Inner width of a panel in design units."""
 EMPTY = "Draw a digit, and it appears here."
@@ -29,6 +31,11 @@ class Panel(ttk.Frame):
         super().__init__(master, style="Inner.TFrame")
         self.theme, self.document = theme, document
         self._timer = ""
+
+    def add(self, widget: Widget, above: float = 0, below: float = 0) -> Widget:
+        """Put a widget below the others, with room around it in design units; returns it."""
+        widget.pack(anchor="w", pady=(self.theme.px(above), self.theme.px(below)))
+        return widget
 
     def refresh(self) -> None:
         """Show the selected digit."""

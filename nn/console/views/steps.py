@@ -35,8 +35,7 @@ class StepsPanel(Panel):
         super().__init__(master, theme, document)
         px = theme.px
         self._side = px(VIEW) // 28 * 28
-        self.screen = Screen(self, theme)
-        self.screen.pack(anchor="w")
+        self.screen = self.add(Screen(self, theme))
         self._labels = []
         for name, what in STEPS:
             row = ttk.Frame(self, style="Inner.TFrame")
@@ -45,10 +44,9 @@ class StepsPanel(Panel):
             label.pack(side="left", anchor="n")
             note(row, theme, WIDTH - 110, text=what).pack(side="left", anchor="n")
             self._labels.append(label)
-        self._numbers = note(self, theme, WIDTH - 40)
-        self._numbers.pack(anchor="w", pady=(px(14), 0))
-        self.play_button = ttk.Button(self, text="Play", style="Card.TButton", command=self.play)
-        self.play_button.pack(anchor="w", pady=(px(12), 0))
+        self._numbers = self.add(note(self, theme, WIDTH - 40), 14)
+        play = ttk.Button(self, text="Play", style="Card.TButton", command=self.play)
+        self.play_button = self.add(play, 12)
         self._start = 0.0
         self._film: tuple[Animation, Steps] | None = None
         self._first = True

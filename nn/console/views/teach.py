@@ -51,8 +51,8 @@ class TeachPanel(Panel):
         super().__init__(master, theme, document)
         self.session, self.dialogs = session, dialogs
         px = theme.px
-        ttk.Label(self, text="What should it have been?", style="Headline.TLabel").pack(anchor="w")
-        note(self, theme, WIDTH, text=NOTE).pack(anchor="w", pady=(px(6), px(14)))
+        self.add(ttk.Label(self, text="What should it have been?", style="Headline.TLabel"))
+        self.add(note(self, theme, WIDTH, text=NOTE), 6, 14)
         digits = [(str(d), partial(self.teach, d)) for d in range(10)]
         self.buttons = self._grid(5, "Digit.TButton", digits)
         row = ttk.Frame(self, style="Inner.TFrame")
@@ -61,10 +61,8 @@ class TeachPanel(Panel):
         self.cancel_button = ttk.Button(
             row, text="Cancel", style="Card.TButton", command=self.cancel
         )
-        self.line = note(self, theme, WIDTH, style="CardBold.TLabel")
-        self.line.pack(anchor="w", pady=(px(4), px(8)))
-        table = ttk.Frame(self, style="Inner.TFrame")
-        table.pack(anchor="w")
+        self.line = self.add(note(self, theme, WIDTH, style="CardBold.TLabel"), 4, 8)
+        table = self.add(ttk.Frame(self, style="Inner.TFrame"))
         self._scores = []
         for index in range(2):
             name = ttk.Label(table, style="CardMuted.TLabel")
@@ -73,8 +71,7 @@ class TeachPanel(Panel):
             value.grid(row=index, column=1, sticky="w")
             self._scores.append((name, value))
         ttk.Frame(self, style="Line.TFrame", height=1).pack(fill="x", pady=px(16))
-        self._count = ttk.Label(self, style="CardMuted.TLabel")
-        self._count.pack(anchor="w", pady=(0, px(10)))
+        self._count = self.add(ttk.Label(self, style="CardMuted.TLabel"), 0, 10)
         self._others = self._grid(
             2,
             "Card.TButton",

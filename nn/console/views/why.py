@@ -76,8 +76,7 @@ class WhyPanel(Panel):
         self.target = tk.IntVar(self, 8)
         self.overlay = tk.BooleanVar(self, False)
         choice = partial(ttk.Radiobutton, style="Card.Toolbutton", command=self.refresh)
-        choices = ttk.Frame(self, style="Inner.TFrame")
-        choices.pack(anchor="w")
+        choices = self.add(ttk.Frame(self, style="Inner.TFrame"))
         for mode, (label, _note) in MODES.items():
             button = choice(choices, text=label, value=mode, variable=self.mode)
             button.pack(side="left", padx=(0, px(2)))
@@ -85,22 +84,12 @@ class WhyPanel(Panel):
         for digit in range(10):
             button = choice(self._targets, text=str(digit), value=digit, variable=self.target)
             button.pack(side="left")
-        self._note = note(self, theme, WIDTH)
-        self._note.pack(anchor="w", pady=(px(10), px(10)))
-        self.screen = Screen(self, theme)
-        self.screen.pack(anchor="w")
-        self._scale = PlainCanvas(self, theme, WIDTH, 34)
-        self._scale.pack(anchor="w", pady=(px(8), 0))
-        self._text = ttk.Label(self, style="CardBold.TLabel", wraplength=px(WIDTH))
-        self._text.pack(anchor="w", pady=(px(6), px(6)))
-        check = ttk.Checkbutton(
-            self,
-            text="Lay it over the drawing",
-            variable=self.overlay,
-            style="Card.TCheckbutton",
-            command=self._lay_over,
-        )
-        check.pack(anchor="w")
+        self._note = self.add(note(self, theme, WIDTH), 10, 10)
+        self.screen = self.add(Screen(self, theme))
+        self._scale = self.add(PlainCanvas(self, theme, WIDTH, 34), 8)
+        self._text = self.add(note(self, theme, WIDTH, style="CardBold.TLabel"), 6, 6)
+        check = partial(ttk.Checkbutton, style="Card.TCheckbutton", command=self._lay_over)
+        self.add(check(self, text="Lay it over the drawing", variable=self.overlay))
         self.heat: Array | None = None
         self._side = px(VIEW) // 28 * 28
         self._working = False

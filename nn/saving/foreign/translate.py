@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from nn import activations, initializers, registered
 from nn.layers import LAYERS, InputLayer, Layer
+from nn.layers.arguments import unused_name
 from nn.models import Sequential
 from nn.saving.errors import MAX_ACTIVATION, MAX_PARAMETERS, FormatError, require
 from nn.saving.foreign.architecture import Architecture, LayerSpec
@@ -124,7 +125,8 @@ class Chain:
         self, spec: LayerSpec, kind: str, *weights: Array, suffix: str = "", **arguments: Any
     ) -> None:
         """Add one of our layers; `suffix` makes its name another than the file's layer's."""
-        arguments |= {"name": spec.name + suffix, "trainable": spec.trainable}
+        name = unused_name(spec.name + suffix, {layer.name for layer in self.model.row})
+        arguments |= {"name": name, "trainable": spec.trainable}
         try:
             layer: Any = LAYERS[kind](**arguments)
             if hasattr(layer, "kernel_initializer"):  # nothing is drawn that is overwritten at once
