@@ -31,6 +31,7 @@ from nn import (
     models,
     ops,
     optimizers,
+    regularizers,
     runtime,
     utils,
 )
@@ -40,6 +41,7 @@ from nn.losses import Loss
 from nn.metrics import Metric
 from nn.models import Model, Sequential, load_model
 from nn.optimizers import Optimizer
+from nn.regularizers import Regularizer
 from nn.runtime import set_num_threads, use_backend, use_engine
 from nn.spellings import ModulesOfKeras, missing_names
 
@@ -53,6 +55,7 @@ __all__ = [
     "Metric",
     "Model",
     "Optimizer",
+    "Regularizer",
     "Sequential",
     "activations",
     "backend",
@@ -66,6 +69,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "regularizers",
     "runtime",
     "saving",
     "set_num_threads",

@@ -40,7 +40,6 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "Read nn.__version__.": "version",
         "Import names from nn and its modules.": "api engine src",
-        "Write kernel_regularizer=…: see nn.layers.": "Regularizer regularizers",
         "Use nn.augment, or nn.utils for to_categorical.": "preprocessing",
     },
     "nn.activations": {
@@ -85,13 +84,7 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
     },
     "nn.initializers": {
-        "It has no counterpart here: use glorot_uniform or he_normal.": (
-            "Constant constant deserialize glorot_normal glorot_uniform he_normal he_uniform "
-            "Identity identity IdentityInitializer lecun_normal lecun_uniform LecunNormal "
-            "LecunUniform ones Orthogonal orthogonal OrthogonalInitializer random_normal "
-            "random_uniform RandomNormal RandomUniform STFT stft STFTInitializer truncated_normal "
-            "TruncatedNormal variance_scaling VarianceScaling zeros"
-        ),
+        "It has no counterpart here: use glorot_uniform or he_normal.": "STFT stft STFTInitializer",
     },
     "nn.layers": {
         _RECURRENT: (
@@ -144,11 +137,8 @@ ABSENT: dict[str, dict[str, str]] = {
             "FlaxLayer Highway InputSpec JaxLayer Lambda MaxoutDense TFSMLayer ThresholdedReLU "
             "TorchModuleWrapper Wrapper"
         ),
-        "It is not built.": (
-            "ActivityRegularization AlphaDropout Cropping2D GaussianDropout GaussianNoise "
-            "GlobalAvgPool2D GlobalMaxPool2D GlobalMaxPooling2D Identity Permute SpatialDropout2D "
-            "UpSampling2D"
-        ),
+        "Use Dropout, and relu in place of selu.": "AlphaDropout",
+        "Penalise weights: kernel_regularizer=…": "ActivityRegularization",
     },
     "nn.losses": {
         "Use categorical_crossentropy, binary_crossentropy, mean_squared_error or "
@@ -196,6 +186,11 @@ ABSENT: dict[str, dict[str, str]] = {
     "nn.optimizers.schedules": {
         "Use CosineDecay, or a LearningRateScheduler callback.": "CosineDecayRestarts",
         "Use get_config and from_config.": "deserialize serialize",
+    },
+    "nn.regularizers": {
+        "Use L1, L2 or L1L2, or a Regularizer of your own with its gradient.": (
+            "OrthogonalRegularizer orthogonal_regularizer"
+        ),
     },
     "nn.saving": {
         _CONFIG: "deserialize_keras_object serialize_keras_object",

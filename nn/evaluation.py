@@ -29,6 +29,7 @@ def evaluate(model: Sequential, data: Examples, calls: CallbackList | None = Non
     targets = model.loss.targets(y, outputs.shape[-1], outputs.dtype)
     losses = model.loss.values(targets, outputs)
     losses = losses if weights is None else losses * weights
+    losses = losses + sum(model.losses)  # the penalties on weights
     right = are_right(targets, outputs)
     model.measured.reset()
     if calls is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -191,10 +192,12 @@ def unknown(name: str) -> str:
 def own_objects(thing: Any) -> dict[str, Any]:
     """Return what is the user's among an object's class and attributes, by names in files."""
     found = {}
-    for value in (thing, *vars(thing).values()):
+    for attribute, value in [("", thing), *vars(thing).items()]:
         identifier = getattr(value, "identifier", None)
         if isinstance(identifier, dict) and name_in(identifier)[1]:
             found[name_in(identifier)[0]] = value
+        elif attribute.endswith("_initializer") and is_own(value) and inspect.isfunction(value):
+            found[get_registered_name(value)] = value
         elif hasattr(value, "get_config") and is_own(type(value)):
             found[get_registered_name(type(value))] = type(value)
     return found

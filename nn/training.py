@@ -18,6 +18,7 @@ from nn.evaluation import evaluate
 from nn.layers import contract
 from nn.metrics import count_right
 from nn.reference import Array
+from nn.regularizers import add_penalties
 from nn.sources import parts, training_ends
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class PlainEngine:
         for layer in layers[:0:-1]:
             dy = layer.backward(dy)
         layers[0].backward_parameters(dy)
-        return float(losses.mean(dtype=np.float64)), count_right(targets, x)
+        penalty = add_penalties(self.model.row)
+        return float(losses.mean(dtype=np.float64)) + penalty, count_right(targets, x)
 
     def predict(self, x: Array) -> Array:
         """Return the outputs for ``x``, batch by batch."""

@@ -25,8 +25,8 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "losses", "optimizers", "callbacks", "gradcheck", "utils")
 BUDGETS = {
-    "network": (10_600, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
-    "fast": (7_520, "kernels one algorithm a module, the engine, compiling and threads"),
+    "network": (11_200, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "fast": (7_525, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_460, "our own format, JSON, and the import of Keras's and PyTorch's files"),
     "datasets": (1_540, "six data sets in their own formats, download, checks"),
     "augment": (730, "distortions of images and strokes, with kernels"),
@@ -39,7 +39,7 @@ BUDGETS = {
     "console": (5_195, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 36_000
+TOTAL = 36_400
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {

@@ -218,7 +218,7 @@ def test_names_people_import(line):
 @pytest.mark.parametrize(
     "argument",
     [
-        "kernel_regularizer=nn.layers",
+        "kernel_constraint=nn.layers",
         "dilation_rate=(2, 2)",
         "data_format='channels_first'",
     ],
@@ -235,7 +235,6 @@ def test_old_names_say_what_they_are_called_now():
         pytest.raises(ValueError, match="expected a last layer with outputs"),
     ):
         nn.Sequential().fit(np.zeros((1, 2)), np.zeros((1, 2)), nb_epoch=3)
-    with pytest.raises(
-        TypeError, match=r"Convolution2D|Conv2D: there is no argument 'border_mode'"
-    ):
-        nn.layers.Convolution2D(8, 3, border_mode="same")
+    with pytest.warns(FutureWarning, match="Conv2D: border_mode is an older name. Write padding"):
+        layer = nn.layers.Convolution2D(8, 3, border_mode="same")
+    assert layer.padding == "same"

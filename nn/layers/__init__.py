@@ -6,6 +6,7 @@ network needs, ``arguments`` the checks of what layers are given. The arithmetic
 explained in ``nn.reference``.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from nn import registered
@@ -14,15 +15,30 @@ from nn.layers.base import Layer
 from nn.layers.conv import Conv2D
 from nn.layers.dense import Dense
 from nn.layers.dropout import Dropout
-from nn.layers.extra import ELU, LeakyReLU, PReLU, Rescaling, Reshape, ZeroPadding2D
+from nn.layers.extra import (
+    ELU,
+    Cropping2D,
+    GlobalMaxPooling2D,
+    Identity,
+    LeakyReLU,
+    Permute,
+    PReLU,
+    Rescaling,
+    Reshape,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from nn.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout2D
 from nn.layers.normalization import BatchNormalization
 from nn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
 from nn.layers.shape import Flatten, Input, InputLayer
+from nn.layers.signatures import Convolution2D, complete
 from nn.spellings import missing_names
 
-Convolution2D = Conv2D
 MaxPool2D = MaxPooling2D
 AvgPool2D = AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
 
 # What a saved configuration may name.
 LAYERS: dict[str, type[Layer]] = {
@@ -32,22 +48,32 @@ LAYERS: dict[str, type[Layer]] = {
         AveragePooling2D,
         BatchNormalization,
         Conv2D,
+        Cropping2D,
         Dense,
         Dropout,
         ELU,
         Flatten,
+        GaussianDropout,
+        GaussianNoise,
         GlobalAveragePooling2D,
+        GlobalMaxPooling2D,
+        Identity,
         InputLayer,
         LeakyReLU,
         MaxPooling2D,
         PReLU,
+        Permute,
         ReLU,
         Rescaling,
         Reshape,
         Softmax,
+        SpatialDropout2D,
+        UpSampling2D,
         ZeroPadding2D,
     )
 }
+for _layer in LAYERS.values():
+    complete(_layer)
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
@@ -55,15 +81,16 @@ def serialize(layer: Layer) -> dict[str, Any]:
     return registered.serialized(layer)
 
 
-def deserialize(config: dict[str, Any]) -> Layer:
-    """Make the layer that ``serialize`` described.
+def deserialize(config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Layer:
+    """Make the layer that ``serialize`` described; ``custom_objects`` as for ``load_model``.
 
     Raises
     ------
     ValueError
         If there is no layer of that class.
     """
-    layer = registered.resolve(config)
+    with registered.custom_object_scope(custom_objects):
+        layer = registered.resolve(config)
     if isinstance(layer, Layer):
         return layer
     kind = config["class_name"]
@@ -81,10 +108,17 @@ __all__ = [
     "BatchNormalization",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
@@ -92,10 +126,13 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling2D",
     "PReLU",
+    "Permute",
     "ReLU",
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout2D",
+    "UpSampling2D",
     "ZeroPadding2D",
     "deserialize",
     "serialize",

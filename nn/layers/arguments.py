@@ -2,61 +2,100 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from nn.reference import Array, Pads, Pair, Shape
+from nn.spellings import unknown_argument
 
 NO_PADS: Pads = ((0, 0), (0, 0))
 
-# What Keras also accepts and what we accept only at the value that changes nothing.
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "activity_regularizer": (None,),
-    "autocast": (True,),
-    "bias_constraint": (None,),
-    "bias_regularizer": (None,),
-    "data_format": (None, "channels_last"),
-    "dilation_rate": (1, (1, 1), [1, 1]),
-    "dtype": (None, "float32"),
-    "groups": (1,),
-    "kernel_constraint": (None,),
-    "kernel_regularizer": (None,),
-    "lora_alpha": (None,),
-    "lora_rank": (None,),
-    "noise_shape": (None,),
-    "quantization_config": (None,),
-    "seed": (None,),
-}
+_TRAINED_ELSEWHERE = "Train the network in Keras and open its file here: predictions are the same."
+_DTYPE = "The whole model has one dtype: Sequential(dtype='float64')."
+# What Keras also accepts and what we accept only at values that change nothing, Keras's default
+# first; and what to do for another one.
+NEUTRAL: dict[str, tuple[tuple[Any, ...], str]] = {
+    **dict.fromkeys(
+        ("activity_regularizer", "alpha_constraint", "beta_constraint", "bias_constraint",
+         "gamma_constraint", "kernel_constraint", "lora_alpha", "lora_rank", "quantization_config"),
+        ((None,), _TRAINED_ELSEWHERE),
+    ),
+    "autocast": ((True,), _DTYPE),
+    "batch_size": ((None,), "A model takes batches of any size: give batch_size to fit."),
+    "data_format": (
+        (None, "channels_last"),
+        "Images are (H, W, C): use np.moveaxis(x, 1, -1), or open a file of Keras.",
+    ),
+    "dilation_rate": (((1, 1), 1, [1, 1]), _TRAINED_ELSEWHERE),
+    "dtype": ((None, "float32"), _DTYPE),
+    "groups": ((1,), _TRAINED_ELSEWHERE),
+    "input_tensor": ((None,), "Call the layers on it: Dense(2)(tensor)."),
+    "interpolation": (("nearest",), "Enlarge the images with Pillow or nn.augment before."),
+    "optional": ((False,), "There is one input, which every example has."),
+    "ragged": ((None, False), "Pad the examples to one shape."),
+    "renorm": ((False,), _TRAINED_ELSEWHERE),
+    "renorm_clipping": ((None,), _TRAINED_ELSEWHERE),
+    "renorm_momentum": ((0.99,), _TRAINED_ELSEWHERE),
+    "sparse": ((None, False), "Use a plain array: x.toarray()."),
+    "synchronized": ((False,), "There is one processor, with one batch at a time."),
+}  # fmt: skip
+COMMON = {"name", "trainable", "dtype", "input_shape", "batch_shape", "weights"}
 
 
-def check_neutral(owner: str, known: Mapping[str, tuple[Any, ...]], given: dict[str, Any]) -> None:
-    """Refuse an argument that is not known, or that is known at other values only.
+def settle_neutral(layer: Any, given: dict[str, Any]) -> None:
+    """Refuse an argument that is not known, or known at other values only; keep the others.
 
     Raises
     ------
     TypeError
         Naming the argument.
     """
-    for argument, value in given.items():
-        if argument not in known:
-            raise TypeError(f"{owner}: there is no argument {argument!r} here. Leave it out.")
-        if value not in known[argument]:
-            raise TypeError(
-                f"{owner}: {argument} is not supported: expected {known[argument][-1]!r}, "
-                f"received {value!r}. Leave it out."
-            )
+    owner = type(layer).__name__
+    for name, value in given.items():
+        if name not in NEUTRAL:
+            known = {name for cls in type(layer).__mro__ for name in signature_of(cls)}
+            raise TypeError(unknown_argument(owner, name, known | COMMON))
+        value = neutral_value(owner, name, value)
+        if name != "dtype":
+            object.__setattr__(layer, name, value)
+    layer._neutral = frozenset(given) - {"dtype"}
+
+
+def neutral_value(owner: str, name: str, value: Any) -> Any:
+    """Return what a layer has for an argument of ``NEUTRAL``; TypeError for another value."""
+    values, remedy = NEUTRAL[name]
+    value = value.item() if isinstance(value, np.generic) else value
+    if not any(type(value) is type(known) and value == known for known in values):
+        raise TypeError(
+            f"{owner}: {name} is not supported: expected {values[-1]!r}, received {value!r}. "
+            f"{remedy}"
+        )
+    return values[-1] if values[0] is None else values[0]
+
+
+def signature_of(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the named parameters that a class's own ``__init__`` has."""
+    init = vars(cls).get("__init__", object.__init__)
+    parameters = inspect.signature(init).parameters.values() if inspect.isfunction(init) else ()
+    unnamed = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return {p.name: p for p in parameters if p.kind not in unnamed and p.name != "self"}
 
 
 def given_input_shape(owner: str, input_shape: Any, keras: dict[str, Any]) -> Shape | None:
     """Return the input shape (no batch axis) that a constructor was given under any name.
 
-    ``input_dim``, ``batch_input_shape`` and ``batch_shape`` are taken out of ``keras``.
+    ``input_dim``, ``input_length``, ``batch_input_shape`` and ``batch_shape`` are taken out of
+    ``keras``.
     """
     width = keras.pop("input_dim", None)  # of a first layer that takes rows
-    batch_shape = keras.pop("batch_input_shape", None) or keras.pop("batch_shape", None)
+    keras.pop("input_length", None)
+    shapes = keras.pop("batch_input_shape", None), keras.pop("batch_shape", None)
+    batch_shape = shapes[0] or shapes[1]
     if batch_shape is not None:
         input_shape = tuple(batch_shape[1:])
     elif width is not None:
@@ -143,6 +182,30 @@ def as_count(owner: str, argument: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def as_number(
+    owner: str, argument: str, value: Any, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """Return a number, NumPy's too, as a float in [low, high)."""
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf" or not low <= number < high:
+        limits = f"in [{low:g}, {high:g})" if math.isfinite(high) else f"from {low:g}"
+        limits = limits if math.isfinite(low) else "to be a number"
+        raise ValueError(f"{owner}: expected {argument} {limits}, received {value!r}.")
+    return float(number)
+
+
+def mask_shape(owner: str, noise_shape: tuple[Any, ...] | None, shape: Shape) -> Shape:
+    """Return the shape of a dropout mask for an x of ``shape``: ``noise_shape``, without None."""
+    given = (None,) * len(shape) if noise_shape is None else noise_shape
+    mask = tuple(n if m is None else m for m, n in zip(given, shape, strict=False))
+    if len(given) != len(shape) or any(m not in (1, n) for m, n in zip(mask, shape, strict=True)):
+        raise ValueError(
+            f"{owner}: expected noise_shape {len(shape)} extents, each 1, None or that of x "
+            f"{shape}, received {noise_shape}."
+        )
+    return mask
+
+
 def as_pair(owner: str, argument: str, value: Any) -> Pair:
     """Return 3 or (3, 5) as a pair of positive ints."""
     pair = (value, value) if isinstance(value, int | np.integer) else value
@@ -152,6 +215,19 @@ def as_pair(owner: str, argument: str, value: Any) -> Pair:
             f"received {value!r}."
         )
     return as_count(owner, argument, pair[0]), as_count(owner, argument, pair[1])
+
+
+def as_sides(owner: str, argument: str, value: Any) -> Pads:
+    """Return 1, (1, 2) or ((1, 1), (2, 2)) as ((top, bottom), (left, right)), from 0."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    sides = [side if isinstance(side, tuple | list) else (side, side) for side in pair]
+    if len(sides) != 2 or any(len(side) != 2 for side in sides):
+        raise ValueError(
+            f"{owner}: expected {argument} to be a whole number, a pair of them or "
+            f"((top, bottom), (left, right)), received {value!r}."
+        )
+    (top, bottom), (left, right) = ([as_count(owner, argument, n, 0) for n in s] for s in sides)
+    return (top, bottom), (left, right)
 
 
 def as_padding(owner: str, padding: Any) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from nn.layers.arguments import snake_case
-from nn.layers.symbolic import Callable, NotBuiltError
+import numpy as np
+
+from nn import regularizers
+from nn.layers.arguments import neutral_value, snake_case
+from nn.layers.symbolic import Callable, NotBuiltError, Values
 from nn.layers.weights import Weights
 from nn.reference import Array, BatchShape, Shape
 from nn.spellings import missing_attributes
@@ -15,12 +18,41 @@ from nn.utils import config_of
 Value = TypeVar("Value")
 
 
+class Weight:
+    """An attribute of a layer that is one of its weights: ``layer.kernel``.
+
+    Read, it is the array itself; set, the values are copied into it. It is None where the layer has
+    none, such as a bias that is not used.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        layer._if_built(None)
+        found = layer.params.get(self.name, layer.state.get(self.name))
+        return None if found is None else found.view(Values)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        mine, given = self.__get__(layer), np.asarray(value)
+        if mine is None or given.shape != mine.shape:
+            expected = "none: it has no such weight" if mine is None else f"of shape {mine.shape}"
+            raise ValueError(
+                f"{layer.name}: expected {self.name} {expected}, received {given.shape}."
+            )
+        mine[...] = given
+
+
 @missing_attributes(
     {
         "add_weight add_variable": "Fill self.params in create_weights(self, rng).",
         "add_loss add_metric": "Give compile a loss or a metric of your own.",
         "call": "Define _forward(self, x, training) and _backward(self, dy).",
         "compute_mask supports_masking": "Nothing is masked: pad images with ZeroPadding2D.",
+        "input_spec": "Read input_shape and output_shape.",
+        "path": "Read name.",
         "quantize enable_lora": "Weights are float32.",
         "dtype_policy compute_dtype variable_dtype": "Read dtype.",
     }
@@ -28,11 +60,35 @@ Value = TypeVar("Value")
 class Attributes(Callable, Weights):
     """The part of ``Layer`` that computes nothing."""
 
+    fixed: frozenset[str] = frozenset()
+    """Attributes that shape the weights or the output: they cannot be set once built."""
+
+    changes: ClassVar[int] = 0
+    """Attributes set so far, on all layers: what was derived from a layer may be out of date."""
+
+    version = 0
+    """Attributes set so far on this layer."""
+
+    _neutral: frozenset[str] = frozenset()
+
     trainable: bool
     params: dict[str, Array]
     state: dict[str, Array]
     x_shape: Shape
     y_shape: Shape
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.fixed and self.built:
+            raise AttributeError(
+                f"{self.name}: {name} cannot be changed once the layer is built. Make a new "
+                f"{type(self).__name__}."
+            )
+        if name in self._neutral:
+            value = neutral_value(type(self).__name__, name, value)
+        object.__setattr__(self, name, value)
+        if name[0] != "_":
+            Attributes.changes += 1
+            object.__setattr__(self, "version", self.version + 1)
 
     @property
     def input_shape(self) -> BatchShape:
@@ -72,6 +128,22 @@ class Attributes(Callable, Weights):
     def non_trainable_weights(self) -> list[Array]:
         """All other weights."""
         return list(self.state.values()) if self.trainable else self.weights
+
+    @property
+    def regularizers(self) -> dict[str, Any]:
+        """The penalties on ``params``, by their names; see ``nn.regularizers``."""
+        penalties = {name: getattr(self, f"{name}_regularizer", None) for name in self.params}
+        return {n: regularizers.get(penalty) for n, penalty in penalties.items() if penalty}
+
+    @property
+    def losses(self) -> list[float]:
+        """What the layer adds to the loss: the penalties on its weights, none if it is frozen."""
+        return [float(f(self.params[n])) for n, f in self.regularizers.items() if self.trainable]
+
+    @property
+    def metrics(self) -> list[Any]:
+        """None: metrics are the model's."""
+        return []
 
     @property
     def weight_names(self) -> list[str]:

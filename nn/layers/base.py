@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,15 +66,6 @@ class Layer(Attributes):
         For setting an argument that ``build`` has used, such as ``strides``.
     """
 
-    fixed: frozenset[str] = frozenset()
-    """Attributes that shape the weights or the output: they cannot be set once built."""
-
-    changes: ClassVar[int] = 0
-    """Attributes set so far, on all layers: what was derived from a layer may be out of date."""
-
-    version = 0
-    """Attributes set so far on this layer."""
-
     built = False
 
     def __init__(
@@ -88,7 +79,7 @@ class Layer(Attributes):
         self.trainable = bool(trainable)
         kind = type(self).__name__
         self.given_input_shape = arguments.given_input_shape(kind, input_shape, neutral)
-        arguments.check_neutral(kind, arguments.NEUTRAL, neutral)
+        arguments.settle_neutral(self, neutral)
         self.name = name or arguments.snake_case(kind)
         self.params: dict[str, Array] = {}
         self.grads: dict[str, Array] = {}
@@ -98,17 +89,6 @@ class Layer(Attributes):
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         # Of the last forward(training=True): "batch", the number of examples, and "kept".
         self._memory: dict[str, Any] = {}
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self.fixed and self.built:
-            raise AttributeError(
-                f"{self.name}: {name} cannot be changed once the layer is built. Make a new "
-                f"{type(self).__name__}."
-            )
-        object.__setattr__(self, name, value)
-        if name[0] != "_":
-            Layer.changes += 1
-            object.__setattr__(self, "version", self.version + 1)
 
     # -- defined by subclasses ---------------------------------------------------------------
 

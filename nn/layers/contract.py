@@ -45,7 +45,10 @@ def check_unbuilt(layer: Layer) -> None:
 
 
 def settle_weights(layer: Layer) -> None:
-    """Give the weights a layer has just created the layer's dtype; refuse what is no array."""
+    """Give the weights a layer has just created the layer's dtype; refuse what is no array.
+
+    What its argument ``weights`` was given takes the place of what was drawn.
+    """
     for kind in (layer.params, layer.state):
         for name, value in kind.items():
             array = np.asarray(value)
@@ -54,6 +57,9 @@ def settle_weights(layer: Layer) -> None:
                     f"{layer.name}: expected an array of numbers for {name!r}, received {value!r}."
                 )
             kind[name] = np.ascontiguousarray(array, layer.dtype).reshape(array.shape)
+    given = vars(layer).pop("_given_weights", None)
+    if given is not None:
+        layer.set_weights(given)
 
 
 def wrong_result(layer: Layer, method: str, received: Any, expected: Shape) -> Exception:

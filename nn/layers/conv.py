@@ -30,9 +30,8 @@ class Conv2D(Weighted):
     strides : int or (int, int)
     padding : {"valid", "same"}
         ``"valid"`` uses whole windows only; ``"same"`` pads with zeros so that OH = ceil(H / SH).
-    activation : str, optional
-    use_bias : bool
-    kernel_initializer, bias_initializer : str or Initializer
+    **common
+        ``activation``, ``use_bias`` and others, see ``Weighted`` and ``Layer``.
 
     Attributes
     ----------
@@ -56,10 +55,9 @@ class Conv2D(Weighted):
         kernel_size: Any,
         strides: Any = (1, 1),
         padding: str = "valid",
-        activation: Any = None,
         **common: Any,
     ) -> None:
-        super().__init__(activation, **common)
+        super().__init__(**common)
         self.filters = as_count("Conv2D", "filters", filters)
         self.kernel_size = as_pair("Conv2D", "kernel_size", kernel_size)
         self.strides = as_pair("Conv2D", "strides", strides)

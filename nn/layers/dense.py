@@ -17,10 +17,8 @@ class Dense(Weighted):
     ----------
     units : int
         Number of outputs F.
-    activation : str, optional
-        Such as ``"relu"`` or ``"softmax"``; default linear.
-    use_bias : bool
-    kernel_initializer, bias_initializer : str or Initializer
+    **common
+        ``activation``, ``use_bias`` and others, see ``Weighted`` and ``Layer``.
 
     Notes
     -----
@@ -33,7 +31,7 @@ class Dense(Weighted):
     fixed = frozenset(("units", "use_bias"))
 
     def __init__(self, units: int, activation: Any = None, **common: Any) -> None:
-        super().__init__(activation, **common)
+        super().__init__(activation=activation, **common)
         self.units = as_count("Dense", "units", units)
 
     def _output_shape(self, x_shape: Shape) -> Shape:

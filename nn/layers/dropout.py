@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nn import ops
+from nn.layers.arguments import as_number, mask_shape
 from nn.layers.base import Layer
 from nn.reference import Array
 
@@ -18,6 +19,10 @@ class Dropout(Layer):
     ----------
     rate : float
         In [0, 1).
+    noise_shape : tuple of int or None, optional
+        Shape of the mask, with the batch axis; an axis of 1 shares it, None stands for that of x.
+    seed : int, optional
+        Makes the masks repeatable. Default: the model's seed decides.
 
     Notes
     -----
@@ -27,15 +32,17 @@ class Dropout(Layer):
     generator makes the whole mask.
     """
 
-    def __init__(self, rate: float, **common: Any) -> None:
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: int | None = None, **common: Any
+    ) -> None:
         super().__init__(**common)
-        if not isinstance(rate, int | float) or not 0 <= rate < 1:
-            raise ValueError(f"Dropout: expected a rate in [0, 1), received {rate!r}.")
-        self.rate = float(rate)
-        self.rng = np.random.default_rng(0)
+        self.rate = as_number(type(self).__name__, "rate", rate, 0, 1)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = seed
+        self.rng = np.random.default_rng(seed)
 
     def create_weights(self, rng: np.random.Generator) -> None:
-        self.rng = rng.spawn(1)[0]
+        self.rng = rng.spawn(1)[0] if self.seed is None else np.random.default_rng(self.seed)
 
     def draw_seed(self) -> int:
         """Return the 64-bit number that makes the next mask."""
@@ -45,7 +52,8 @@ class Dropout(Layer):
     def _forward(self, x: Array, training: bool) -> Array:
         if not training:
             return x
-        mask = ops.dropout_mask(self.draw_seed(), x.shape, self.rate, x.dtype)
+        shape = mask_shape(self.name, self.noise_shape, x.shape)
+        mask = ops.dropout_mask(self.draw_seed(), shape, self.rate, x.dtype)
         self.keep(mask)
         return x * mask
 

@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from nn import initializers
+from nn import initializers, regularizers
 from nn.activations import Activation
+from nn.initializers import drawn
 from nn.layers.activation import ActivationLayer
-from nn.layers.arguments import as_count, window_outputs
+from nn.layers.arguments import (
+    NO_PADS,
+    as_number,
+    as_pair,
+    as_shape,
+    as_sides,
+    window_outputs,
+)
+from nn.layers.attributes import Weight
 from nn.layers.base import Layer
+from nn.layers.pooling import GlobalAveragePooling2D
 from nn.reference import Array, Pads, Shape
 
 
@@ -60,16 +70,7 @@ class ZeroPadding2D(Layer):
 
     def __init__(self, padding: Any = (1, 1), **common: Any) -> None:
         super().__init__(**common)
-        rows, columns = (padding, padding) if isinstance(padding, int) else padding
-        self.padding: Pads = (self._sides(rows), self._sides(columns))
-
-    @staticmethod
-    def _sides(value: Any) -> tuple[int, int]:
-        before, after = (value, value) if isinstance(value, int) else value
-        return (
-            as_count("ZeroPadding2D", "padding", before, 0),
-            as_count("ZeroPadding2D", "padding", after, 0),
-        )
+        self.padding: Pads = as_sides("ZeroPadding2D", "padding", padding)
 
     def _output_shape(self, x_shape: Shape) -> Shape:
         H, W = window_outputs(self.name, x_shape, (1, 1), (1, 1), self.padding)
@@ -84,6 +85,122 @@ class ZeroPadding2D(Layer):
         return np.ascontiguousarray(dy[:, top : top + H, left : left + W])
 
 
+class Cropping2D(Layer):
+    """Cut rows and columns off the image.
+
+    Parameters
+    ----------
+    cropping : int, (int, int) or ((top, bottom), (left, right))
+    """
+
+    fixed = frozenset(("cropping",))
+
+    def __init__(self, cropping: Any = ((0, 0), (0, 0)), **common: Any) -> None:
+        super().__init__(**common)
+        self.cropping: Pads = as_sides("Cropping2D", "cropping", cropping)
+
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        cut = [-sum(sides) for sides in self.cropping]
+        H, W = window_outputs(self.name, x_shape, (1, 1), (1, 1), ((cut[0], 0), (cut[1], 0)))
+        return H, W, x_shape[2]
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        H, W, _ = self.y_shape
+        (top, _), (left, _) = self.cropping
+        return np.ascontiguousarray(x[:, top : top + H, left : left + W])
+
+    def _backward(self, dy: Array) -> Array:
+        return np.pad(dy, ((0, 0), *self.cropping, (0, 0)))
+
+
+class UpSampling2D(Layer):
+    """Repeat rows and columns; dx adds up the dy of the copies.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+    """
+
+    fixed = frozenset(("size",))
+
+    def __init__(self, size: Any = (2, 2), **common: Any) -> None:
+        super().__init__(**common)
+        self.size = as_pair("UpSampling2D", "size", size)
+
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        H, W = window_outputs(self.name, x_shape, (1, 1), (1, 1), NO_PADS)
+        return H * self.size[0], W * self.size[1], x_shape[2]
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        return x.repeat(self.size[0], axis=1).repeat(self.size[1], axis=2)
+
+    def _backward(self, dy: Array) -> Array:
+        H, W, C = self.x_shape
+        return dy.reshape(len(dy), H, self.size[0], W, self.size[1], C).sum(axis=(2, 4))
+
+
+class GlobalMaxPooling2D(GlobalAveragePooling2D):
+    """Keep each channel's largest value; of equal ones the first, which gets dy."""
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        H, W, C = self.x_shape
+        pixels = x.reshape(len(x), H * W, C)
+        argmax = pixels.argmax(axis=1)[:, None]
+        if training:
+            self.keep(argmax)
+        return np.take_along_axis(pixels, argmax, 1).reshape(len(x), *self.y_shape)
+
+    def _backward(self, dy: Array) -> Array:
+        H, W, C = self.x_shape
+        dx = np.zeros((len(dy), H * W, C), dy.dtype)
+        np.put_along_axis(dx, self.kept, dy.reshape(len(dy), 1, C), 1)
+        return dx.reshape(len(dy), H, W, C)
+
+
+class Permute(Layer):
+    """Exchange the axes of each example.
+
+    Parameters
+    ----------
+    dims : tuple of int
+        Axes of x in their new order, counted from 1: ``(2, 1, 3)`` transposes an image.
+    """
+
+    fixed = frozenset(("dims",))
+
+    def __init__(self, dims: Any, **common: Any) -> None:
+        super().__init__(**common)
+        self.dims = as_shape("Permute", dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"Permute: expected dims 1 to {len(self.dims)} in any order, received {dims!r}."
+            )
+
+    def _output_shape(self, x_shape: Shape) -> Shape:
+        if len(x_shape) != len(self.dims):
+            raise ValueError(
+                f"{self.name}: expected an input of {len(self.dims)} axes behind the batch's, "
+                f"received {x_shape}."
+            )
+        return tuple(x_shape[axis - 1] for axis in self.dims)
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        return np.ascontiguousarray(x.transpose(0, *self.dims))
+
+    def _backward(self, dy: Array) -> Array:
+        return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims))))
+
+
+class Identity(Layer):
+    """Return x itself."""
+
+    def _forward(self, x: Array, training: bool) -> Array:
+        return x
+
+    def _backward(self, dy: Array) -> Array:
+        return dy
+
+
 class Rescaling(Layer):
     """``scale * x + offset``: brings stored numbers into the range a network was trained on.
 
@@ -94,7 +211,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale: float, offset: float = 0.0, **common: Any) -> None:
         super().__init__(**common)
-        self.scale, self.offset = float(scale), float(offset)
+        self.scale = as_number("Rescaling", "scale", scale)
+        self.offset = as_number("Rescaling", "offset", offset)
 
     def _forward(self, x: Array, training: bool) -> Array:
         return x * self.scale + self.offset
@@ -113,11 +231,8 @@ class LeakyReLU(ActivationLayer):
     """
 
     def __init__(self, negative_slope: float = 0.3, **common: Any) -> None:
-        slope = common.pop("alpha", negative_slope)  # its name up to Keras 2
         super().__init__(**common)
-        self.negative_slope = float(slope)
-        if self.negative_slope < 0:
-            raise ValueError(f"LeakyReLU: expected negative_slope from 0, received {slope!r}.")
+        self.negative_slope = as_number("LeakyReLU", "negative_slope", negative_slope, 0)
         self._activation = Activation("LeakyReLU", self._leaky, self._leaky_backward, by_input=True)
 
     def _leaky(self, x: Array) -> Array:
@@ -132,7 +247,8 @@ class PReLU(Layer):
 
     Parameters
     ----------
-    alpha_initializer : str or Initializer
+    alpha_initializer : str, Initializer or function
+    alpha_regularizer : str or Regularizer, optional
     shared_axes : sequence of int, optional
         Axes, counted from 1, along which one alpha serves: ``(1, 2)`` for one a channel. Default:
         every place has its own.
@@ -145,11 +261,19 @@ class PReLU(Layer):
 
     fixed = frozenset(("shared_axes",))
 
+    alpha = Weight()
+
     def __init__(
-        self, alpha_initializer: Any = "zeros", shared_axes: Any = None, **common: Any
+        self,
+        alpha_initializer: Any = "Zeros",
+        alpha_regularizer: Any = None,
+        *,
+        shared_axes: Any = None,
+        **common: Any,
     ) -> None:
         super().__init__(**common)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
         axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes or []
         self.shared_axes = sorted({int(axis) for axis in axes}) or None
 
@@ -161,7 +285,7 @@ class PReLU(Layer):
                     f"{self.name}: expected shared_axes from 1 to {len(shape)}, received {axis}."
                 )
             shape[axis - 1] = 1
-        self.params["alpha"] = self.alpha_initializer(tuple(shape), rng, self.dtype)
+        self.params["alpha"] = drawn(self.alpha_initializer, tuple(shape), rng, self.dtype)
 
     def _forward(self, x: Array, training: bool) -> Array:
         if training:
@@ -188,9 +312,7 @@ class ELU(ActivationLayer):
 
     def __init__(self, alpha: float = 1.0, **common: Any) -> None:
         super().__init__(**common)
-        self.alpha = float(alpha)
-        if self.alpha < 0:
-            raise ValueError(f"ELU: expected alpha from 0, received {alpha!r}.")
+        self.alpha = as_number("ELU", "alpha", alpha, 0)
         self._activation = Activation("ELU", self._elu, self._elu_backward)
 
     def _elu(self, x: Array) -> Array:

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nn import initializers, ops
+from nn import initializers, ops, regularizers
+from nn.initializers import drawn
+from nn.layers.arguments import as_number
+from nn.layers.attributes import Weight
 from nn.layers.base import Layer
 from nn.reference import Array
 
@@ -24,6 +27,9 @@ class BatchNormalization(Layer):
         Added to the variance.
     center, scale : bool
         Whether there are a ``beta`` and a ``gamma``.
+    beta_initializer, gamma_initializer : str, Initializer or function
+    moving_mean_initializer, moving_variance_initializer : str, Initializer or function
+    beta_regularizer, gamma_regularizer : str or Regularizer, optional
 
     Notes
     -----
@@ -33,6 +39,7 @@ class BatchNormalization(Layer):
     """
 
     fixed = frozenset(("axis", "center", "scale"))
+    gamma, beta, moving_mean, moving_variance = Weight(), Weight(), Weight(), Weight()
 
     def __init__(
         self,
@@ -41,18 +48,32 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
-        self.axis = int(axis[0] if isinstance(axis, list | tuple) else axis)
-        if not 0 <= momentum < 1:
+        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
+        if not isinstance(axis, int | np.integer):
             raise ValueError(
-                f"BatchNormalization: expected momentum in [0, 1), received {momentum!r}."
+                f"BatchNormalization: expected axis to be a whole number, received {axis!r}."
             )
-        if epsilon <= 0:
+        self.axis = int(axis)
+        self.momentum = as_number("BatchNormalization", "momentum", momentum, 0, 1)
+        self.epsilon = as_number("BatchNormalization", "epsilon", epsilon)
+        if self.epsilon <= 0:
             raise ValueError(f"BatchNormalization: expected epsilon above 0, received {epsilon!r}.")
-        self.momentum, self.epsilon = float(momentum), float(epsilon)
         self.center, self.scale = bool(center), bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
 
     def create_weights(self, rng: np.random.Generator) -> None:
         if self.axis not in (-1, len(self.x_shape)):
@@ -61,13 +82,14 @@ class BatchNormalization(Layer):
                 f"received {self.axis}."
             )
         C = self.x_shape[-1:]
-        zeros, ones = initializers.Zeros(), initializers.Ones()
-        if self.scale:
-            self.params["gamma"] = ones(C, rng, self.dtype)
-        if self.center:
-            self.params["beta"] = zeros(C, rng, self.dtype)
-        self.state["moving_mean"] = zeros(C, rng, self.dtype)
-        self.state["moving_variance"] = ones(C, rng, self.dtype)
+        for kind, name, used in (
+            (self.params, "gamma", self.scale),
+            (self.params, "beta", self.center),
+            (self.state, "moving_mean", True),
+            (self.state, "moving_variance", True),
+        ):
+            if used:
+                kind[name] = drawn(getattr(self, f"{name}_initializer"), C, rng, self.dtype)
 
     def _gamma_beta(self, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         C = self.x_shape[-1]

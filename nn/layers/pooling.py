@@ -86,11 +86,12 @@ class GlobalAveragePooling2D(Layer):
     """Average each channel over the whole image: (N, H, W, C) to (N, C).
 
     With ``keepdims`` the result is (N, 1, 1, C). Every pixel gets dy / (H * W) back.
+    ``GlobalMaxPooling2D`` stands in ``nn.layers.extra``.
     """
 
     fixed = frozenset(("keepdims",))
 
-    def __init__(self, keepdims: bool = False, **common: Any) -> None:
+    def __init__(self, *, keepdims: bool = False, **common: Any) -> None:
         super().__init__(**common)
         self.keepdims = bool(keepdims)
 

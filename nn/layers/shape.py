@@ -10,7 +10,7 @@ import numpy as np
 from nn.layers.arguments import as_shape
 from nn.layers.base import Layer
 from nn.layers.symbolic import SymbolicTensor
-from nn.reference import Array, Shape
+from nn.reference import Array, BatchShape, Shape
 
 
 class InputLayer(Layer):
@@ -22,8 +22,8 @@ class InputLayer(Layer):
         Shape of one example, without the batch axis.
     """
 
-    def __init__(self, shape: Any = None, **common: Any) -> None:
-        super().__init__(**common)
+    def __init__(self, shape: Any = None, *, batch_shape: Any = None, **common: Any) -> None:
+        super().__init__(batch_shape=batch_shape, **common)
         if shape is not None:
             self.given_input_shape = as_shape("Input", shape)
         if self.given_input_shape is None:
@@ -36,6 +36,11 @@ class InputLayer(Layer):
         """Shape of one example."""
         return self.x_shape
 
+    @property
+    def batch_shape(self) -> BatchShape:
+        """The same with the batch axis, None."""
+        return self.input_shape
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments, with Keras's keys."""
         return {"name": self.name, "batch_shape": [None, *self.x_shape], "dtype": "float32"}
@@ -47,9 +52,26 @@ class InputLayer(Layer):
         return dy
 
 
-def Input(shape: Any = None, **common: Any) -> SymbolicTensor:  # noqa: N802 - Keras's name
-    """Return what goes into a model: ``Sequential([Input((28, 28, 1)), …])``, ``Dense(2)(x)``."""
-    return InputLayer(shape, **common).tensor
+def Input(  # noqa: N802 - Keras's name
+    shape: Any = None,
+    batch_size: None = None,
+    dtype: Any = None,
+    sparse: None = None,
+    ragged: None = None,
+    batch_shape: Any = None,
+    name: str | None = None,
+    tensor: None = None,
+    optional: bool = False,
+    **common: Any,
+) -> SymbolicTensor:
+    """Return what goes into a model: ``Sequential([Input((28, 28, 1)), …])``, ``Dense(2)(x)``.
+
+    ``batch_shape`` has the batch axis, ``shape`` has not; the others are Keras's.
+    """
+    return InputLayer(
+        shape, batch_size=batch_size, dtype=dtype, sparse=sparse, ragged=ragged, name=name,
+        batch_shape=batch_shape, input_tensor=tensor, optional=optional, **common,
+    ).tensor  # fmt: skip
 
 
 class Flatten(Layer):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nn import activations, initializers
+from nn import activations, initializers, regularizers
+from nn.initializers import drawn
+from nn.layers.attributes import Weight
 from nn.layers.base import Layer
 from nn.reference import Shape
 
@@ -22,8 +24,11 @@ class Weighted(Layer):
     activation : str, optional
         Default linear.
     use_bias : bool
-    kernel_initializer, bias_initializer : str or Initializer
+    kernel_initializer, bias_initializer : str, Initializer or function
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
     """
+
+    kernel, bias = Weight(), Weight()
 
     def __init__(
         self,
@@ -31,6 +36,8 @@ class Weighted(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **common: Any,
     ) -> None:
         super().__init__(**common)
@@ -38,6 +45,8 @@ class Weighted(Layer):
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     @property
     def activation(self) -> activations.Activation:
@@ -60,6 +69,6 @@ class Weighted(Layer):
 
     def create_weights(self, rng: np.random.Generator) -> None:
         shape = self.kernel_shape()
-        self.params["kernel"] = self.kernel_initializer(shape, rng, self.dtype)
+        self.params["kernel"] = drawn(self.kernel_initializer, shape, rng, self.dtype)
         if self.use_bias:
-            self.params["bias"] = self.bias_initializer((shape[-1],), rng, self.dtype)
+            self.params["bias"] = drawn(self.bias_initializer, shape[-1:], rng, self.dtype)

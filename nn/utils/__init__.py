@@ -16,6 +16,7 @@ from nn.registered import (
     get_registered_object,
     register_keras_serializable,
     serialized,
+    serialized_function,
 )
 from nn.spellings import missing_names
 from nn.utils import np_utils
@@ -78,7 +79,8 @@ def config_of(instance: Any, base: type, *left_out: str) -> dict[str, Any]:
     """
     names: dict[str, None] = {}
     for cls in (c for c in type(instance).__mro__ if issubclass(c, base) and "__init__" in vars(c)):
-        parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+        own = inspect.unwrap(vars(cls)["__init__"])
+        parameters = inspect.signature(own).parameters.values()
         named = (p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
         names.update(dict.fromkeys(named))
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
@@ -93,4 +95,4 @@ def described(value: Any) -> Any:
         return value.identifier
     if hasattr(value, "get_config"):
         return serialized(value)
-    return value
+    return serialized_function(value) if inspect.isfunction(value) else value

@@ -29,6 +29,15 @@ CONFIGURATIONS = [
     ("MaxPooling2D", {"pool_size": (2, 3), "strides": (2, 1)}, (7, 6, 3)),
     ("AveragePooling2D", {"pool_size": 2}, (6, 7, 3)),
     ("GlobalAveragePooling2D", {}, (5, 4, 3)),
+    ("GlobalMaxPooling2D", {}, (5, 4, 3)),
+    ("GlobalMaxPooling2D", {"keepdims": True}, (5, 4, 3)),
+    ("UpSampling2D", {"size": (2, 3)}, (3, 4, 2)),
+    ("Permute", {"dims": (3, 1, 2)}, (3, 4, 2)),
+    ("Cropping2D", {"cropping": ((1, 0), (2, 1))}, (5, 6, 2)),
+    ("SpatialDropout2D", {"rate": 0.4}, (5, 4, 3)),
+    ("GaussianNoise", {"stddev": 0.4}, (9,)),
+    ("GaussianDropout", {"rate": 0.4}, (9,)),
+    ("Identity", {}, (9,)),
     ("ZeroPadding2D", {"padding": ((1, 0), (2, 3))}, (4, 5, 2)),
     ("Flatten", {}, (3, 4, 2)),
     ("Reshape", {"target_shape": (4, 6)}, (3, 4, 2)),
@@ -153,11 +162,16 @@ def test_sparse_categorical_crossentropy(keras, backend, rng, from_logits):
 
 @pytest.mark.parametrize("shape", [(300, 200), (5, 5, 16, 64)])
 @pytest.mark.parametrize(
-    "name", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "zeros", "ones"]
-)
+    "name",
+    [
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform",
+        "lecun_normal", "normal", "uniform", "truncated_normal", "orthogonal", "variance_scaling",
+        "zeros", "ones", "zero", "one",
+    ],
+)  # fmt: skip
 def test_initialisers_draw_from_the_same_distribution(keras, rng, name, shape):
     """Mean, standard deviation and spread of 25,600 and more draws, each within its own noise."""
-    ours = initializers.get(name)(shape, rng)
+    ours = initializers.get(name)(shape, rng=rng)
     theirs = keras.ops.convert_to_numpy(keras.initializers.get(name)(shape, dtype="float32"))
     assert ours.dtype == np.float32
     deviation = theirs.std()

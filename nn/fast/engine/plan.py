@@ -123,7 +123,8 @@ def _fused_stage(layers: Sequence[Layer], softmax: bool) -> FusedStage[Any] | No
             return None
         count += 1
     last = following[count - 1]
-    dropout = last if relu and isinstance(last, Dropout) and type(last) is Dropout else None
+    plain = type(last) is Dropout and last.noise_shape is None
+    dropout = last if relu and isinstance(last, Dropout) and plain else None
     used = tuple(layers[: count + (dropout is not None)])
     if isinstance(layer, Conv2D):
         return ConvPoolStage(used, relu, dropout, layer)

@@ -29,6 +29,7 @@ from nn.fast.jit import pool
 from nn.fast.jit.pool import SHARDS
 from nn.layers import Layer
 from nn.reference import Array
+from nn.regularizers import add_penalties
 from nn.training import PlainEngine, apply_gradients
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Engine:
         for phase in phases:
             pool.run(run, [(calls,) for calls in phase])
         self._flat.share_gradients(self._fused)
-        return float(buffers.losses.sum()) / len(x), int(buffers.correct.sum())
+        loss = float(buffers.losses.sum()) / len(x) + add_penalties(model.row)
+        return loss, int(buffers.correct.sum())
 
     def _step(self, updates: list[Call], done: Array) -> None:
         """Step the parts of the weights that are not done; an interrupt waits until all are."""
