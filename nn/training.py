@@ -146,7 +146,7 @@ def fit(
     """Train ``model`` on checked data; ``Sequential.fit`` describes the arguments."""
     history = model.history = History()
     params = {"epochs": epochs, "steps": len(batches) or None, "samples": batches.samples}
-    calls = CallbackList([*callbacks, history], model, {"verbose": verbose, **params})
+    calls = CallbackList([*callbacks, history], model=model, verbose=verbose, **params)
     model.stop_training = False
     logs: Logs = {}
     calls.on_train_begin()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from pathlib import Path
 
 from nn.callbacks.base import Callback, Logs
 from nn.reference import Array
+from nn.spellings import spellings
 
 
 class _Monitor(Callback):
@@ -57,6 +59,7 @@ class EarlyStopping(_Monitor):
         Go back to the weights of the best epoch at the end.
     """
 
+    @spellings("EarlyStopping")
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -118,6 +121,10 @@ class ModelCheckpoint(_Monitor):
         The best figure so far.
     """
 
+    @spellings(
+        "ModelCheckpoint",
+        refused={"period": "Write save_freq, a number of batches."},
+    )
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -167,6 +174,7 @@ class ModelCheckpoint(_Monitor):
                 f"ModelCheckpoint: expected filepath to name some of {', '.join(figures)}, "
                 f"received {self.filepath!r} with {error}."
             ) from None
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path)
         if self.verbose:
@@ -188,6 +196,7 @@ class ReduceLROnPlateau(_Monitor):
         Epochs to wait after a fall before counting again.
     """
 
+    @spellings("ReduceLROnPlateau", old={"epsilon": "min_delta"})
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -212,7 +221,7 @@ class ReduceLROnPlateau(_Monitor):
         value = self.monitored(logs)
         optimizer = self.model.optimizer
         if logs is not None:
-            logs["learning_rate"] = optimizer.learning_rate
+            logs["learning_rate"] = float(optimizer.learning_rate)
         if value is None:
             return
         if self.cooling:

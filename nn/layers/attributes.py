@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 
 from nn.layers.arguments import snake_case
 from nn.layers.symbolic import Callable, NotBuiltError
-from nn.layers.weights import Weights
+from nn.layers.weights import Weights, named
 from nn.reference import Array, BatchShape, Shape
 from nn.spellings import missing_attributes
 from nn.utils import config_of
@@ -61,17 +61,20 @@ class Attributes(Callable, Weights):
     @property
     def weights(self) -> list[Array]:
         """All weights, trained ones first, in Keras's order; the arrays themselves."""
-        return [*self.params.values(), *self.state.values()]
+        return self._named(self.params) + self._named(self.state)
+
+    def _named(self, arrays: dict[str, Array]) -> list[Array]:
+        return [named(array, name, self.name) for name, array in arrays.items()]
 
     @property
     def trainable_weights(self) -> list[Array]:
         """The weights that training changes: those of ``params``, none if the layer is frozen."""
-        return list(self.params.values()) if self.trainable else []
+        return self._named(self.params) if self.trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Array]:
         """All other weights."""
-        return list(self.state.values()) if self.trainable else self.weights
+        return self._named(self.state) if self.trainable else self.weights
 
     @property
     def weight_names(self) -> list[str]:

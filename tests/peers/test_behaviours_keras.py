@@ -53,6 +53,7 @@ DIFFERENT = {
         "weights of classes with those of examples, and of a generator, as in Keras 2"
     ),
     r"nonsense.\)$|val_acc|monitor=.nonsense": "a monitor that is not there warns, as in Keras 2",
+    r"assigned\\(O.SGD\\(S.": "setting the rate replaces a schedule",
     # Other answers
     r"[Aa]dadelta\(\)|.adadelta.": "Adadelta's rate is 1.0, as published and in Keras before 2.4",
     r"AveragePooling2D\(.*padding=.same": "on PyTorch Keras counts the padding in even windows",
@@ -77,7 +78,7 @@ def is_clear(error):
     text = str(error)
     if isinstance(error, (*CRASHES, KeyError, IndexError, NameError)):
         return False
-    return bool(SENTENCE.match(text)) and not STRAY.search(text)
+    return bool(SENTENCE.search(text)) and not STRAY.search(text)
 
 
 def in_python(error):
