@@ -75,9 +75,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "BackupAndRestore OrbaxCheckpoint"
         ),
         "fit shows a bar by itself: pass verbose.": "ProgbarLogger",
-        "Use CSVLogger, or a Callback of your own that sends the logs.": (
-            "RemoteMonitor TensorBoard"
-        ),
+        "Use CSVLogger, or a Callback of your own that sends the logs.": ("RemoteMonitor"),
         "Use WeightAveraging.": "SwapEMAWeights",
     },
     "nn.datasets": {

@@ -234,7 +234,8 @@ def for_training(
 
     ``rng`` shuffles the examples of arrays.
     """
-    if not isinstance(validation_split, int | float) or not 0 <= validation_split < 1:
+    validation_split = 0.0 if validation_split is None else validation_split
+    if not isinstance(validation_split, int | float | np.floating) or not 0 <= validation_split < 1:
         raise ValueError(
             f"validation_split: expected a fraction in [0, 1), received {validation_split!r}."
         )

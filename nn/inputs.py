@@ -29,9 +29,13 @@ def as_array(argument: str, value: Any) -> Array:
     except ValueError:  # NumPy's words for several shapes
         array = np.empty(())
     if array.ndim == 0:
+        remedy = "Make one with NumPy."
+        if isinstance(value, list | tuple):
+            remedy = "Stack images of one shape with np.stack."
+        elif sources.is_iterable_of_batches(value):
+            remedy = "Let it yield (x, y), and give it alone: fit(x)."
         raise ValueError(
-            f"{argument}: expected an array of shape (N, …), received {described(value)} that is "
-            "none. Stack images of one shape with np.stack."
+            f"{argument}: expected an array of shape (N, …), received {described(value)}. {remedy}"
         )
     return array
 
@@ -46,7 +50,8 @@ def as_examples(argument: str, value: Any) -> Array:
 
 def alone(model: Sequential, x: Any) -> Any:
     """Return the array of a list of one array, which Keras takes for the only input."""
-    if isinstance(x, list | tuple) and len(x) == 1 and model.built and np.ndim(x[0]):
+    one = isinstance(x, list | tuple) and len(x) == 1 and hasattr(x[0], "__array__")
+    if one and model.built:
         array = np.asarray(x[0])
         if array.ndim > len(model.x_shape) or (*array.shape[1:], 1) == model.x_shape:
             return array
@@ -62,20 +67,25 @@ def as_whole(argument: str, value: Any, least: int) -> int:
 
 def as_input(model: Sequential, x: Any, argument: str = "x") -> Array:
     """Return ``x`` as a contiguous array of the model's dtype, its shape checked."""
+    return np.ascontiguousarray(in_shape(model, x, argument), dtype=model.dtype)
+
+
+def in_shape(model: Sequential, x: Any, argument: str = "x") -> Array:
+    """Return ``x`` as an array of numbers in the model's shape, its dtype as it is."""
     batch = as_array(argument, x)
     if batch.dtype.kind not in "fiub":
         raise ValueError(f"{model.name}: expected numbers in {argument}, received {batch.dtype}.")
     model.build_for(batch.shape[1:])
-    if batch.shape[1:] != model.x_shape:
-        # As Keras does: a last axis of length 1 may be missing, or there may be one too many.
-        if (*batch.shape[1:], 1) == model.x_shape or batch.shape[1:] == (*model.x_shape, 1):
-            return as_input(model, batch.reshape(len(batch), *model.x_shape), argument)
-        expected = ", ".join(["N", *map(str, model.x_shape)])
-        raise ValueError(
-            f"{model.name}: expected {argument} of shape ({expected}), received {batch.shape}."
-            f"{shape_remedy(batch.shape, model.x_shape)}"
-        )
-    return np.ascontiguousarray(batch, dtype=model.dtype)
+    if batch.shape[1:] == model.x_shape:
+        return batch
+    # As in Keras a last axis of length 1 may be missing, or there may be one too many.
+    if (*batch.shape[1:], 1) == model.x_shape or batch.shape[1:] == (*model.x_shape, 1):
+        return batch.reshape(len(batch), *model.x_shape)
+    expected = ", ".join(["N", *map(str, model.x_shape)])
+    raise ValueError(
+        f"{model.name}: expected {argument} of shape ({expected}), received {batch.shape}."
+        f"{shape_remedy(batch.shape, model.x_shape)}"
+    )
 
 
 def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
@@ -88,6 +98,8 @@ def input_parts(model: Sequential, x: Any) -> Iterator[Array]:
 
 def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Array:
     """Return labels for ``count`` examples as the model's loss wants them, checked."""
+    if y is None:
+        raise ValueError(f"{argument}: expected labels, received None.")
     if not model.row or len(model.y_shape) != 1:
         shape = ", ".join(["N", *map(str, model.y_shape)])
         raise ValueError(
@@ -96,6 +108,8 @@ def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Arr
         )
     if isinstance(y, list | tuple) and len(y) == 1 and np.ndim(y[0]) and len(y[0]) == count:
         y = y[0]
+    if y is None or np.ndim(y) == 0:
+        raise ValueError(f"{argument}: expected {count} labels, received {y!r}.")
     labels = model.loss.check(y, model.y_shape[-1])
     if len(labels) != count:
         raise ValueError(
@@ -109,8 +123,9 @@ def as_data(
 ) -> tuple[Array, Array, Array | None]:
     """Return (x, y, weights) with everything checked that can be checked before training."""
     images = as_examples(f"{prefix}x", alone(model, x))
-    if y is None:
-        raise ValueError(f"{prefix}y: expected labels, received None.")
+    if y is not None:
+        images = in_shape(model, images, f"{prefix}x")
+    labels = as_labels(model, y, len(images), f"{prefix}y")
     if images.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what is too large becomes infinite
             extremes = np.array([images.min(), images.max()]).astype(model.dtype)
@@ -119,8 +134,6 @@ def as_data(
                 f"{prefix}x: expected finite {model.dtype} numbers, received NaN or infinity. "
                 "Find them with np.isfinite(x)."
             )
-    as_input(model, images[:1], f"{prefix}x")
-    labels = as_labels(model, y, len(images), f"{prefix}y")
     return images, labels, sources.as_weights(f"{prefix}sample_weight", weights, len(images))
 
 

@@ -89,6 +89,7 @@ class Sequential(Row):
         self.history: History | None = None
         self.measured = Metrics()
         self._optimizer: optimizers.Optimizer | None = None
+        self._identity = object()  # which the optimiser remembers
         self._loss: losses.Loss | None = None
         self._engine_setting: tuple[str, str] = ("", "")
         if not isinstance(trainable, bool):
@@ -166,8 +167,9 @@ class Sequential(Row):
         )
         self._optimizer, self._loss, self.measured = chosen
         self._engine = None
+        self._optimizer.belong_to(self._identity)
         if self._x_shape is not None and self.row:
-            self._optimizer.build(self.trainable_weights)
+            self.prepare_optimizer()
 
     @property
     def compiled(self) -> bool:
@@ -208,6 +210,11 @@ class Sequential(Row):
         self.check_frozen()
         if not self.loss.trains:
             self.loss.gradient(np.empty(0), np.empty(0))  # it says what is missing
+        if self.optimizer.owner is not self._identity:
+            raise ValueError(
+                f"{self.name}: expected an optimizer of its own, received one that another model "
+                "has been compiled with since. Make another one and call compile."
+            )
         self.prepare_optimizer()
 
     def prepare_optimizer(self) -> None:
@@ -219,6 +226,7 @@ class Sequential(Row):
         """Take one step on a batch whose labels are checked; return mean loss and number right."""
         return self.engine.train_step(inputs.as_input(self, x), y, weights)
 
+    @spellings("train_on_batch", refused=older.BY_BATCH)
     def train_on_batch(
         self,
         x: Any,
@@ -236,6 +244,7 @@ class Sequential(Row):
         loss, correct = self.engine.train_step(batch, labels, weights)
         return _plain_or_list(self.name_figures(loss, correct / len(batch)), return_dict)
 
+    @spellings("test_on_batch", refused=older.BY_BATCH)
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
@@ -269,7 +278,7 @@ class Sequential(Row):
         """The metrics given to ``compile``."""
         return self.measured.all
 
-    @spellings("fit", older.FIT, older.NOT_IN_FIT)
+    @spellings("fit", older.FIT, older.NOT_IN_FIT, older.LOADING)
     def fit(
         self,
         x: Any = None,
@@ -342,7 +351,7 @@ class Sequential(Row):
 
     # -- predicting --------------------------------------------------------------------------
 
-    @spellings("predict", refused=older.LOADING)
+    @spellings("predict", neutral=older.LOADING)
     def predict(
         self,
         x: Any,
@@ -370,7 +379,7 @@ class Sequential(Row):
             evaluation.call_predicted(outputs, ends, calls)
         return outputs
 
-    @spellings("evaluate", refused=older.LOADING)
+    @spellings("evaluate", neutral=older.LOADING)
     def evaluate(
         self,
         x: Any = None,

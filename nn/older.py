@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -13,17 +14,19 @@ from nn.reference import Array
 
 LOADING = dict.fromkeys(
     ("workers", "use_multiprocessing", "max_queue_size", "max_q_size", "nb_worker", "pickle_safe"),
-    "Batches are made one after the other, in this process: the result is the same without it.",
+    "Batches are made one after the other, in this process: leave it out.",
 )
-FIT = {
-    "nb_epoch": "epochs",
-    "nb_val_samples": "validation_steps",
-    "generator": "x",
-}
+FIT = {"nb_epoch": "epochs"}
 NOT_IN_FIT = {
-    **LOADING,
     "show_accuracy": "Write compile(…, metrics=['accuracy']).",
     "samples_per_epoch": "Write steps_per_epoch, the number of batches.",
+}
+BY_BATCH = {"reset_metrics": "Each call returns the figures of its own batch."}
+# Keras 1's numbers of samples: today's numbers of batches, and whose
+_COUNTED = {
+    "samples_per_epoch": ("steps_per_epoch", "x"),
+    "val_samples": ("steps", "x"),
+    "nb_val_samples": ("validation_steps", "validation_data"),
 }
 
 
@@ -38,8 +41,9 @@ def renamed(old: str, today: str) -> Callable[..., Any]:
                 keywords.pop(name)  # how Keras loads: no result depends on it
             names = ("steps_per_epoch", "epochs") if today == "fit" else ("steps",)
             keywords |= dict(zip(names, arguments, strict=False))
-            arguments = arguments[len(names) :]
-            _count_batches(keywords, x)
+            keywords["x"], x, arguments = x, None, arguments[len(names) :]
+            _count_batches(keywords)
+            x = keywords.pop("x")
         return getattr(self, today)(x, *arguments, **keywords)
 
     method.__name__ = old
@@ -47,17 +51,23 @@ def renamed(old: str, today: str) -> Callable[..., Any]:
     return method
 
 
-def _count_batches(keywords: dict[str, Any], generator: Any) -> None:
+def _count_batches(keywords: dict[str, Any]) -> None:
     """Replace Keras 1's numbers of samples by numbers of batches."""
-    counted = {"samples_per_epoch": "steps_per_epoch", "val_samples": "steps"}
-    for old in counted.keys() & keywords.keys():
-        size = getattr(generator, "batch_size", None)
-        if not size:
+    for old in _COUNTED.keys() & keywords.keys():
+        samples, (today, source) = keywords.pop(old), _COUNTED[old]
+        batches: Any = keywords.get(source)
+        size = getattr(batches, "batch_size", None)
+        if not size and hasattr(batches, "__next__"):
+            first = next(batches)
+            keywords[source] = itertools.chain([first], batches)
+            size = len(first[0] if isinstance(first, tuple) else first)
+        if size:
+            keywords[today] = math.ceil(samples / size)
+        elif not isinstance(batches, tuple | list):  # of arrays all are taken
             raise TypeError(
                 f"{old}: expected the number of batches, received the number of samples. Write "
-                f"{counted[old]}=samples // batch_size."
+                f"{today}=samples // batch_size."
             )
-        keywords[counted[old]] = math.ceil(keywords.pop(old) / size)
 
 
 def predict_classes(self: Any, x: Any, batch_size: int | None = None, verbose: int = 0) -> Array:

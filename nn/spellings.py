@@ -25,7 +25,10 @@ Class = TypeVar("Class", bound=type)
 
 
 def spellings(
-    owner: str, old: Mapping[str, str] | None = None, refused: Mapping[str, str] | None = None
+    owner: str,
+    old: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
+    neutral: Mapping[str, str] | None = None,
 ) -> Callable[[Function], Function]:
     """Let a function take older keywords, and refuse unknown ones with the names it has.
 
@@ -37,6 +40,8 @@ def spellings(
         Older keyword to today's.
     refused : mapping of str to str, optional
         Keyword that Keras has to the sentence that says what to do instead.
+    neutral : mapping of str to str, optional
+        Keyword that Keras has and no result depends on to the sentence that says so: one warning.
     """
 
     def decorate(function: Function) -> Function:
@@ -48,10 +53,14 @@ def spellings(
         def call(*arguments: Any, **keywords: Any) -> Any:
             if keywords and not keywords.keys() <= named:
                 keywords = _translated(owner, keywords, old or {})
-                for name in keywords.keys() - named:
-                    if name in (refused or {}):
+                for name in sorted(keywords.keys() - named):
+                    if name in (neutral or {}):
+                        message = f"{owner}: {name} changes nothing. {neutral[name]}"  # type: ignore[index]
+                        warnings.warn(message, FutureWarning, stacklevel=2)
+                        del keywords[name]
+                    elif name in (refused or {}):
                         raise TypeError(f"{owner}: {name} is not supported. {refused[name]}")  # type: ignore[index]
-                    if not open_ended:
+                    elif not open_ended:
                         raise TypeError(unknown_argument(owner, name, named))
             return function(*arguments, **keywords)
 

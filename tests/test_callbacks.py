@@ -2,6 +2,7 @@
 
 import csv
 import math
+import struct
 
 import numpy as np
 import pytest
@@ -18,8 +19,10 @@ from nn.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TensorBoard,
     TerminateOnNaN,
     WeightAveraging,
+    tensorboard,
 )
 
 
@@ -458,3 +461,110 @@ def test_early_stopping_restores_averaged_weights(points, small_model):
 def test_averaging_refuses():
     with pytest.raises(ValueError, match=r"WeightAveraging: expected momentum in \[0, 1\), receiv"):
         WeightAveraging(1.0)
+
+
+# --- as people write them -------------------------------------------------------------------------
+
+
+def test_a_checkpoint_of_a_figure_that_is_not_there_saves_every_time(points, small_model, tmp_path):
+    """As in Keras: the file that the script loads afterwards exists, and so does its folder."""
+    best = tmp_path / "new" / "best.keras"
+    checkpoint = ModelCheckpoint(best, "val_acc", save_best_only=True)
+    model = small_model()
+    with pytest.warns(UserWarning, match="received 'val_acc'; it saves every time"):
+        model.fit(*points, epochs=2, callbacks=[checkpoint], verbose=0)
+    assert is_at(model, nn.load_model(best).get_weights())
+
+
+def test_a_checkpoint_every_so_many_epochs(points, small_model, tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "{epoch}.h5", period=2)
+    small_model().fit(*points, epochs=5, callbacks=[checkpoint], verbose=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.h5", "4.h5"]
+
+
+def test_lambda_callback_by_position(points, small_model):
+    heard = []
+    callback = LambdaCallback(None, lambda epoch, logs: heard.append(epoch), on_test_end=None)
+    small_model().fit(*points, epochs=2, callbacks=[callback], verbose=0)
+    assert heard == [0, 1]
+
+
+def test_an_error_in_a_schedule_is_its_own(points, small_model):
+    scheduler = LearningRateScheduler(lambda epoch, rate: rate * "half")
+    with pytest.raises(TypeError, match="can't multiply"):
+        small_model().fit(*points, callbacks=[scheduler], verbose=0)
+    with pytest.raises(
+        TypeError, match=r"expected schedule\(epoch, learning_rate\), received 0\.1"
+    ):
+        LearningRateScheduler(0.1)
+
+
+def test_arguments_are_known_by_name(points, small_model):
+    with pytest.raises(
+        TypeError, match=r"EarlyStopping: there is no argument 'monitr'. Did you mean"
+    ):
+        EarlyStopping(monitr="loss")
+    with pytest.raises(TypeError, match="CSVLogger: there is no argument 'delimiter'"):
+        CSVLogger("log.csv", delimiter=";")
+    with pytest.raises(TypeError, match="ModelCheckpoint: options is not supported"):
+        ModelCheckpoint("m.h5", options=None)
+    with pytest.warns(FutureWarning, match="epsilon is an older name. Write min_delta"):
+        assert ReduceLROnPlateau(epsilon=0.1).min_delta == 0.1
+    nan = Pretend([math.nan])
+    nan.on_train_batch_end = lambda batch, logs: logs.update(loss=math.nan)
+    strict = TerminateOnNaN(raise_error=True)
+    with pytest.raises(RuntimeError, match="loss: expected a finite number, received nan"):
+        small_model().fit(*points, callbacks=[nan, strict], verbose=0)
+
+
+# --- TensorBoard ----------------------------------------------------------------------------------
+
+
+def events(folder):
+    """Return the records of an event file, their checksums dropped."""
+    (path,) = folder.iterdir()
+    content, found = path.read_bytes(), []
+    while content:
+        length = int.from_bytes(content[:8], "little")
+        found.append(content[12 : 12 + length])
+        content = content[16 + length :]
+    return found
+
+
+def test_checksums_of_event_files():
+    """The check value of CRC-32C, and its mask, from the standards."""
+    masked = int.from_bytes(tensorboard._masked(b"123456789"), "little")
+    rotated = masked - 0xA282EAD8 & 0xFFFFFFFF
+    assert (rotated << 15 | rotated >> 17) & 0xFFFFFFFF == 0xE3069283
+    assert tensorboard._varint(300) == b"\xac\x02"
+
+
+def test_figures_for_tensorboard(points, small_model, tmp_path):
+    board = TensorBoard(tmp_path, update_freq=2)
+    history = small_model().fit(
+        *points, batch_size=30, epochs=2, validation_data=points, callbacks=[board], verbose=0
+    )
+    first, *batches_and_epochs = events(tmp_path / "train")
+    assert first.endswith(b"\x1a\x0dbrain.Event:2")
+    kinds = [b"batch_loss" in event for event in batches_and_epochs]
+    assert kinds == [True, False, True, True, False]  # after steps 2, 4 and 6 of three an epoch
+    held = events(tmp_path / "validation")[1:]
+    for epoch, event in enumerate(held):
+        assert event[9:11] == bytes([0x10, epoch])
+        value = event[event.index(b"epoch_loss") + 10 :]
+        assert value[:1] == b"\x15"
+        assert struct.unpack("<f", value[1:5])[0] == pytest.approx(
+            history.history["val_loss"][epoch]
+        )
+    assert board.files == {}  # closed
+
+
+def test_what_tensorboard_is_not_given(tmp_path):
+    with pytest.warns(
+        UserWarning, match="TensorBoard: histogram_freq=1 changes nothing. Only the f"
+    ):
+        TensorBoard(tmp_path, histogram_freq=1)
+    with pytest.warns(FutureWarning, match="TensorBoard: write_grads changes nothing"):
+        TensorBoard(tmp_path, write_grads=True)
+    with pytest.raises(ValueError, match="expected update_freq 'epoch', 'batch' or a number"):
+        TensorBoard(tmp_path, update_freq="often")

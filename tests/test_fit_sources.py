@@ -241,6 +241,47 @@ def test_older_spellings_are_translated_with_one_warning(data):
         np.testing.assert_array_equal(model.predict_classes(x), model.predict(x).argmax(axis=-1))
     with pytest.warns(FutureWarning, match="evaluate_generator"):
         assert model.evaluate_generator(endless(x, y), 4) == pytest.approx(model.evaluate(x, y))
+    with pytest.warns(FutureWarning, match="fit: workers changes nothing. Batches are made one af"):
+        model.fit(x, y, workers=4, verbose=0)
+    with pytest.raises(
+        TypeError, match=r"train_on_batch: reset_metrics is not supported. Each call"
+    ):
+        model.train_on_batch(x, y, reset_metrics=False)
+
+
+@pytest.mark.filterwarnings("ignore:.* is an older name:FutureWarning")
+def test_numbers_of_samples_become_numbers_of_batches(data):
+    """Keras 1 counted samples; the first batch says how many make one, and is trained on, too."""
+    x, y = data
+    one, other = make(), make()
+    one.fit(*data, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    held = {"validation_data": endless(x, y), "nb_val_samples": 20, "verbose": 0}
+    history = other.fit_generator(endless(x, y), samples_per_epoch=40, nb_epoch=2, **held).history
+    np.testing.assert_array_equal(one.parameters, other.parameters)
+    assert history["val_loss"][1] == pytest.approx(other.evaluate(x[:20], y[:20])[0])
+    assert other.evaluate_generator(endless(x, y), val_samples=40) == other.evaluate(x, y)
+    with pytest.raises(TypeError, match="Write steps_per_epoch=samples // batch_size"):
+        make().fit_generator(object(), samples_per_epoch=40)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "sentence"),
+    [
+        (None, [1], r"x: expected an array of shape \(N, …\), received a NoneType\. Make one with"),
+        (
+            {"a": 1},
+            [1],
+            r"x: expected an array of shape \(N, …\), received a dict\. Make one with N",
+        ),
+        ((b for b in [1]), [1], r"received a generator\. Let it yield \(x, y\), and give it alone"),
+        ([np.ones((4, 6))] * 2, [1], r"expected x of shape \(N, 6\), received \(2, 4, 6\)\."),
+        (np.ones((4, 6)), None, r"y: expected labels, received None\."),
+        ([(np.ones((4, 6)), np.ones(4))], None, r"x: expected .* list of 1\. Stack images of one"),
+    ],
+)
+def test_what_is_no_data_is_refused(x, y, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        make().fit(x, y, verbose=0)
 
 
 # --- hooks ----------------------------------------------------------------------------------------

@@ -479,3 +479,15 @@ def test_leaky_relu_layer_and_activation_have_keras_slopes():
     x = np.array([[-1.0]])
     assert built(LeakyReLU(), (1,)).forward(x) == -0.3
     assert built(Activation("leaky_relu"), (1,)).forward(x) == -0.2
+
+
+def test_weights_have_the_names_that_keras_gives_them():
+    layer = nn.layers.Dense(3, name="out")
+    layer.build((None, 4))
+    kernel, bias = layer.weights
+    assert (kernel.name, kernel.path, bias.name) == ("kernel", "out/kernel", "bias")
+    assert np.shares_memory(kernel, layer.params["kernel"])
+    kernel.assign(np.ones((4, 3)))
+    assert (layer.params["kernel"] == 1).all()
+    assert type(kernel + 1) is np.ndarray
+    assert type(kernel.numpy()) is np.ndarray

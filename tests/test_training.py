@@ -277,8 +277,8 @@ NAN = np.where(np.arange(40).reshape(10, 4) == 17, np.nan, 0)
         (X[:0], Y[:0], {}, r"^x: expected at least one example, received none"),
         (None, Y, {}, r"^x: expected an array of shape \(N, …\), received a NoneType"),
         ((i for i in X), Y, {}, r"^x: expected an array of shape \(N, …\), received a generator"),
-        ([[1, 2, 3, 4], [1]], Y, {}, r"^x: .* list of 2 .* Stack images of one shape with np\.st"),
-        (X[:, :3], Y, {}, r"^sequential: expected x of shape \(N, 4\), received \(1, 3\)"),
+        ([[1, 2, 3, 4], [1]], Y, {}, r"^x: .* list of 2\. Stack images of one shape with np\.st"),
+        (X[:, :3], Y, {}, r"^sequential: expected x of shape \(N, 4\), received \(10, 3\)"),
         (X.astype("U"), Y, {}, r"^sequential: expected numbers in x, received <U"),
         (
             NAN,
@@ -289,7 +289,6 @@ NAN = np.where(np.arange(40).reshape(10, 4) == 17, np.nan, 0)
         (np.where(np.isnan(NAN), np.inf, 0), Y, {}, r"^x: expected finite float32 numbers"),
         (np.full((10, 4), 1e300), Y, {}, r"^x: expected finite float32 numbers"),
         (X, Y, {"validation_split": "0.1"}, r"^validation_split: expected a fraction in \[0, 1\)"),
-        (X, Y, {"validation_split": None}, r"^validation_split: expected a fraction in \[0, 1\)"),
         (X, Y + 1, {}, r"expected labels from 0 to 2, received 1 to 3"),
         (X, Y - 1, {}, r"expected labels from 0 to 2, received -1 to 1"),
         (X, Y + 0.5, {}, r"expected whole-number y of shape \(N,\), received float64 \(10,\)"),
@@ -327,7 +326,6 @@ def test_fit_refuses_before_it_trains(small_model, x, y, more, sentence):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"workers": 4}, r"fit: workers is not supported\. Batches are made one after the other"),
         ({"show_accuracy": True}, r"fit: show_accuracy is not supported\. Write compile"),
         ({"epoch": 3}, r"fit: there is no argument 'epoch'\. Did you mean epochs\?"),
         ({"callbacks": [3]}, r"callbacks: expected objects of nn\.callbacks\.Callback, received 3"),

@@ -10,7 +10,8 @@ from nn.callbacks.base import (
 )
 from nn.callbacks.monitors import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
 from nn.callbacks.steering import LearningRateScheduler, TerminateOnNaN, WeightAveraging
-from nn.spellings import missing_names
+from nn.callbacks.tensorboard import TensorBoard
+from nn.spellings import missing_names, spellings
 
 __all__ = [
     "CSVLogger",
@@ -23,9 +24,12 @@ __all__ = [
     "Logs",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
     "WeightAveraging",
 ]
 
+for _class in (CSVLogger, EarlyStopping, LearningRateScheduler, TerminateOnNaN, WeightAveraging):
+    _class.__init__ = spellings(_class.__name__)(_class.__init__)  # type: ignore[method-assign]
 
 __getattr__ = missing_names(__name__)

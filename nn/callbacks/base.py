@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nn.models import Sequential
 
 Logs = dict[str, float]
+Hook = Callable[..., Any]
 
 
 class Callback:
@@ -158,11 +159,22 @@ class History(Callback):
 class LambdaCallback(Callback):
     """A callback from functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: …)``."""
 
-    def __init__(self, **hooks: Callable[..., None]) -> None:
-        for name, function in hooks.items():
-            if not name.startswith("on_") or not hasattr(Callback, name):
+    def __init__(
+        self,
+        on_epoch_begin: Hook | None = None,
+        on_epoch_end: Hook | None = None,
+        on_train_begin: Hook | None = None,
+        on_train_end: Hook | None = None,
+        on_train_batch_begin: Hook | None = None,
+        on_train_batch_end: Hook | None = None,
+        **kwargs: Hook | None,
+    ) -> None:
+        hooks = {**locals(), **kwargs}
+        for name in hooks.keys() - {"self", "kwargs", "__class__"}:
+            if name not in HOOKS:
                 raise TypeError(f"LambdaCallback: there is no hook {name!r}.")
-            setattr(self, name, function)
+            if hooks[name] is not None:
+                setattr(self, name, hooks[name])
 
 
 class CSVLogger(Callback):

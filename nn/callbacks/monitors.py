@@ -25,8 +25,10 @@ class _Monitor(Callback):
         self.sign = 1.0 if up else -1.0
         self.best = -self.sign * math.inf
 
+    instead = "it does nothing"
+
     def monitored(self, logs: Logs | None) -> float | None:
-        """Return the monitored figure; without one of that name warn, as Keras does, and wait."""
+        """Return the monitored figure; without one of that name warn, as Keras does."""
         logs = logs or {}
         if self.monitor in logs:
             return logs[self.monitor]
@@ -34,14 +36,15 @@ class _Monitor(Callback):
         hint = " Give fit validation_data or validation_split." if without else ""
         warnings.warn(
             f"{type(self).__name__}: expected monitor to be one of {', '.join(logs)}, "
-            f"received {self.monitor!r}; it does nothing.{hint}",
+            f"received {self.monitor!r}; {self.instead}.{hint}",
             stacklevel=2,
         )
         return None
 
-    def is_better(self, value: float) -> bool:
+    def is_better(self, value: float, than: float | None = None) -> bool:
         """Whether ``value`` beats the best so far by more than min_delta. NaN never does."""
-        return self.sign * (value - self.best) > self.min_delta
+        best = self.best if than is None else than
+        return self.sign * value - self.min_delta > self.sign * best
 
 
 class EarlyStopping(_Monitor):
@@ -91,7 +94,7 @@ class EarlyStopping(_Monitor):
         self.wait += 1
         if better:
             self.best, self.best_epoch = value, epoch
-            if self.baseline is None or self.sign * (value - self.baseline) > self.min_delta:
+            if self.baseline is None or self.is_better(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
@@ -119,12 +122,13 @@ class ModelCheckpoint(_Monitor):
         Save after every epoch, or after every so many batches (then ``{batch}`` is known, too).
     initial_value_threshold : float, optional
         The best figure so far.
+    period : int
+        Save after every so many epochs; Keras 1 and 2 had it.
     """
 
-    @spellings(
-        "ModelCheckpoint",
-        refused={"period": "Write save_freq, a number of batches."},
-    )
+    instead = "it saves every time"
+
+    @spellings("ModelCheckpoint", refused={"options": "Files are written the same way always."})
     def __init__(
         self,
         filepath: str | os.PathLike[str],
@@ -135,6 +139,8 @@ class ModelCheckpoint(_Monitor):
         mode: str = "auto",
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
+        *,
+        period: int = 1,
     ) -> None:
         super().__init__(monitor, mode)
         if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
@@ -142,7 +148,12 @@ class ModelCheckpoint(_Monitor):
                 f"ModelCheckpoint: expected save_freq 'epoch' or a number of batches, received "
                 f"{save_freq!r}."
             )
-        self.save_freq, self._batches, self._epoch = save_freq, 0, 0
+        if not (isinstance(period, int) and period > 0):
+            raise ValueError(
+                f"ModelCheckpoint: expected period, a number of epochs, received {period!r}."
+            )
+        self.save_freq, self.period = save_freq, period
+        self._batches = self._epochs = self._epoch = 0
         self.filepath, self.verbose = os.fspath(filepath), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         if initial_value_threshold is not None:
@@ -157,15 +168,16 @@ class ModelCheckpoint(_Monitor):
             self._save(self._epoch, {**(logs or {}), "batch": batch + 1})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        if self.save_freq == "epoch":
+        self._epochs += 1
+        if self.save_freq == "epoch" and self._epochs % self.period == 0:
             self._save(epoch, logs)
 
     def _save(self, epoch: int, logs: Logs | None) -> None:
         if self.save_best_only:
             value = self.monitored(logs)
-            if value is None or not self.is_better(value):
+            if value is not None and not self.is_better(value):
                 return
-            self.best = value
+            self.best = self.best if value is None else value
         figures = {"epoch": epoch + 1, **(logs or {})}
         try:
             path = self.filepath.format(**figures)

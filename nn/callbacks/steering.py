@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,14 +28,21 @@ class LearningRateScheduler(Callback):
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        if not callable(schedule):
+            raise TypeError(
+                "LearningRateScheduler: expected schedule(epoch, learning_rate), received "
+                f"{schedule!r}."
+            )
         self.schedule, self.verbose = schedule, verbose
+        try:
+            inspect.signature(schedule).bind(0, 0.1)
+            self.arguments = 2
+        except (TypeError, ValueError):
+            self.arguments = 1
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
-        try:
-            rate = self.schedule(epoch, float(optimizer.learning_rate))
-        except TypeError:
-            rate = self.schedule(epoch)
+        rate = self.schedule(*(epoch, float(optimizer.learning_rate))[: self.arguments])
         if not isinstance(rate, int | float | np.floating):
             raise ValueError(
                 f"LearningRateScheduler: expected schedule to return a float, received {rate!r}."
@@ -49,11 +57,16 @@ class LearningRateScheduler(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Stop at once when the loss is NaN or infinite."""
+    """Stop at once when the loss is NaN or infinite; with ``raise_error`` by a RuntimeError."""
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         loss = (logs or {}).get("loss")
         if loss is not None and not math.isfinite(loss):
+            if self.raise_error:
+                raise RuntimeError(f"loss: expected a finite number, received {loss}.")
             print(f"Batch {batch + 1}: the loss is {loss}, training stops.")
             self.model.stop_training = True
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+PATCH = 5  # pixels: odd side of the square that `occlusion` removes
+STEPS = 40  # most steps of `counterfactual`
 
 
 def probabilities(model: Any, images: Array) -> NDArray[np.float64]:
@@ -53,27 +55,15 @@ def gradient_times_input(model: Any, image: Array, digit: int) -> Array:
     return np.asarray(log_odds_gradient(model, x, digit, other) * x, np.float32)
 
 
-def occlusion(model: Any, image: Array, digit: int, patch: int = 5) -> Array:
-    """Return by how much log p(digit) falls when the ink around each pixel is removed.
+def occlusion(model: Any, image: Array, digit: int) -> Array:
+    """Return by how much log p(digit) falls when the ink around each pixel is removed, (28, 28).
 
-    Zeiler and Fergus 2014. One batch of at most 784 images.
-
-    Parameters
-    ----------
-    model : Sequential
-    image : (28, 28)
-    digit : int
-    patch : int
-        Odd side of the square removed, in pixels.
-
-    Returns
-    -------
-    (28, 28) float32
-        Positive where the ink speaks for the digit; 0 where there is none within the square.
+    Positive where the ink speaks for the digit; 0 where there is none in the square that would be
+    removed. Zeiler and Fergus 2014. One batch of at most 784 images.
     """
     x = np.asarray(image, np.float32).reshape(28, 28)
     places = np.arange(28)
-    within = np.abs(places[:, None] - places) <= patch // 2
+    within = np.abs(places[:, None] - places) <= PATCH // 2
     removed = within[:, None, :, None] & within[:, None, :]  # (28, 28, 28, 28): centre, pixel
     near = (removed & (x > 0)).any(axis=(2, 3))
     heat = np.zeros((28, 28), np.float32)
@@ -95,17 +85,17 @@ class Counterfactual:
     reached: bool  # whether the target is now the argmax
 
 
-def counterfactual(model: Any, image: Array, target: int, steps: int = 40) -> Counterfactual:
+def counterfactual(model: Any, image: Array, target: int) -> Counterfactual:
     """Return a small change that turns the image (28, 28) into `target` for the network.
 
     Follows the gradient of the log-odds of the target against the best other digit until its
-    probability is above 0.6, for at most `steps` steps. Each is smoothed over 3 × 3 pixels, as a
+    probability is above 0.6, for at most `STEPS` steps. Each is smoothed over 3 × 3 pixels, as a
     pen cannot draw single pixels, and pixels stay in [0, 1].
     """
     start = np.asarray(image, np.float32).reshape(28, 28)
     x, p = start, probabilities(model, start[None])[0]
     before = float(p[target])
-    for _ in range(steps):
+    for _ in range(STEPS):
         if p.argmax() == target and p[target] > 0.6:
             break
         step = _smoothed(log_odds_gradient(model, x, target, best_other(p, target)))

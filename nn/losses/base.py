@@ -26,8 +26,7 @@ class Loss:
     name : str, optional
         Default: the class name in snake case.
     reduction : {"sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"}
-        How the values of a batch become one where the loss is called; training takes the mean,
-        the first two.
+        How a batch's values become one where the loss is called; training takes the mean.
     dtype : None
         As Keras has it; the dtype is that of the predictions.
     """
@@ -98,6 +97,10 @@ class Loss:
         return reduced(self.per_example(y_true, y_pred), sample_weight, self.reduction)
 
     call = __call__
+
+    @property
+    def __name__(self) -> str:
+        return self.name
 
     def per_example(self, y_true: Any, y_pred: Any) -> Array:
         """Return the loss of every example, (N,), of labels that are not checked yet."""

@@ -156,6 +156,7 @@ class Optimizer:
             )
         for argument in _COMMON.keys() - set(_BUILT):
             setattr(self, argument, _COMMON[argument])
+        self.owner: object = None  # of which model, in ``compile``
         self.iterations = 0
         self.slots: dict[str, list[Array]] = {}
 
@@ -199,6 +200,11 @@ class Optimizer:
             )
 
     lr = learning_rate
+
+    def belong_to(self, owner: object) -> None:
+        """Start anew if it was another model's; that of the same model goes on where it was."""
+        if self.owner is not owner:
+            self.owner, self.iterations, self.slots = owner, 0, {}
 
     def build(self, parameters: Sequence[Array]) -> None:
         """Start anew with zeroed slots for these arrays of parameters."""

@@ -53,7 +53,8 @@ DIFFERENT = {
         "weights of classes with those of examples, and of a generator, as in Keras 2"
     ),
     r"nonsense.\)$|val_acc|monitor=.nonsense": "a monitor that is not there warns, as in Keras 2",
-    r"assigned\\(O.SGD\\(S.": "setting the rate replaces a schedule",
+    r"one model after another": "an optimiser given to another model begins anew, as in Keras 2",
+    r"assigned\(O.SGD\(S.": "setting the rate replaces a schedule",
     # Other answers
     r"[Aa]dadelta\(\)|.adadelta.": "Adadelta's rate is 1.0, as published and in Keras before 2.4",
     r"AveragePooling2D\(.*padding=.same": "on PyTorch Keras counts the padding in even windows",

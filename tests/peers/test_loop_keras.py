@@ -1,5 +1,7 @@
 """Keras as the judge of ``fit``, ``evaluate`` and ``predict``: what they call, take and report."""
 
+import inspect
+import random
 import warnings
 
 import numpy as np
@@ -276,3 +278,120 @@ def test_the_loop_is_that_of_keras(case, engine, keras):
         raise ours
     found = differences(ours, theirs)
     assert bool(found) == (case in DIFFERENT), "\n".join(found[:6])
+
+
+# --- callbacks ------------------------------------------------------------------------------------
+
+
+def monitor(k, kind, series, arguments):
+    """Return what a callback does, epoch by epoch, when it is told these figures."""
+    model = make(k, metrics=["accuracy"])
+    model.evaluate(X, Y, verbose=0)
+    callback, seen = getattr(k.callbacks, kind)(**arguments), []
+    callback.set_model(model)
+    model.stop_training = False
+    callback.on_train_begin({})
+    for epoch, value in enumerate(series):
+        callback.on_epoch_begin(epoch, {})
+        callback.on_epoch_end(epoch, {arguments["monitor"]: value})
+        rate, counted = float(model.optimizer.learning_rate), getattr(callback, "best_epoch", None)
+        seen.append((bool(model.stop_training), callback.wait, counted, round(rate, 6)))
+        if model.stop_training:
+            break
+    return seen
+
+
+@pytest.mark.parametrize("kind", ["EarlyStopping", "ReduceLROnPlateau"])
+@pytest.mark.parametrize("seed", range(60))
+def test_what_monitors_do(kind, seed, keras):
+    """Ties, NaN and infinity among the figures; but a first figure of NaN is never best here."""
+    choose = random.Random(seed).choice
+    arguments = {
+        "monitor": choose(["val_loss", "val_accuracy"]),
+        "patience": choose([0, 1, 2, 3]),
+        "min_delta": choose([0, 0.05, -0.05]),
+        "mode": choose(["auto", "min", "max"]),
+    }
+    own = {
+        "EarlyStopping": {
+            "baseline": choose([None, 0.5]),
+            "start_from_epoch": choose([0, 2]),
+            "restore_best_weights": choose([False, True]),
+        },
+        "ReduceLROnPlateau": {
+            "factor": choose([0.1, 0.5]),
+            "cooldown": choose([0, 1, 2]),
+            "min_lr": choose([0, 0.02]),
+        },
+    }
+    figures = [0.3, 0.31, 0.5, 0.7, 0.8, float("nan"), float("inf")]
+    series = [0.42] * 3 + [choose(figures) for _ in range(10)]
+    case = kind, series, {**arguments, **own[kind]}
+    assert monitor(nn, *case) == monitor(keras, *case)
+
+
+def files(k, folder, **arguments):
+    """Return the names of the files that a checkpoint leaves."""
+    folder = folder / k.__name__ / "new"
+    checkpoint = k.callbacks.ModelCheckpoint(folder / "{epoch}-{loss:.3f}.keras", **arguments)
+    make(k).fit(X, Y, 16, 4, 0, [checkpoint], validation_data=VALIDATION, shuffle=False)
+    return sorted(path.name for path in folder.glob("*"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"save_best_only": True},
+        {"monitor": "accuracy", "save_best_only": True, "mode": "max"},
+        {"monitor": "accuracy", "save_best_only": True, "mode": "min"},
+        {"monitor": "missing", "save_best_only": True, "mode": "min"},
+        {"save_freq": 5},
+        {"save_best_only": True, "initial_value_threshold": 0.1},
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_files_of_checkpoints(arguments, tmp_path, keras):
+    assert files(nn, tmp_path, **arguments) == files(keras, tmp_path, **arguments)
+
+
+@pytest.mark.parametrize("append", [False, True])
+@pytest.mark.parametrize(
+    "fit", [{}, {"validation_data": VALIDATION}, {"validation_data": VALIDATION, "freq": 2}]
+)
+def test_tables_of_the_csv_logger(append, fit, tmp_path, keras):
+    written = []
+    for k in (keras, nn):
+        path = tmp_path / f"{k.__name__}.csv"
+        logger, model = k.callbacks.CSVLogger(str(path), ";", append), make(k)
+        given = {**fit, "validation_freq": fit.get("freq", 1), "callbacks": [logger]}
+        given.pop("freq", None)
+        for _ in range(2):
+            model.fit(X, Y, 16, 3, 0, shuffle=False, **given)
+        rows = [line.split(";") for line in path.read_text(encoding="utf-8").split()]
+        written.append([[c if c.isalpha() or "_" in c else float(c) for c in row] for row in rows])
+    assert not (found := differences(*reversed(written))), found
+
+
+def described(function):
+    parameters = inspect.signature(inspect.unwrap(function)).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD,)
+    return [(p.name, p.default) for p in parameters if p.kind in kinds and p.name != "self"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"),
+        *("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN"),
+        *("CSVLogger", "LearningRateScheduler", "LambdaCallback", "History", "TensorBoard"),
+    ],
+)
+def test_signatures_of_the_loop(name, keras):
+    """Order, names and defaults; what stands by keyword alone is ours."""
+    ours, theirs = (
+        getattr(k.Sequential, name) if name[0].islower() else getattr(k.callbacks, name).__init__
+        for k in (nn, keras)
+    )
+    assert described(ours) == described(theirs)
