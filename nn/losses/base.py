@@ -98,10 +98,6 @@ class Loss:
 
     call = __call__
 
-    @property
-    def __name__(self) -> str:
-        return self.name
-
     def per_example(self, y_true: Any, y_pred: Any) -> Array:
         """Return the loss of every example, (N,), of labels that are not checked yet."""
         prediction = np.asarray(y_pred)

@@ -58,9 +58,10 @@ class Rate(float):
 
     optimizer: Optimizer
 
-    def assign(self, value: Any) -> None:
-        """Set the optimiser's rate."""
+    def assign(self, value: Any) -> Rate:
+        """Set the optimiser's rate, and return it."""
         self.optimizer.learning_rate = value
+        return self.optimizer.learning_rate
 
     def numpy(self) -> Any:
         """Return it as a number of NumPy."""

@@ -179,7 +179,6 @@ C.ProgbarLogger()
 C.SwapEMAWeights()
 C.BackupAndRestore("backup")
 C.RemoteMonitor()
-C.TensorBoard()
 C.Nonsense()
 """
 for source in STOPS.strip().splitlines():
