@@ -37,9 +37,8 @@ SENTENCE = re.compile(r"\w.*\s.*\s.*([.)]|was changed|…)$", re.DOTALL)
 DIFFERENT = {
     # Answered here, refused by Keras 3
     r"np\.int64|np\.float32\(0\.1\)|np\.array\(0\.1\)": "NumPy's numbers are numbers",
-    r"decay=0\.1|\.lr$|fit_generator|generator: workers|period=2|predict_proba|dtype=.int32|batch_input_shape": (
-        "spellings of Keras 1 and 2 are translated, with a warning"
-    ),
+    r"decay=0\.1|\.lr$|fit_generator|predict_proba|dtype=.int32|batch_input_shape"
+    "|generator: workers|period=2": "spellings of Keras 1 and 2 are translated, with a warning",
     r"save_weights\(.a\.|ModelCheckpoint\(.w\.h5|saved\(k, m, .a.\)|ModelCheckpoint\(.a.\)": (
         "names of files as Keras 2 took them"
     ),
