@@ -10,11 +10,11 @@ Reading order, the network one studies:
    the loop
 
 Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and
-``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment`` and
-``nn.synthetic`` give images to learn from, ``nn.train`` is what ``train.py`` does, ``nn.saving``
-reads and writes model files, ``nn.drawing`` brings ink and photographs to 28x28 pixels,
-``nn.recognise``, ``nn.explain`` and ``nn.teach`` use a trained network, and ``nn.console`` is the
-window.
+``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment``,
+``nn.preprocessing`` and ``nn.synthetic`` give images to learn from, ``nn.train`` is what
+``train.py`` does, ``nn.saving`` reads and writes model files, ``nn.drawing`` brings ink and
+photographs to 28x28 pixels, ``nn.recognise``, ``nn.explain`` and ``nn.teach`` use a trained
+network, and ``nn.console`` is the window.
 """
 
 import sys
@@ -69,6 +69,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "regularizers",
     "runtime",
     "saving",
@@ -79,5 +80,5 @@ __all__ = [
 ]
 
 
-__getattr__ = missing_names(__name__, lazy=("saving",))  # seldom needed
+__getattr__ = missing_names(__name__, lazy=("preprocessing", "saving"))  # seldom needed
 sys.meta_path.append(ModulesOfKeras())

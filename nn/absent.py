@@ -12,6 +12,7 @@ _FLOAT32 = "Networks compute in float32, and in float64 with Sequential(dtype='f
 _GRAPH = "There is no graph: model.predict gives outputs, nn.explain looks inside."
 _IMAGES = "Networks here read images."
 _ONE_ROW = "Layers stand in a row, nothing branches: use Sequential, or one chain of calls."
+_PILLOW = "Use Pillow: numpy.asarray(Image.open(path)), Image.fromarray(array).save(path)."
 _RECURRENT = "Recurrent layers are not built, an image is read as a whole: use Conv2D or Dense."
 _VERBOSE = "Pass verbose to fit, evaluate and predict."
 
@@ -40,7 +41,6 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "Read nn.__version__.": "version",
         "Import names from nn and its modules.": "api engine src",
-        "Use nn.augment, or nn.utils for to_categorical.": "preprocessing",
     },
     "nn.activations": {
         "It has no counterpart here: use relu, leaky_relu, elu, silu or gelu, or a layer of your "
@@ -187,6 +187,20 @@ ABSENT: dict[str, dict[str, str]] = {
         "Use CosineDecay, or a LearningRateScheduler callback.": "CosineDecayRestarts",
         "Use get_config and from_config.": "deserialize serialize",
     },
+    "nn.preprocessing": {
+        "Make one array of the images with Pillow and NumPy.": "image_dataset_from_directory",
+        _IMAGES: "sequence text_dataset_from_directory timeseries_dataset_from_array",
+    },
+    "nn.preprocessing.image": {
+        "Use ImageDataGenerator, or nn.augment.": (
+            "apply_affine_transform apply_brightness_shift apply_channel_shift random_brightness "
+            "random_channel_shift random_rotation random_shear random_shift random_zoom"
+        ),
+        "Use ImageDataGenerator.flow with one array.": (
+            "DataFrameIterator DirectoryIterator Iterator"
+        ),
+        _PILLOW: "array_to_img img_to_array load_img save_img smart_resize",
+    },
     "nn.regularizers": {
         "Use L1, L2 or L1L2, or a Regularizer of your own with its gradient.": (
             "OrthogonalRegularizer orthogonal_regularizer"
@@ -205,9 +219,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "audio_dataset_from_directory bounding_boxes FeatureSpace pad_sequences "
             "text_dataset_from_directory timeseries_dataset_from_array"
         ),
-        "Use Pillow: numpy.asarray(Image.open(path)), Image.fromarray(array).save(path).": (
-            "array_to_img img_to_array load_img save_img"
-        ),
+        _PILLOW: "array_to_img img_to_array load_img save_img",
         "Write the tuple (x, y) or (x, y, sample_weight).": (
             "pack_x_y_sample_weight unpack_x_y_sample_weight"
         ),
@@ -222,6 +234,22 @@ ABSENT: dict[str, dict[str, str]] = {
         "Use a dict.": "Config",
         "Today's names are here.": "legacy",
     },
+}
+
+# Attributes of Keras's layers and models that belong to its graph, and what they are.
+OF_THE_GRAPH = {
+    "autocast call_signature_parameters compute_output_spec input_dtype input_spec path "
+    "rematerialized_call stateless_call supports_jit symbolic_call torch_params": (
+        "There is no graph: arrays are NumPy's, computed as they are asked for."
+    ),
+    "compute_dtype dtype_policy get_quantization_layer_structure lora_alpha lora_enabled lora_rank "
+    "quantization_config quantization_mode quantized_build quantized_call variable_dtype "
+    "variable_serialization_spec": "Weights are float32: read dtype.",
+    "compute_mask supports_masking": "Nothing is masked: pad images with ZeroPadding2D.",
+    "activity_regularizer add_loss add_metric metrics_variables": (
+        "Give compile a loss or a metric of your own."
+    ),
+    "add_variable add_weight": "Fill self.params in create_weights(self, rng).",
 }
 
 # Today's module -> older ones, which hold the same names.

@@ -111,14 +111,26 @@ def linear(x: Array) -> Array:
     return x
 
 
-def relu(x: Array) -> Array:
-    """Return ``max(x, 0)``."""
-    return ops.relu_forward(x)
+def relu(
+    x: Array,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> Array:
+    """Return ``max(x, 0)``; with Keras's arguments see ``nn.layers.ReLU``."""
+    x = np.asarray(x)
+    if negative_slope == threshold == 0 and max_value is None:
+        return ops.relu_forward(x)
+    y = np.where(x >= threshold, x, negative_slope * (x - threshold))
+    return np.minimum(y, np.inf if max_value is None else max_value).astype(x.dtype)
 
 
-def softmax(x: Array) -> Array:
-    """Return ``exp(x) / sum(exp(x))`` along the last axis."""
-    return ops.softmax_forward(x)
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Return ``exp(x) / sum(exp(x))`` along ``axis``."""
+    if axis in (-1, x.ndim - 1):
+        return ops.softmax_forward(x)
+    last = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    return np.moveaxis(ops.softmax_forward(last), -1, axis)
 
 
 def sigmoid(x: Array) -> Array:
@@ -132,9 +144,9 @@ def tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
-def elu(x: Array) -> Array:
-    """Return x where positive, else ``exp(x) - 1`` (Clevert et al. 2016, alpha 1)."""
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0))).astype(x.dtype, copy=False)
+def elu(x: Array, alpha: float = 1.0) -> Array:
+    """Return x where positive, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2016)."""
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype, copy=False)
 
 
 def selu(x: Array) -> Array:
@@ -144,9 +156,9 @@ def selu(x: Array) -> Array:
     )
 
 
-def leaky_relu(x: Array) -> Array:
-    """Return x where positive, else 0.2 * x, the slope Keras gives this name."""
-    return np.where(x > 0, x, x * x.dtype.type(LEAK))
+def leaky_relu(x: Array, negative_slope: float = LEAK) -> Array:
+    """Return x where positive, else ``negative_slope * x``; 0.2 is what Keras gives this name."""
+    return np.where(x > 0, x, x * x.dtype.type(negative_slope))
 
 
 def softplus(x: Array) -> Array:
@@ -181,11 +193,14 @@ def erf(x: Array) -> Array:
     return np.copysign(np.where(a > 0.46875, far, near), x).astype(x.dtype, copy=False)
 
 
-def gelu(x: Array) -> Array:
+def gelu(x: Array, approximate: bool = False) -> Array:
     """Return x times the probability that a standard normal number is below x.
 
-    ``x/2 * (1 + erf(x / sqrt(2)))`` (Hendrycks and Gimpel 2016), not its approximation by tanh.
+    ``x/2 * (1 + erf(x / sqrt(2)))`` (Hendrycks and Gimpel 2016), or its approximation by tanh.
     """
+    if approximate:
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+        return (x * (1 + np.tanh(inner)) / 2).astype(x.dtype)
     return x * _normal_below(x)
 
 

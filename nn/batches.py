@@ -170,7 +170,7 @@ def gather(model: Sequential, batches: Any, steps: int | None = None) -> Example
 
 def _first(batches: Any, steps: int | None) -> list[Any]:
     """Return the first ``steps`` batches of a data set, or all."""
-    if sources.is_iterable_of_batches(batches):
+    if not hasattr(batches, "__getitem__"):
         return list(sources.GeneratorBatches(batches, steps))
     found = [batches[index] for index in range(min(len(batches), steps or len(batches)))]
     if not found:

@@ -59,4 +59,4 @@ def call_predicted(outputs: Array, ends: list[int], calls: CallbackList) -> None
 def call_list(model: Sequential, callbacks: Any, ends: list[int], verbose: Any) -> CallbackList:
     """Return the callbacks of ``evaluate`` and ``predict``, checked, with Keras's ``params``."""
     params = {"verbose": verbose, "epochs": 1, "steps": len(ends)}
-    return CallbackList(checked_callbacks(callbacks), model, params)
+    return CallbackList(checked_callbacks(callbacks), model=model, **params)

@@ -108,6 +108,8 @@ def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Arr
         )
     if isinstance(y, list | tuple) and len(y) == 1 and np.ndim(y[0]) and len(y[0]) == count:
         y = y[0]
+    if y is None or np.ndim(y) == 0:
+        raise ValueError(f"{argument}: expected {count} labels, received {y!r}.")
     labels = model.loss.check(y, model.y_shape[-1])
     if len(labels) != count:
         raise ValueError(

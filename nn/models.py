@@ -89,6 +89,7 @@ class Sequential(Row):
         self.history: History | None = None
         self.measured = Metrics()
         self._optimizer: optimizers.Optimizer | None = None
+        self._identity = object()  # which the optimiser remembers
         self._loss: losses.Loss | None = None
         self._engine_setting: tuple[str, str] = ("", "")
         if not isinstance(trainable, bool):
@@ -166,8 +167,9 @@ class Sequential(Row):
         )
         self._optimizer, self._loss, self.measured = chosen
         self._engine = None
+        self._optimizer.belong_to(self._identity)
         if self._x_shape is not None and self.row:
-            self._optimizer.build(self.trainable_weights)
+            self.prepare_optimizer()
 
     @property
     def compiled(self) -> bool:
@@ -208,6 +210,11 @@ class Sequential(Row):
         self.check_frozen()
         if not self.loss.trains:
             self.loss.gradient(np.empty(0), np.empty(0))  # it says what is missing
+        if self.optimizer.owner is not self._identity:
+            raise ValueError(
+                f"{self.name}: expected an optimizer of its own, received one that another model "
+                "has been compiled with since. Make another one and call compile."
+            )
         self.prepare_optimizer()
 
     def prepare_optimizer(self) -> None:

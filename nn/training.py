@@ -122,8 +122,9 @@ def apply_gradients(model: Sequential) -> None:
     trained = [layer for layer in model.row if layer.trainable]
     for layer in trained:
         contract.check_gradients(layer)
+    weights = [layer.params[name] for layer in trained for name in layer.params]
     gradients = [layer.grads[name] for layer in trained for name in layer.params]
-    model.optimizer.step(model.trainable_weights, gradients)
+    model.optimizer.step(weights, gradients)
 
 
 def engine_for(model: Sequential) -> EngineLike:
@@ -148,7 +149,7 @@ def fit(
     """Train ``model`` on checked data; ``Sequential.fit`` describes the arguments."""
     history = model.history = History()
     params = {"epochs": epochs, "steps": len(batches) or None, "samples": batches.samples}
-    calls = CallbackList([*callbacks, history], model, {"verbose": verbose, **params})
+    calls = CallbackList([*callbacks, history], model=model, verbose=verbose, **params)
     model.stop_training = False
     logs: Logs = {}
     calls.on_train_begin()

@@ -110,3 +110,16 @@ def test_the_age_of_a_file_tells_its_hard_sigmoid(tmp_path, rng):
     old = np.clip(0.2 * first.without_activation().forward(x) + 0.5, 0, 1)
     found = nn.load_model(tmp_path / "x.h5").predict(x)
     np.testing.assert_allclose(found, last.forward(old), atol=1e-6)
+
+
+def test_functions_take_keras_arguments():
+    x = np.array([-2.0, -0.5, 1.0, 8.0], np.float32)
+    np.testing.assert_allclose(activations.relu(x, max_value=6), [0, 0, 1, 6])
+    np.testing.assert_allclose(activations.relu(x, 0.1, None, 0.5), [-0.25, -0.1, 1, 8])
+    np.testing.assert_allclose(activations.relu([-1.0, 2.0]), [0, 2])
+    np.testing.assert_allclose(activations.elu(x, alpha=2.0)[:1], 2 * np.expm1(x[:1]))
+    np.testing.assert_allclose(activations.leaky_relu(x, negative_slope=0.3)[:1], [-0.6])
+    np.testing.assert_allclose(activations.softmax(np.ones((2, 3)), axis=0), np.full((2, 3), 0.5))
+    np.testing.assert_allclose(
+        activations.gelu(x, approximate=True), activations.gelu(x), atol=1e-3
+    )

@@ -65,7 +65,7 @@ def is_at(model, weights):
 
 def test_a_list_among_the_callbacks_hands_on_the_model_and_what_fit_does(points, small_model):
     model, inner = small_model(), History()
-    model.fit(*points, epochs=2, callbacks=[CallbackList([inner], model)], verbose=0)
+    model.fit(*points, epochs=2, callbacks=[CallbackList([inner], model=model)], verbose=0)
     assert inner.model is model
     assert (inner.params["epochs"], len(inner.history["loss"])) == (2, 2)
 

@@ -29,6 +29,7 @@ BUDGETS = {
     "fast": (7_525, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_460, "our own format, JSON, and the import of Keras's and PyTorch's files"),
     "datasets": (1_540, "six data sets in their own formats, download, checks"),
+    "preprocessing": (300, "Keras 2's ImageDataGenerator"),
     "augment": (730, "distortions of images and strokes, with kernels"),
     "synthetic": (530, "digits written by a model of the hand"),
     "drawing": (2_245, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),

@@ -338,7 +338,7 @@ def test_wrong_values(make, sentence):
         (lambda: Conv2D(2, 3, data_format="channels_first"), "data_format is not supported"),
         (
             lambda: Dense(2, kernel_constrain=1),
-            "'kernel_constrain'. Did you mean kernel_constraint",
+            "'kernel_constrain'. Did you mean kernel_constr",
         ),
         (lambda: Dense(2, colour="red"), "Dense: there is no argument 'colour'. It takes activati"),
         (lambda: Dense(), "Dense: expected units, received none. Write units=…"),
@@ -356,7 +356,8 @@ def test_what_changes_nothing_is_accepted():
     Conv2D(2, 3, data_format="channels_last", dilation_rate=(1, 1), groups=1, trainable=True)
     Dense(2, kernel_regularizer=None, bias_constraint=None, dtype="float32")
     Dropout(0.5, noise_shape=None, seed=None)
-    assert LeakyReLU(alpha=0.1).negative_slope == 0.1  # its name up to Keras 2
+    with pytest.warns(FutureWarning, match="LeakyReLU: alpha is an older name"):
+        assert LeakyReLU(alpha=0.1).negative_slope == 0.1
     assert Dense(3, input_dim=4).given_input_shape == (4,)
 
 
@@ -485,3 +486,15 @@ def test_leaky_relu_layer_and_activation_have_keras_slopes():
     x = np.array([[-1.0]])
     assert built(LeakyReLU(), (1,)).forward(x) == -0.3
     assert built(Activation("leaky_relu"), (1,)).forward(x) == -0.2
+
+
+def test_weights_have_the_names_that_keras_gives_them():
+    layer = nn.layers.Dense(3, name="out")
+    layer.build((None, 4))
+    kernel, bias = layer.weights
+    assert (kernel.name, kernel.path, bias.name) == ("kernel", "out/kernel", "bias")
+    assert np.shares_memory(kernel, layer.params["kernel"])
+    kernel.assign(np.ones((4, 3)))
+    assert (layer.params["kernel"] == 1).all()
+    assert type(kernel + 1) is np.ndarray
+    assert type(kernel.numpy()) is np.ndarray

@@ -3,7 +3,9 @@
 ``tests/peers`` holds them against PyTorch and Keras themselves.
 """
 
+import copy
 import math
+import pickle
 from functools import partial
 
 import numpy as np
@@ -291,15 +293,34 @@ def test_refusals(make, error, sentence):
         make()
 
 
-def test_compiling_gives_fresh_slots():
+def test_an_optimiser_goes_on_in_its_model_and_begins_anew_in_another():
     model = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2, activation="softmax")], seed=0)
     model.compile("adam", "sparse_categorical_crossentropy")
     model.train_on_batch(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
     assert model.optimizer.iterations == 1
     assert model.optimizer.slots["velocity"][0].any()
     model.compile(model.optimizer, "sparse_categorical_crossentropy")
-    assert model.optimizer.iterations == 0
-    assert not any(slot.any() for slot in model.optimizer.slots["velocity"])
+    assert model.optimizer.iterations == 1  # as in Keras
+    assert model.optimizer.slots["velocity"][0].any()
+    other = nn.Sequential([nn.Input((2,)), nn.layers.Dense(2, activation="softmax")], seed=0)
+    other.compile(model.optimizer, "sparse_categorical_crossentropy")
+    assert other.optimizer.iterations == 0
+    assert not any(slot.any() for slot in other.optimizer.slots["velocity"])
+    with pytest.raises(ValueError, match="expected an optimizer of its own, received one that"):
+        model.train_on_batch(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
+    twin = copy.deepcopy(other)
+    twin.train_on_batch(np.ones((4, 2), np.float32), np.array([0, 1, 0, 1]))
+    assert (twin.optimizer.iterations, other.optimizer.iterations) == (1, 0)
+
+
+def test_a_rate_can_be_assigned_as_kerass_variable():
+    sgd = SGD(0.1)
+    sgd.learning_rate.assign(0.5)
+    assert sgd.learning_rate == 0.5
+    assert sgd.learning_rate.numpy() == np.float32(0.5)
+    assert type(pickle.loads(pickle.dumps(sgd.learning_rate))) is float
+    with pytest.raises(ValueError, match="expected a learning_rate from 0, received 'fast'"):
+        sgd.learning_rate.assign("fast")
 
 
 # --- what fades away ------------------------------------------------------------------------------

@@ -96,13 +96,18 @@ class CallbackList(Callback):
 
     def __init__(
         self,
-        callbacks: Sequence[Callback],
-        model: Sequential,
-        params: dict[str, Any] | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Sequential | None = None,
+        **params: Any,
     ) -> None:
-        self.callbacks = list(callbacks)
-        self.set_model(model)
-        self.set_params(params or {})
+        if add_progbar:
+            raise TypeError("CallbackList: add_progbar is not supported. Pass verbose to fit.")
+        self.callbacks = [*(callbacks or ()), *([History()] if add_history else [])]
+        if model is not None:
+            self.set_model(model)
+        self.set_params(params)
 
     def set_model(self, model: Sequential) -> None:
         for callback in self.callbacks:

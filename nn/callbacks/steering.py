@@ -42,7 +42,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
-        rate = self.schedule(*(epoch, optimizer.learning_rate)[: self.arguments])
+        rate = self.schedule(*(epoch, float(optimizer.learning_rate))[: self.arguments])
         if not isinstance(rate, int | float | np.floating):
             raise ValueError(
                 f"LearningRateScheduler: expected schedule to return a float, received {rate!r}."
@@ -53,7 +53,7 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = self.model.optimizer.learning_rate
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
 
 
 class TerminateOnNaN(Callback):

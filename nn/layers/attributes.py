@@ -9,8 +9,8 @@ import numpy as np
 
 from nn import regularizers
 from nn.layers.arguments import neutral_value, snake_case
-from nn.layers.symbolic import Callable, NotBuiltError, Values
-from nn.layers.weights import Weights
+from nn.layers.symbolic import Callable, NotBuiltError
+from nn.layers.weights import Weights, named
 from nn.reference import Array, BatchShape, Shape
 from nn.spellings import missing_attributes
 from nn.utils import config_of
@@ -18,7 +18,7 @@ from nn.utils import config_of
 Value = TypeVar("Value")
 
 
-class Weight:
+class WeightAttribute:
     """An attribute of a layer that is one of its weights: ``layer.kernel``.
 
     Read, it is the array itself; set, the values are copied into it. It is None where the layer has
@@ -33,7 +33,7 @@ class Weight:
             return self
         layer._if_built(None)
         found = layer.params.get(self.name, layer.state.get(self.name))
-        return None if found is None else found.view(Values)
+        return None if found is None else named(found, self.name, layer.name)
 
     def __set__(self, layer: Any, value: Any) -> None:
         mine, given = self.__get__(layer), np.asarray(value)
@@ -117,17 +117,20 @@ class Attributes(Callable, Weights):
     @property
     def weights(self) -> list[Array]:
         """All weights, trained ones first, in Keras's order; the arrays themselves."""
-        return [*self.params.values(), *self.state.values()]
+        return self._named(self.params) + self._named(self.state)
+
+    def _named(self, arrays: dict[str, Array]) -> list[Array]:
+        return [named(array, name, self.name) for name, array in arrays.items()]
 
     @property
     def trainable_weights(self) -> list[Array]:
         """The weights that training changes: those of ``params``, none if the layer is frozen."""
-        return list(self.params.values()) if self.trainable else []
+        return self._named(self.params) if self.trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Array]:
         """All other weights."""
-        return list(self.state.values()) if self.trainable else self.weights
+        return self._named(self.state) if self.trainable else self.weights
 
     @property
     def regularizers(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from nn.layers.arguments import (
     as_sides,
     window_outputs,
 )
-from nn.layers.attributes import Weight
+from nn.layers.attributes import WeightAttribute
 from nn.layers.base import Layer
 from nn.layers.pooling import GlobalAveragePooling2D
 from nn.reference import Array, Pads, Shape
@@ -261,7 +261,7 @@ class PReLU(Layer):
 
     fixed = frozenset(("shared_axes",))
 
-    alpha = Weight()
+    alpha = WeightAttribute()
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import numpy as np
 from nn import initializers, ops, regularizers
 from nn.initializers import drawn
 from nn.layers.arguments import as_number
-from nn.layers.attributes import Weight
+from nn.layers.attributes import WeightAttribute
 from nn.layers.base import Layer
 from nn.reference import Array
 
@@ -39,7 +39,8 @@ class BatchNormalization(Layer):
     """
 
     fixed = frozenset(("axis", "center", "scale"))
-    gamma, beta, moving_mean, moving_variance = Weight(), Weight(), Weight(), Weight()
+    gamma, beta = WeightAttribute(), WeightAttribute()
+    moving_mean, moving_variance = WeightAttribute(), WeightAttribute()
 
     def __init__(
         self,

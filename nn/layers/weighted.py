@@ -9,7 +9,7 @@ import numpy as np
 
 from nn import activations, initializers, regularizers
 from nn.initializers import drawn
-from nn.layers.attributes import Weight
+from nn.layers.attributes import WeightAttribute
 from nn.layers.base import Layer
 from nn.reference import Shape
 
@@ -28,7 +28,7 @@ class Weighted(Layer):
     kernel_regularizer, bias_regularizer : str or Regularizer, optional
     """
 
-    kernel, bias = Weight(), Weight()
+    kernel, bias = WeightAttribute(), WeightAttribute()
 
     def __init__(
         self,

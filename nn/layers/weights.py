@@ -7,7 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from nn.layers.symbolic import Values
 from nn.reference import Array
+
+
+class Weight(Values):
+    """An array of weights as ``weights`` lists it: itself, with the names Keras gives it."""
+
+    name: str
+    path: str
+
+    def assign(self, value: Any) -> None:
+        """Copy ``value`` into the weights."""
+        self[...] = value
+
+
+def named(array: Array, name: str, owner: str) -> Weight:
+    """Return a view of the weights ``name`` of the layer ``owner``."""
+    weight = array.view(Weight)
+    weight.name, weight.path = name, f"{owner}/{name}"
+    return weight
 
 
 class Weights:

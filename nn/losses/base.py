@@ -26,8 +26,7 @@ class Loss:
     name : str, optional
         Default: the class name in snake case.
     reduction : {"sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none"}
-        How the values of a batch become one where the loss is called; training takes the mean,
-        the first two.
+        How a batch's values become one where the loss is called; training takes the mean.
     dtype : None
         As Keras has it; the dtype is that of the predictions.
     """

@@ -186,7 +186,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
             )
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "from_logits": self.from_logits}
+        return {**Loss.get_config(self), "from_logits": self.from_logits, "ignore_class": None}
 
     def check(self, y: Any, classes: int) -> Array:
         labels = np.asarray(y)

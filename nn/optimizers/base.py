@@ -53,6 +53,24 @@ def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Call
     return call
 
 
+class Rate(float):
+    """A learning rate: a number that can also be assigned, as Keras's variable can."""
+
+    optimizer: Optimizer
+
+    def assign(self, value: Any) -> Rate:
+        """Set the optimiser's rate, and return it."""
+        self.optimizer.learning_rate = value
+        return self.optimizer.learning_rate
+
+    def numpy(self) -> Any:
+        """Return it as a number of NumPy."""
+        return np.float32(self)
+
+    def __reduce__(self) -> Any:
+        return float, (float(self),)
+
+
 @missing_attributes(
     {
         "apply_gradients apply minimize update_step stateless_apply": (
@@ -63,6 +81,8 @@ def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Call
             "model.save keeps its state; restore(slots, iterations) sets it."
         ),
         "scale_loss exclude_from_weight_decay finalize_variable_values": "It is not built.",
+        "add_optimizer_variables assign assign_add assign_sub": "Change slots in step.",
+        "built": "Ask fits(parameters).",
     }
 )
 class Optimizer:
@@ -139,6 +159,7 @@ class Optimizer:
             )
         for argument in _COMMON.keys() - set(_BUILT):
             setattr(self, argument, _COMMON[argument])
+        self.owner: object = None  # of which model, in ``compile``
         self.iterations = 0
         self.slots: dict[str, list[Array]] = {}
 
@@ -158,11 +179,11 @@ class Optimizer:
         return clips == (None, None, None) and (self.decays or not self.weight_decay)
 
     @property
-    def learning_rate(self) -> float:
+    def learning_rate(self) -> Rate:
         """The rate of the next step."""
-        if self.schedule is not None:
-            return self.schedule(self.iterations)
-        return self._rate
+        rate = Rate(self._rate if self.schedule is None else self.schedule(self.iterations))
+        rate.optimizer = self
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -182,6 +203,11 @@ class Optimizer:
             )
 
     lr = learning_rate
+
+    def belong_to(self, owner: object) -> None:
+        """Start anew if it was another model's; that of the same model goes on where it was."""
+        if self.owner is not owner:
+            self.owner, self.iterations, self.slots = owner, 0, {}
 
     def build(self, parameters: Sequence[Array]) -> None:
         """Start anew with zeroed slots for these arrays of parameters."""
@@ -212,7 +238,7 @@ class Optimizer:
         parameters, gradients : sequences of arrays
             Pairwise of one shape, all of one dtype, in the order that ``build`` was given.
         """
-        lr = self.learning_rate
+        lr = float(self.learning_rate)
         gradients = self._clipped(gradients)
         with runtime.uninterrupted():
             for index, (p, g) in enumerate(zip(parameters, gradients, strict=True)):
@@ -237,7 +263,7 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimiser again, with Keras's keys."""
-        rate = described(self.schedule or self.learning_rate)
+        rate = described(self.schedule or self._rate)
         config = {**config_of(self, Optimizer), "learning_rate": rate}
         return {**config, "weight_decay": self.weight_decay or None}
 

@@ -169,7 +169,7 @@ class Run:
             recipes.Reseed(self.batches, self.settings.seed),
             *([self.averaging] if self.averaging else []),
             LambdaCallback(on_epoch_end=self._refuse_divergence),
-            Uninterrupted([self.history, self.best, go_on, *self._checkpoints()], self.model),
+            Uninterrupted([self.history, self.best, go_on, *self._checkpoints()], model=self.model),
         ]
         if not self.quiet:
             progress = ProgressLogger(line=self._line)

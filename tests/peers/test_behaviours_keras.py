@@ -37,9 +37,8 @@ SENTENCE = re.compile(r"\w.*\s.*\s.*([.)]|was changed|…)$", re.DOTALL)
 DIFFERENT = {
     # Answered here, refused by Keras 3
     r"np\.int64|np\.float32\(0\.1\)|np\.array\(0\.1\)": "NumPy's numbers are numbers",
-    r"decay=0\.1|\.lr$|fit_generator|predict_proba|dtype=.int32|batch_input_shape": (
-        "spellings of Keras 1 and 2 are translated, with a warning"
-    ),
+    r"decay=0\.1|\.lr$|fit_generator|predict_proba|dtype=.int32|batch_input_shape"
+    "|generator: workers|period=2": "spellings of Keras 1 and 2 are translated, with a warning",
     r"save_weights\(.a\.|ModelCheckpoint\(.w\.h5|saved\(k, m, .a.\)|ModelCheckpoint\(.a.\)": (
         "names of files as Keras 2 took them"
     ),
@@ -53,6 +52,8 @@ DIFFERENT = {
         "weights of classes with those of examples, and of a generator, as in Keras 2"
     ),
     r"nonsense.\)$|val_acc|monitor=.nonsense": "a monitor that is not there warns, as in Keras 2",
+    r"one model after another": "an optimiser given to another model begins anew, as in Keras 2",
+    r"assigned\(O.SGD\(S.": "setting the rate replaces a schedule",
     # Other answers
     r"[Aa]dadelta\(\)|.adadelta.": "Adadelta's rate is 1.0, as published and in Keras before 2.4",
     r"AveragePooling2D\(.*padding=.same": "on PyTorch Keras counts the padding in even windows",
@@ -77,7 +78,7 @@ def is_clear(error):
     text = str(error)
     if isinstance(error, (*CRASHES, KeyError, IndexError, NameError)):
         return False
-    return bool(SENTENCE.match(text)) and not STRAY.search(text)
+    return bool(SENTENCE.search(text)) and not STRAY.search(text)
 
 
 def in_python(error):

@@ -37,7 +37,7 @@ def update_calls(optimizer: Optimizer, flat: FlatWeights, done: Array) -> list[C
 
 def _kernel(optimizer: Optimizer) -> tuple[Any, tuple[Any, ...]]:
     """Return the kernel and the settings of the next step; None for a user's own optimiser."""
-    lr = optimizer.learning_rate
+    lr = float(optimizer.learning_rate)
     if type(optimizer) not in OPTIMIZERS.values() or not optimizer.plain:
         return None, ()  # a user's subclass may step in another way
     if isinstance(optimizer, Adadelta):

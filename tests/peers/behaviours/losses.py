@@ -171,7 +171,6 @@ L.sparse_categorical_crossentropy(s, p)
 L.sparse_categorical_crossentropy(s, z, from_logits=True)
 L.binary_crossentropy(b, c)
 L.binary_crossentropy(b, c, from_logits=True, label_smoothing=0.1)
-L.get("categorical_crossentropy").__name__
 L.get(None)
 L.get(L.MeanSquaredError()).name
 L.get({"class_name": "MeanSquaredError", "config": {"name": "m"}}).name

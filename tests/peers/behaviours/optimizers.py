@@ -228,3 +228,23 @@ def _(k, value):
     x, y = examples()
     first.train_on_batch(x, y)
     return second.train_on_batch(x, y)
+
+
+@CASES.over("compiled again with its own optimiser", ["sgd", "adam", "rmsprop"])
+def _(k, value):
+    model = small(k, optimizer=value)
+    x, y = examples()
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    model.compile(model.optimizer, "mse")
+    model.train_on_batch(x, y)
+    return model.get_weights(), int(model.optimizer.iterations)
+
+
+@CASES.over("one optimiser for one model after another", ["sgd"])
+def _(k, value):
+    optimizer = k.optimizers.SGD(0.1)
+    for _ in range(2):
+        model = small(k, optimizer=optimizer)
+        model.train_on_batch(*examples())
+    return model.get_weights()
