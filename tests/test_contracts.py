@@ -27,7 +27,7 @@ NETWORK = ("layers", "losses", "optimizers", "callbacks", "gradcheck", "utils")
 BUDGETS = {
     "network": (11_200, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
     "fast": (7_525, "kernels one algorithm a module, the engine, compiling and threads"),
-    "saving": (3_460, "our own format, JSON, and the import of Keras's and PyTorch's files"),
+    "saving": (3_500, "our own format, JSON, and the import of Keras's and PyTorch's files"),
     "datasets": (1_540, "six data sets in their own formats, download, checks"),
     "preprocessing": (300, "Keras 2's ImageDataGenerator"),
     "augment": (730, "distortions of images and strokes, with kernels"),
@@ -40,7 +40,7 @@ BUDGETS = {
     "console": (5_195, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 36_400
+TOTAL = 37_000
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {

@@ -21,18 +21,26 @@ from nn.layers import (
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
+    Cropping2D,
     Dense,
     Dropout,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    Identity,
     Input,
     LeakyReLU,
     MaxPooling2D,
+    Permute,
     PReLU,
     ReLU,
     Rescaling,
     Reshape,
     Softmax,
+    SpatialDropout2D,
+    UpSampling2D,
     ZeroPadding2D,
 )
 from nn.saving import DigitInput, FormatError
@@ -55,14 +63,18 @@ def every_layer():
     return nn.Sequential(
         [
             Input((784,)), Rescaling(2.0, -1.0), Reshape((28, 28, 1)),
-            ZeroPadding2D(((1, 0), (0, 2))),
+            ZeroPadding2D(((1, 0), (0, 2))), Cropping2D(((1, 0), (0, 2))), UpSampling2D((2, 1)),
+            Permute((2, 1, 3)), GaussianNoise(0.1), Identity(), SpatialDropout2D(0.1, seed=3),
             Conv2D(3, (3, 5), strides=(2, 1), padding="same", activation="elu", use_bias=False,
-                   kernel_initializer="he_normal"),
+                   kernel_initializer="he_normal", kernel_regularizer="l1_l2"),
             BatchNormalization(momentum=0.9, epsilon=1e-4), MaxPooling2D((2, 3), 2, "same"),
             LeakyReLU(0.1), Conv2D(4, 3), PReLU(shared_axes=(1, 2)), ReLU(2.0, 0.1, 0.01),
             ELU(0.5), AveragePooling2D(2),
             BatchNormalization(scale=False), Dropout(0.25), GlobalAveragePooling2D(keepdims=True),
-            Flatten(), Dense(6, activation="tanh"), Activation("sigmoid"), Dense(10), Softmax(),
+            GlobalMaxPooling2D(keepdims=True), GaussianDropout(0.2, seed=2), Flatten(),
+            Dense(6, activation="tanh"), Activation("sigmoid"),
+            Dense(10, kernel_regularizer="l2", bias_initializer=nn.initializers.Constant(0.1)),
+            Softmax(),
         ],
         name="everything",
         seed=5,
@@ -114,7 +126,7 @@ def test_everything_comes_back(tmp_path, name, optimizer):
             assert np.array_equal(found, values)
     assert again.metric == "accuracy"
     for layer in (*model.layers, *again.layers):
-        if isinstance(layer, Dropout):
+        if hasattr(layer, "rng"):
             layer.rng = np.random.default_rng(3)
     assert again.train_on_batch(x[:6], y[:6]) == model.train_on_batch(x[:6], y[:6])
     assert np.array_equal(again.predict(x), model.predict(x))

@@ -290,7 +290,9 @@ def refused(tmp_path, edit, match):
         (2, keras_1("MaxPooling2D", name="p", pool_size=[9, 9]), "fits into 6x6"),
         (2, keras_1("MaxPooling2D", name="p", data_format="channels_first"), "channels_last"),
         (2, keras_1("ReLU", name="r", max_value=-6.0), "max_value from 0"),
-        (2, keras_1("Permute", name="p", dims=[2, 1, 3]), "Permute between the two"),
+        (2, keras_1("Permute", name="p", dims=[2, 1]), "expected an input of 2 axes"),
+        (2, keras_1("UpSampling2D", name="u", interpolation="bilinear"), "interpolation nearest"),
+        (2, keras_1("Cropping2D", name="c", cropping=[3, 0]), "cropping that leaves some of 6x6"),
         (3, keras_1("Rescaling", name="r", scale="x"), "scale as a number"),
     ],
 )

@@ -19,6 +19,10 @@ class SpatialDropout2D(Dropout):
         super().__init__(rate, seed=seed, **common)
         self.noise_shape = (None, 1, 1, None)
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again: what Keras takes here."""
+        return {"rate": self.rate, "seed": self.seed, "name": self.name}
+
     def _output_shape(self, x_shape: Shape) -> Shape:
         window_outputs(self.name, x_shape, (1, 1), (1, 1), ((0, 0), (0, 0)))
         return x_shape

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from nn import initializers, losses, metrics, optimizers, registered
+from nn import initializers, losses, metrics, optimizers, registered, regularizers
 from nn.layers import LAYERS, InputLayer, Layer, deserialize
 from nn.models import Model, Sequential
 from nn.registered import custom_object_scope
@@ -27,6 +27,7 @@ _MODULES = {
     "losses": losses,
     "metrics": metrics,
     "initializers": initializers,
+    "regularizers": regularizers,
     "optimizers": optimizers,
     "optimizers.schedules": optimizers.schedules,
 }
@@ -68,7 +69,7 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
         config["alpha"] = config.pop("negative_slope")
     if config.get("activation") == "silu":
         config["activation"] = "swish"
-    if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
+    if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D", "UpSampling2D"):
         config["data_format"] = "channels_last"
     return config
 

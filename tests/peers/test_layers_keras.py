@@ -180,4 +180,4 @@ def test_initialisers_draw_from_the_same_distribution(keras, rng, name, shape):
     assert abs(ours.std() - deviation) <= 2 * noise
     # Not the maximum: now and then Keras on PyTorch lets a value through beyond the cut.
     spread, expected = (np.quantile(np.abs(values), 0.99) for values in (ours, theirs))
-    assert spread == pytest.approx(expected, rel=0.03)
+    assert spread == pytest.approx(expected, rel=0.05)

@@ -17,18 +17,25 @@ from nn.layers import (
     AveragePooling2D,
     BatchNormalization,
     Conv2D,
+    Cropping2D,
     Dense,
     Dropout,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
     GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
     Input,
     LeakyReLU,
     MaxPooling2D,
+    Permute,
     PReLU,
     ReLU,
     Rescaling,
     Reshape,
     Softmax,
+    SpatialDropout2D,
+    UpSampling2D,
     ZeroPadding2D,
 )
 
@@ -196,11 +203,17 @@ def everything():
     return nn.Sequential(
         [
             Input((784,)), Rescaling(2.0, -1.0), Reshape((28, 28, 1)), ZeroPadding2D(1),
-            Conv2D(3, 3, strides=2, padding="same", use_bias=False, kernel_initializer="he_normal"),
-            BatchNormalization(), LeakyReLU(0.1), MaxPooling2D(2, 1, "same"), Conv2D(4, 3), ReLU(),
-            AveragePooling2D(2, padding="same"), ELU(), PReLU("ones", (1, 2)),
-            ReLU(3.0, 0.1, 0.01), Activation("silu"), BatchNormalization(scale=False),
-            GlobalAveragePooling2D(keepdims=True), Flatten(), Dense(10, activation="gelu"),
+            Cropping2D(((1, 0), (0, 1))), UpSampling2D((2, 1)), Permute((2, 1, 3)),
+            GaussianNoise(0.1),
+            Conv2D(3, 3, strides=2, padding="same", use_bias=False, kernel_initializer="he_normal",
+                   kernel_regularizer=nn.regularizers.L2(0.03)), SpatialDropout2D(0.1, seed=2),
+            BatchNormalization(), LeakyReLU(0.1), MaxPooling2D(2, 1, "same"),
+            Conv2D(4, 3, kernel_initializer=nn.initializers.RandomNormal(0.0, 0.2, 3)), ReLU(),
+            AveragePooling2D(2, padding="same"), ELU(), PReLU("ones", shared_axes=(1, 2)),
+            ReLU(3.0, 0.1, 0.01), Activation("silu"),
+            BatchNormalization(scale=False, beta_regularizer="l1"), GaussianDropout(0.1),
+            GlobalAveragePooling2D(keepdims=True), GlobalMaxPooling2D(),
+            Dense(10, activation="gelu", bias_regularizer=nn.regularizers.L1L2(0.01, 0.02)),
             Activation("tanh"), Dense(10), Softmax(),
         ],
         seed=0,
@@ -225,6 +238,13 @@ def test_our_models_predict_the_same_there(keras, network, name, tmp_path):
     model.save(tmp_path / name)
     found = keras.models.load_model(tmp_path / name)
     np.testing.assert_allclose(found.predict(x, verbose=0), model.predict(x), atol=1e-5)
+    penalties = sum(float(penalty) for penalty in found.losses)
+    assert penalties == pytest.approx(sum(model.losses), rel=1e-5)
+    found.save(tmp_path / f"back_{name}")
+    back = saving.load_model(tmp_path / f"back_{name}")
+    np.testing.assert_allclose(back.predict(x), model.predict(x), atol=1e-5)
+    assert [type(layer) for layer in back.layers] == [type(layer) for layer in model.layers]
+    assert back.losses == pytest.approx(model.losses)
 
 
 @pytest.mark.filterwarnings("ignore")

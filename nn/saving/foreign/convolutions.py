@@ -183,36 +183,53 @@ def _pooling(chain: Chain, spec: LayerSpec) -> None:
 
 @handles("GlobalAveragePooling2D", "GlobalMaxPooling2D")
 def _global_pooling(chain: Chain, spec: LayerSpec) -> None:
-    H, W, _ = chain.image(spec)
+    chain.image(spec)
     keep = spec.settings.flag("keepdims", default=False)
-    if spec.kind == "GlobalAveragePooling2D":
-        chain.emit(spec, spec.kind, keepdims=keep)
-    else:
+    if spec.kind == "GlobalMaxPooling2D":
         _passes_maximum(chain, spec)
-        chain.emit(spec, "MaxPooling2D", pool_size=(H, W))
-        if not keep:
-            chain.emit(spec, "Flatten")
+    chain.emit(spec, spec.kind, keepdims=keep)
     chain.first = chain.first and keep
 
 
 @handles("ZeroPadding2D")
 def _zero_padding(chain: Chain, spec: LayerSpec) -> None:
-    settings = spec.settings
     chain.image(spec)
     if chain.affine is not None and np.any(chain.affine[1]):
         chain.no_affine(spec)
-    value = settings.get("padding")
+    chain.emit(spec, "ZeroPadding2D", padding=_sides(spec, "padding", 1))
+
+
+def _sides(spec: LayerSpec, name: str, default: int) -> tuple[Pair, Pair]:
+    """Read ((top, bottom), (left, right)) in any of Keras's spellings."""
+    settings, value = spec.settings, spec.settings.get(name)
     if isinstance(value, dict):  # Keras 1
         value = [value.get(f"{side}_pad", 0) for side in ("top", "bottom", "left", "right")]
     if isinstance(value, list) and len(value) == 4:
         value = [value[:2], value[2:]]
     if not isinstance(value, list):
-        value = [1, 1] if value is None else [value, value]
+        value = [default, default] if value is None else [value, value]
     sides = [side if isinstance(side, list) else [side, side] for side in value]
     paired = len(sides) == 2 and all(len(side) == 2 for side in sides)
-    settings.require(paired, "padding ((top, bottom), (left, right))", value)
-    rows, columns = (tuple(settings.whole(n, "padding", 0) for n in side) for side in sides)
-    chain.emit(spec, "ZeroPadding2D", padding=(rows, columns))
+    settings.require(paired, f"{name} ((top, bottom), (left, right))", value)
+    (top, bottom), (left, right) = ([settings.whole(n, name, 0) for n in side] for side in sides)
+    return (top, bottom), (left, right)
+
+
+@handles("Cropping2D")
+def _cropping(chain: Chain, spec: LayerSpec) -> None:
+    H, W, _ = chain.image(spec)
+    rows, columns = _sides(spec, "cropping", 0)
+    fits = sum(rows) < H and sum(columns) < W
+    spec.settings.require(fits, f"cropping that leaves some of {H}x{W}", (rows, columns))
+    chain.emit(spec, spec.kind, cropping=(rows, columns))
+
+
+@handles("UpSampling2D")
+def _up_sampling(chain: Chain, spec: LayerSpec) -> None:
+    chain.image(spec)
+    way = spec.settings.get("interpolation", default="nearest")
+    spec.settings.require(way == "nearest", "interpolation nearest", way)
+    chain.emit(spec, spec.kind, size=spec.settings.pair("size", default=(2, 2)))
 
 
 @handles("BatchNormalization")

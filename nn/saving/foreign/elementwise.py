@@ -12,9 +12,22 @@ from nn.saving.foreign.architecture import LayerSpec
 from nn.saving.foreign.translate import Chain, activation_name, handles
 
 
-@handles("Dropout")
+@handles("Dropout", "SpatialDropout2D", "GaussianDropout")
 def _dropout(chain: Chain, spec: LayerSpec) -> None:
-    chain.emit(spec, "Dropout", rate=spec.settings.number("rate", "p", default=0.5))
+    shape = spec.settings.get("noise_shape") if spec.kind == "Dropout" else None
+    spec.settings.require(not (shape and chain.first), "noise_shape None", shape)
+    extra = {} if shape is None else {"noise_shape": shape}
+    chain.emit(spec, spec.kind, rate=spec.settings.number("rate", "p", default=0.5), **extra)
+
+
+@handles("GaussianNoise")
+def _noise(chain: Chain, spec: LayerSpec) -> None:
+    chain.emit(spec, spec.kind, stddev=spec.settings.number("stddev", "sigma", default=0.0))
+
+
+@handles("Identity")
+def _identity(chain: Chain, spec: LayerSpec) -> None:
+    chain.emit(spec, spec.kind)
 
 
 @handles("Activation")
@@ -197,9 +210,13 @@ def _reshape(chain: Chain, spec: LayerSpec) -> None:
 
 @handles("Permute")
 def _permute(chain: Chain, spec: LayerSpec) -> None:
-    dims, image = spec.settings.get("dims"), len(chain.shape) == 3
-    if image and dims == ([2, 3, 1] if chain.first else [3, 1, 2]):
+    dims, rank = spec.settings.get("dims"), len(chain.shape)
+    later = dims == [3, 1, 2] and rank == 3 and not chain.first
+    later = later and chain.next_layout(chain.position + 1, chain.shape)
+    if later or (chain.first and dims == [2, 3, 1]):
         chain.first = not chain.first
-    else:
-        same = dims == list(range(1, len(chain.shape) + 1))
-        spec.settings.require(same, "a Permute between the two data formats", dims)
+    elif dims != list(range(1, rank + 1)):
+        plain = not chain.first and chain.permutation is None
+        spec.settings.require(plain, "a Permute between the two data formats", dims)
+        chain.no_affine(spec)
+        chain.emit(spec, spec.kind, dims=dims)

@@ -80,7 +80,8 @@ class Chain:
             if spec.kind in ("Flatten", "Reshape", "Dense"):
                 return False
             if spec.kind == "Permute":  # a program that changes the layout says what it had
-                return bool(spec.settings.get("dims") == [2, 3, 1])
+                few = (shape[0] or 1) <= min(4, shape[1] or 4, shape[2] or 4)
+                return few and bool(spec.settings.get("dims") == [2, 3, 1])
             layout = spec.settings.channels_first()
             if layout is not None:
                 return layout
@@ -145,8 +146,8 @@ class Chain:
 
         What `nn` does not have is left out with a note, and the initialiser is Keras's default.
         """
-        given = {name: spec.settings.get(name) for name in layer.get_config()}
-        given = {n: v for n, v in given.items() if n.endswith(_FOR_TRAINING) and v is not None}
+        given = {n: v for n, v in spec.settings.config.items() if n.endswith(_FOR_TRAINING)}
+        given = {n: v for n, v in given.items() if v is not None}
         for name, value in {"kernel_initializer": "glorot_uniform", **given}.items():
             try:
                 made = LAYERS[spec.kind](**arguments, **{name: value})
@@ -226,10 +227,10 @@ Handler = Callable[[Chain, LayerSpec], None]
 HANDLERS: dict[str, Handler] = {}
 # At prediction these do nothing; some only shape the training, some only augment.
 NEUTRAL = (
-    "ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "Identity",
-    "RandomBrightness", "RandomContrast", "RandomCrop", "RandomErasing", "RandomFlip",
-    "RandomHeight", "RandomInvert", "RandomPerspective", "RandomRotation", "RandomShear",
-    "RandomTranslation", "RandomWidth", "RandomZoom", "SpatialDropout1D", "SpatialDropout2D",
+    "ActivityRegularization", "AlphaDropout", "RandomBrightness", "RandomContrast", "RandomCrop",
+    "RandomErasing", "RandomFlip", "RandomHeight", "RandomInvert", "RandomPerspective",
+    "RandomRotation", "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom",
+    "SpatialDropout1D",
 )  # fmt: skip
 _REMEDIES = {
     "Lambda": "Its content is a program, which is never run from a file.",
