@@ -241,6 +241,22 @@ ABSENT: dict[str, dict[str, str]] = {
     },
 }
 
+# Attributes of Keras's layers and models that belong to its graph, and what they are.
+OF_THE_GRAPH = {
+    "autocast call_signature_parameters compute_output_spec input_dtype input_spec path "
+    "rematerialized_call stateless_call supports_jit symbolic_call torch_params": (
+        "There is no graph: arrays are NumPy's, computed as they are asked for."
+    ),
+    "compute_dtype dtype_policy get_quantization_layer_structure lora_alpha lora_enabled lora_rank "
+    "quantization_config quantization_mode quantized_build quantized_call variable_dtype "
+    "variable_serialization_spec": "Weights are float32: read dtype.",
+    "compute_mask supports_masking": "Nothing is masked: pad images with ZeroPadding2D.",
+    "activity_regularizer add_loss add_metric metrics_variables": (
+        "Give compile a loss or a metric of your own."
+    ),
+    "add_variable add_weight": "Fill self.params in create_weights(self, rng).",
+}
+
 # Today's module -> older ones, which hold the same names.
 MODULES = {
     "nn.layers": "nn.layers.core nn.layers.convolutional nn.layers.advanced_activations "

@@ -15,7 +15,7 @@ import numpy as np
 from nn import registered
 from nn.layers.arguments import snake_case
 from nn.reference import Array
-from nn.spellings import missing_names
+from nn.spellings import missing_attributes, missing_names
 
 
 def _pair(y_true: Any, y_pred: Any) -> tuple[Array, Array]:
@@ -75,6 +75,15 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Array:
     return np.abs(p - t).reshape(len(p), -1).mean(axis=1)
 
 
+@missing_attributes(
+    {
+        "add_variable add_weight variables": "Define values(y_true, y_pred), averaged here.",
+        "total count": "Read result().",
+        "stateless_result stateless_reset_state stateless_update_state": (
+            "Use update_state, result and reset_state."
+        ),
+    }
+)
 class Metric:
     """A mean over examples that grows batch by batch.
 
@@ -92,7 +101,7 @@ class Metric:
     """Whether the engines count it by themselves."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self.name = name or snake_case(type(self).__name__)
+        self.name, self.dtype = name or snake_case(type(self).__name__), "float32"
         self.reset_state()
 
     def values(self, y_true: Any, y_pred: Any) -> Array:

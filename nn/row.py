@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import numpy as np
 
 from nn import utils
+from nn.absent import OF_THE_GRAPH
 from nn.copies import Copies
 from nn.layers import InputLayer, Layer, contract
 from nn.layers.arguments import as_example_shape, unused_name
@@ -38,13 +39,12 @@ class ReadOnlyList(list[Part]):
 
 @missing_attributes(
     {
+        **OF_THE_GRAPH,
         "call": "Use model(x), or model.forward(x, training).",
-        "add_loss add_metric": "Give compile a loss or a metric of your own.",
         "train_step test_step predict_step": "Use train_on_batch, or forward and backward.",
-        "make_train_function stateless_call": "There is no graph: model.engine runs the model.",
         "export": "Use model.save with .keras or .h5, which Keras opens and can export.",
         "quantize": "Weights are float32.",
-        "run_eagerly jit_compile": "nn.use_engine and nn.use_backend choose what runs.",
+        "run_eagerly jit_compile steps_per_execution": "nn.use_engine chooses what runs.",
         "to_yaml": "Keras has removed it too: use to_json.",
         "compute_loss compute_metrics get_metrics_result stateless_compute_loss": (
             "Use evaluate, or a loss and a metric by themselves."
@@ -54,9 +54,8 @@ class ReadOnlyList(list[Part]):
         "save_own_variables load_own_variables get_state_tree set_state_tree": (
             "Use get_weights and set_weights, or save and load_model."
         ),
-        "predict_function train_function test_function make_predict_function make_test_function": (
-            "There is no graph: model.engine runs the model."
-        ),
+        "make_train_function make_test_function make_predict_function train_function "
+        "test_function predict_function": "There is no graph: model.engine runs the model.",
     }
 )
 class Row(Copies, Weights):

@@ -120,8 +120,9 @@ def apply_gradients(model: Sequential) -> None:
     trained = [layer for layer in model.row if layer.trainable]
     for layer in trained:
         contract.check_gradients(layer)
+    weights = [layer.params[name] for layer in trained for name in layer.params]
     gradients = [layer.grads[name] for layer in trained for name in layer.params]
-    model.optimizer.step(model.trainable_weights, gradients)
+    model.optimizer.step(weights, gradients)
 
 
 def engine_for(model: Sequential) -> EngineLike:

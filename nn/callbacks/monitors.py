@@ -9,9 +9,15 @@ from pathlib import Path
 
 from nn.callbacks.base import Callback, Logs
 from nn.reference import Array
-from nn.spellings import spellings
+from nn.spellings import missing_attributes, spellings
 
 
+@missing_attributes(
+    {
+        "monitor_op get_monitor_value": "Ask is_better(value) and monitored(logs).",
+        "cooldown_counter in_cooldown": "Read cooling, the epochs still to wait.",
+    }
+)
 class _Monitor(Callback):
     """Base of callbacks that monitor one figure."""
 
@@ -20,7 +26,7 @@ class _Monitor(Callback):
             raise ValueError(
                 f"{type(self).__name__}: expected mode 'auto', 'min' or 'max', received {mode!r}."
             )
-        self.monitor, self.min_delta = monitor, abs(min_delta)
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         up = mode == "max" or (mode == "auto" and monitor.endswith(("acc", "accuracy", "auc")))
         self.sign = 1.0 if up else -1.0
         self.best = -self.sign * math.inf

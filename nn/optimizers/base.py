@@ -81,6 +81,8 @@ class Rate(float):
             "model.save keeps its state; restore(slots, iterations) sets it."
         ),
         "scale_loss exclude_from_weight_decay finalize_variable_values": "It is not built.",
+        "add_optimizer_variables assign assign_add assign_sub": "Change slots in step.",
+        "built": "Ask fits(parameters).",
     }
 )
 class Optimizer:

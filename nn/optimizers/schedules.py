@@ -24,6 +24,11 @@ class LearningRateSchedule:
         """Return the arguments that make this schedule again."""
         return asdict(self)  # type: ignore[call-overload]
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LearningRateSchedule:
+        """Make the schedule that ``get_config`` described."""
+        return cls(**config)
+
 
 @dataclass
 class Constant(LearningRateSchedule):

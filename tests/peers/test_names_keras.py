@@ -3,6 +3,7 @@
 import re
 import types
 
+import numpy as np
 import pytest
 
 import nn
@@ -70,3 +71,34 @@ def test_the_page_does_not_claim_names_that_keras_has_not(keras):
         names = " ".join(groups.values()).split()
         unknown = [name for name in names if not hasattr(where, name) and name not in OLDER.split()]
         assert unknown == [], module
+
+
+def things(k):
+    """Return one of each kind of object that scripts read attributes from, in use."""
+    L = k.layers
+    parts = [L.Conv2D(2, 3), L.MaxPooling2D(), L.BatchNormalization(), L.Dropout(0.5), L.Flatten()]
+    model = k.Sequential([k.Input((8, 8, 1)), *parts, L.Dense(3, activation="softmax")])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
+    x, y = np.ones((6, 8, 8, 1), "float32"), np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2]]
+    C = k.callbacks
+    found = [*model.layers, model, model.optimizer, model.fit(x, y, verbose=0)]
+    found += [k.losses.CategoricalCrossentropy(), k.metrics.CategoricalAccuracy()]
+    found += [C.Callback(), C.EarlyStopping(), C.ModelCheckpoint("a.keras"), C.ReduceLROnPlateau()]
+    found += [k.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)]
+    return {type(thing).__name__: thing for thing in found}
+
+
+def test_every_attribute_is_here_or_refused(keras, torch):
+    ours, unclear, counts = things(nn), [], {"here": 0, "refused": 0}
+    of_torch = set(dir(torch.nn.Module()))
+    for kind, thing in things(keras).items():
+        for name in set(public(thing)) - of_torch:
+            try:
+                getattr(ours[kind], name)
+                counts["here"] += 1
+            except Exception as error:
+                counts["refused"] += 1
+                if not re.search(rf"has no {name}\. |not built|not compiled", str(error)):
+                    unclear.append(f"{kind}.{name}: {error}")
+    print(f"\nattributes of {len(ours)} objects: {counts}")
+    assert unclear == []
