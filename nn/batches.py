@@ -178,6 +178,12 @@ def _first(batches: Any, steps: int | None) -> list[Any]:
     return found
 
 
+def _has_parts(batch: Any) -> bool:
+    """Return whether a batch is (x,), (x, y) or (x, y, weights), not the inputs by themselves."""
+    listed = isinstance(batch, list) and len(batch) <= 3 and hasattr(batch[0], "__array__")
+    return listed or isinstance(batch, tuple)
+
+
 def _ends(found: Sequence[Any]) -> list[int]:
     return list(itertools.accumulate(map(len, found)))
 
@@ -191,7 +197,7 @@ def inputs_of(
         ends = ends_of(len(x), batch_size, steps)
         return x[: ends[-1]], ends
     found = _first(x, None if steps is None else as_whole("steps", steps, 1))
-    found = [alone(model, batch[0] if isinstance(batch, tuple) else batch) for batch in found]
+    found = [alone(model, batch[0] if _has_parts(batch) else batch) for batch in found]
     return np.concatenate(found), _ends(found)
 
 

@@ -48,9 +48,7 @@ DIFFERENT = {
     r"metrics=.accuracy.|fit\('accuracy'\)|O\.Adam$|optimizers\.SGD, ": (
         "one metric needs no list, and an optimiser's class no brackets"
     ),
-    r"np\.ones\(20\), class_weight|generator: class_weight": (
-        "weights of classes with those of examples, and of a generator, as in Keras 2"
-    ),
+    r"generator: class_weight": "weights of the classes of a generator, as in Keras 2",
     r"nonsense.\)$|val_acc|monitor=.nonsense": "a monitor that is not there warns, as in Keras 2",
     r"one model after another": "an optimiser given to another model begins anew, as in Keras 2",
     r"assigned\(O.SGD\(S.": "setting the rate replaces a schedule",

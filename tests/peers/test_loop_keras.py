@@ -280,6 +280,18 @@ def test_the_loop_is_that_of_keras(case, engine, keras):
     assert bool(found) == (case in DIFFERENT), "\n".join(found[:6])
 
 
+def test_the_loader_of_pytorch(keras, torch):
+    """It gives lists of tensors, and can be iterated anew."""
+    data = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    results = []
+    for k in (keras, nn):
+        loader, model = torch.utils.data.DataLoader(data, batch_size=16), make(k)
+        history = model.fit(loader, epochs=3, validation_data=loader, shuffle=False, verbose=0)
+        measured = [float(figure) for figure in model.evaluate(loader, verbose=0)]
+        results.append((figures(history), measured, model.predict(loader, verbose=0)))
+    assert not (found := differences(*reversed(results))), found
+
+
 # --- callbacks ------------------------------------------------------------------------------------
 
 
@@ -385,7 +397,14 @@ def described(function):
     [
         *("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"),
         *("EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau", "TerminateOnNaN"),
-        *("CSVLogger", "LearningRateScheduler", "LambdaCallback", "History", "TensorBoard"),
+        *(
+            "CallbackList",
+            "CSVLogger",
+            "LearningRateScheduler",
+            "LambdaCallback",
+            "History",
+            "TensorBoard",
+        ),
     ],
 )
 def test_signatures_of_the_loop(name, keras):
