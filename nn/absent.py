@@ -138,7 +138,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "TorchModuleWrapper Wrapper"
         ),
         "Use Dropout, and relu in place of selu.": "AlphaDropout",
-        "Penalise weights: kernel_regularizer=…": "ActivityRegularization",
+        "Penalise weights: write kernel_regularizer.": "ActivityRegularization",
     },
     "nn.losses": {
         "Use categorical_crossentropy, binary_crossentropy, mean_squared_error or "
