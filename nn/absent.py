@@ -43,16 +43,8 @@ ABSENT: dict[str, dict[str, str]] = {
         "Import names from nn and its modules.": "api engine src",
     },
     "nn.activations": {
-        "It has no counterpart here: use relu, leaky_relu, elu, silu or gelu, or a layer of your "
-        "own with forward and backward.": (
-            "celu glu hard_shrink hard_silu hard_swish hard_tanh log_sigmoid mish soft_shrink "
-            "sparse_plus sparse_sigmoid sparsemax squareplus swish tanh_shrink threshold"
-        ),
-        "Use softmax with the loss categorical_crossentropy, which takes the logarithm.": (
-            "log_softmax"
-        ),
-        "An activation is written as its name: nn.activations.get finds it.": (
-            "deserialize serialize"
+        "It has no counterpart here: use relu, silu or gelu, or an Activation of your own.": (
+            "glu sparsemax"
         ),
     },
     "nn.backend": {
@@ -138,7 +130,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "TorchModuleWrapper Wrapper"
         ),
         "Use Dropout, and relu in place of selu.": "AlphaDropout",
-        "Penalise weights: write kernel_regularizer.": "ActivityRegularization",
+        "Give Dense or Conv2D a kernel_regularizer.": "ActivityRegularization",
     },
     "nn.losses": {
         "Use categorical_crossentropy, binary_crossentropy, mean_squared_error or "

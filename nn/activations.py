@@ -9,15 +9,39 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nn import ops, registered
+from nn.rare_activations import (
+    RARE,
+    celu,
+    hard_shrink,
+    hard_silu,
+    hard_tanh,
+    log_sigmoid,
+    log_softmax,
+    mish,
+    soft_shrink,
+    sparse_plus,
+    sparse_sigmoid,
+    squareplus,
+    tanh_shrink,
+    threshold,
+)
 from nn.reference import Array
 from nn.spellings import missing_names
+
+__all__ = [
+    "ACTIVATIONS", "Activation", "celu", "deserialize", "elu", "erf", "exponential", "gelu", "get",
+    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear",
+    "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "serialize", "sigmoid", "silu",
+    "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus",
+    "swish", "tanh", "tanh_shrink", "threshold",
+]  # fmt: skip
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 LEAK = 0.2
@@ -214,6 +238,9 @@ def relu6(x: Array) -> Array:
     return np.clip(x, 0, 6)
 
 
+swish, hard_swish = silu, hard_silu
+
+
 def _normal_below(x: Array) -> Array:
     return (1 + erf(x * x.dtype.type(SQRT_HALF))) / 2
 
@@ -255,8 +282,12 @@ ACTIVATIONS = {
             lambda dy, y: np.where((y > 0) & (y < 1), dy / 6, dy * 0),
         ),
         Activation("relu6", relu6, lambda dy, y: np.where((y > 0) & (y < 6), dy, dy * 0)),
+        *(Activation(name, *pair, by_input=True) for name, pair in RARE.items()),
     )
 }
+_NAMES = {
+    **ACTIVATIONS, "swish": ACTIVATIONS["silu"], "hard_swish": ACTIVATIONS["hard_silu"],
+}  # fmt: skip
 
 
 def get(identifier: Any) -> Activation:
@@ -292,7 +323,15 @@ def get(identifier: Any) -> Activation:
     )
 
 
-_NAMES = {**ACTIVATIONS, "swish": ACTIVATIONS["silu"]}
+def serialize(activation: Any) -> Any:
+    """Return the name of an activation, or a function of one's own as Keras writes it."""
+    return get(activation).identifier
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
+    """Return the activation that ``serialize`` described."""
+    with registered.custom_object_scope(custom_objects):
+        return get(config)
 
 
 def _without_derivative(function: Callable[..., Any]) -> Activation:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nn import registered
 from nn.reference import Array, Shape
 from nn.spellings import missing_names
-from nn.utils import config_of, seed_sequence
+from nn.utils import as_number, config_of, seed_sequence
 
 
 class Initializer:
@@ -71,7 +71,7 @@ class Constant(Initializer):
     """All ``value``."""
 
     def __init__(self, value: float = 0.0) -> None:
-        self.value = float(value)
+        self.value = as_number("Constant", "value", value)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         return np.full(shape, self.value)
@@ -95,7 +95,7 @@ class Identity(Initializer):
     """``gain`` on the diagonal of a matrix, zeros elsewhere."""
 
     def __init__(self, gain: float = 1.0) -> None:
-        self.gain = float(gain)
+        self.gain = as_number("Identity", "gain", gain)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         if len(shape) != 2:
@@ -107,7 +107,8 @@ class RandomNormal(Initializer):
     """Normal of mean ``mean`` and standard deviation ``stddev``."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
-        self.mean, self.stddev, self.seed = float(mean), float(stddev), seed
+        owner, self.seed = type(self).__name__, seed
+        self.mean, self.stddev = as_number(owner, "mean", mean), as_number(owner, "stddev", stddev)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         return self.mean + self.stddev * rng.standard_normal(shape)
@@ -126,7 +127,9 @@ class RandomUniform(Initializer):
     def __init__(
         self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None
     ) -> None:
-        self.minval, self.maxval, self.seed = float(minval), float(maxval), seed
+        self.minval = as_number("RandomUniform", "minval", minval)
+        self.maxval = as_number("RandomUniform", "maxval", maxval)
+        self.seed = seed
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         return rng.uniform(self.minval, self.maxval, shape)
@@ -136,7 +139,7 @@ class Orthogonal(Initializer):
     """Rows or columns at right angles, of length ``gain`` (Saxe et al. 2014)."""
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
-        self.gain, self.seed = float(gain), seed
+        self.gain, self.seed = as_number("Orthogonal", "gain", gain), seed
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
         if len(shape) < 2:
@@ -178,7 +181,7 @@ class VarianceScaling(Initializer):
         output_axes: None = None,
     ) -> None:
         self._settle(seed, input_axes, output_axes)
-        self.scale, self.mode = float(scale), mode
+        self.scale, self.mode = as_number("VarianceScaling", "scale", scale), mode
         self.distribution = "truncated_normal" if distribution == "normal" else distribution
         if self.scale <= 0:
             raise ValueError(f"VarianceScaling: expected scale above 0, received {scale!r}.")

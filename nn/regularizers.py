@@ -6,7 +6,6 @@ its derivative to the gradient before the optimiser's step, as in Keras.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 from nn import registered
 from nn.reference import Array
 from nn.spellings import missing_names
-from nn.utils import config_of
+from nn.utils import as_number, config_of
 
 if TYPE_CHECKING:
     from nn.layers import Layer
@@ -42,13 +41,17 @@ class Regularizer:
         return cls(**config)
 
 
+def _factor(name: str, value: Any, default: float) -> float:
+    return default if value is None else as_number("regularizer", name, value, 0)
+
+
 class L1L2(Regularizer):
     """``l1 * sum(|x|) + l2 * sum(x**2)``; its gradient is ``l1 * sign(x) + 2 * l2 * x``."""
 
     l1 = l2 = 0.0
 
     def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
-        self.l1, self.l2 = _factor("l1", l1 or 0.0), _factor("l2", l2 or 0.0)
+        self.l1, self.l2 = _factor("l1", l1, 0.0), _factor("l2", l2, 0.0)
 
     def __call__(self, x: Array) -> float:
         x = np.asarray(x, np.float64)
@@ -64,14 +67,14 @@ class L1(L1L2):
     """``l1 * sum(|x|)``: drives weights to zero."""
 
     def __init__(self, l1: float | None = 0.01) -> None:
-        self.l1 = _factor("l1", 0.01 if l1 is None else l1)
+        self.l1 = _factor("l1", l1, 0.01)
 
 
 class L2(L1L2):
     """``l2 * sum(x**2)``: keeps weights small. Not the half of it, as textbooks often have."""
 
     def __init__(self, l2: float | None = 0.01) -> None:
-        self.l2 = _factor("l2", 0.01 if l2 is None else l2)
+        self.l2 = _factor("l2", l2, 0.01)
 
 
 l1, l2, l1_l2 = L1, L2, L1L2
@@ -83,12 +86,6 @@ _BY_NAME: dict[str, type[Regularizer]] = {
     "l1_l2": L1L2,
     "l1l2": L1L2,
 }
-
-
-def _factor(name: str, value: Any) -> float:
-    if isinstance(value, str | bool) or not np.isscalar(value) or not 0 <= value < math.inf:  # type: ignore[operator]
-        raise ValueError(f"regularizer: expected {name} from 0, received {value!r}.")
-    return float(value)  # type: ignore[arg-type]
 
 
 def get(identifier: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -69,13 +68,13 @@ def settle_neutral(layer: Any, given: dict[str, Any]) -> None:
 def neutral_value(owner: str, name: str, value: Any) -> Any:
     """Return what a layer has for an argument of ``NEUTRAL``; TypeError for another value."""
     values, remedy = NEUTRAL[name]
+    usual = values[-1] if values[0] is None else values[0]
     value = value.item() if isinstance(value, np.generic) else value
     if not any(type(value) is type(known) and value == known for known in values):
         raise TypeError(
-            f"{owner}: {name} is not supported: expected {values[-1]!r}, received {value!r}. "
-            f"{remedy}"
+            f"{owner}: {name} is not supported: expected {usual!r}, received {value!r}. {remedy}"
         )
-    return values[-1] if values[0] is None else values[0]
+    return usual
 
 
 def signature_of(cls: type) -> dict[str, inspect.Parameter]:
@@ -180,18 +179,6 @@ def as_count(owner: str, argument: str, value: Any, least: int = 1) -> int:
             f"{owner}: expected {argument} to be a whole number from {least}, received {value!r}."
         )
     return int(value)
-
-
-def as_number(
-    owner: str, argument: str, value: Any, low: float = -math.inf, high: float = math.inf
-) -> float:
-    """Return a number, NumPy's too, as a float in [low, high)."""
-    number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "iuf" or not low <= number < high:
-        limits = f"in [{low:g}, {high:g})" if math.isfinite(high) else f"from {low:g}"
-        limits = limits if math.isfinite(low) else "to be a number"
-        raise ValueError(f"{owner}: expected {argument} {limits}, received {value!r}.")
-    return float(number)
 
 
 def mask_shape(owner: str, noise_shape: tuple[Any, ...] | None, shape: Shape) -> Shape:

@@ -53,8 +53,20 @@ class WeightAttribute:
         "compute_mask supports_masking": "Nothing is masked: pad images with ZeroPadding2D.",
         "input_spec": "Read input_shape and output_shape.",
         "path": "Read name.",
-        "quantize enable_lora": "Weights are float32.",
-        "dtype_policy compute_dtype variable_dtype": "Read dtype.",
+        "activity_regularizer": "Penalise weights: give Dense or Conv2D a kernel_regularizer.",
+        "build_from_config get_build_config": "Use build(input_shape).",
+        "call_signature_parameters compute_output_spec symbolic_call": (
+            "Use compute_output_shape, or call the layer on an Input."
+        ),
+        "convolution_op pool_mode rank supports_jit": "The arithmetic is in nn.ops.",
+        "metrics_variables": "Metrics are the model's.",
+        "rematerialized_call stateless_call": "Use forward(x, training) and backward(dy).",
+        "save_own_variables load_own_variables": "Use get_weights and set_weights.",
+        "seed_generator": "Read rng, a generator of NumPy.",
+        "torch_params": "Arrays are NumPy's: read params.",
+        "quantize quantized_build quantized_call quantization_mode variable_serialization_spec "
+        "enable_lora lora_alpha lora_enabled lora_rank": "Weights are float32.",
+        "autocast dtype_policy compute_dtype input_dtype variable_dtype": "Read dtype.",
     }
 )
 class Attributes(Callable, Weights):

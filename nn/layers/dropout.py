@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from nn import ops
-from nn.layers.arguments import as_number, mask_shape
+from nn.layers.arguments import mask_shape
 from nn.layers.base import Layer
 from nn.reference import Array
+from nn.utils import as_number
 
 
 class Dropout(Layer):

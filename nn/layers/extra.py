@@ -13,7 +13,6 @@ from nn.initializers import drawn
 from nn.layers.activation import ActivationLayer
 from nn.layers.arguments import (
     NO_PADS,
-    as_number,
     as_pair,
     as_shape,
     as_sides,
@@ -23,6 +22,7 @@ from nn.layers.attributes import WeightAttribute
 from nn.layers.base import Layer
 from nn.layers.pooling import GlobalAveragePooling2D
 from nn.reference import Array, Pads, Shape
+from nn.utils import as_number
 
 
 class Reshape(Layer):

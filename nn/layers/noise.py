@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from nn.layers.arguments import as_number, window_outputs
+from nn.layers.arguments import window_outputs
 from nn.layers.base import Layer
 from nn.layers.dropout import Dropout
 from nn.reference import Array, Shape
+from nn.utils import as_number
 
 
 class SpatialDropout2D(Dropout):

@@ -8,10 +8,10 @@ import numpy as np
 
 from nn import initializers, ops, regularizers
 from nn.initializers import drawn
-from nn.layers.arguments import as_number
 from nn.layers.attributes import WeightAttribute
 from nn.layers.base import Layer
 from nn.reference import Array
+from nn.utils import as_number
 
 
 class BatchNormalization(Layer):

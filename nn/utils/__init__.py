@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "as_number",
     "clear_session",
     "config_of",
     "custom_object_scope",
@@ -69,6 +71,18 @@ def seed_sequence(seed: int | None = None) -> np.random.SeedSequence:
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed: expected a whole number from 0, received {seed!r}.")
     return np.random.SeedSequence(int(seed))
+
+
+def as_number(
+    owner: str, argument: str, value: Any, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """Return a number, NumPy's too, as a float in [low, high)."""
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf" or not low <= number < high:
+        limits = f"in [{low:g}, {high:g})" if math.isfinite(high) else f"from {low:g}"
+        limits = limits if math.isfinite(low) else "to be a number"
+        raise ValueError(f"{owner}: expected {argument} {limits}, received {value!r}.")
+    return float(number)
 
 
 def config_of(instance: Any, base: type, *left_out: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from nn import initializers, layers, losses, models
+from nn import activations, initializers, layers, losses, models
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -181,3 +181,32 @@ def test_initialisers_draw_from_the_same_distribution(keras, rng, name, shape):
     # Not the maximum: now and then Keras on PyTorch lets a value through beyond the cut.
     spread, expected = (np.quantile(np.abs(values), 0.99) for values in (ours, theirs))
     assert spread == pytest.approx(expected, rel=0.05)
+
+
+# ---------------------------------------------------------------- activations
+
+# At these x both sides of a kink have a slope, and PyTorch takes another one than is taken here.
+KINKS = {"relu6": [0, 6], "hard_sigmoid": [-3, 3], "hard_tanh": [-1, 1], "sparse_sigmoid": [-1, 1]}
+
+
+@pytest.mark.parametrize("name", activations.ACTIVATIONS)
+def test_activations_and_their_derivatives(keras, torch, name):
+    if name in ("softmax", "log_softmax"):
+        x = np.array([[0.5, -2.0, 3.0, 0.0], [1.0, 1.0, 1.0, 1.0]], np.float32)
+    else:
+        kinks = [0, 0.5, 1, 3, 6, -0.5, -1, -3, -6]
+        x = np.concatenate([np.linspace(-8, 8, 321), kinks]).astype(np.float32)[None]
+    ours, dy = activations.get(name), np.linspace(1, 2, x.size, dtype=np.float32).reshape(x.shape)
+    leaf = torch.tensor(x, requires_grad=True)
+    theirs = getattr(keras.activations, name)(leaf)
+    theirs.backward(torch.tensor(dy))
+    y = ours.forward(x)
+    assert y.dtype == np.float32
+    assert_close(y, theirs.detach().numpy(), 3e-6)
+    dx, expected = ours.backward(dy, ours.kept(x, y)), leaf.grad.numpy()
+    assert dx.dtype == np.float32
+    elsewhere = ~np.isin(x, KINKS.get(name, []))
+    assert_close(dx[elsewhere], expected[elsewhere], 1e-5)
+    found = activations.deserialize(activations.serialize(ours))
+    assert found is ours
+    assert activations.get(getattr(activations, name)) is ours

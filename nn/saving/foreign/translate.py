@@ -219,7 +219,7 @@ def activation_name(value: Any) -> str:
     if package.lower() not in ("", "keras"):
         return value  # one of the user's, whatever its last name
     name = name.lower().removesuffix("_v2")
-    return {"none": "linear", "swish": "silu"}.get(name, name)
+    return {"none": "linear", "swish": "silu", "hard_swish": "hard_silu"}.get(name, name)
 
 
 _FOR_TRAINING = ("_initializer", "_regularizer", "_constraint", "seed")
