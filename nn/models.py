@@ -482,6 +482,7 @@ class Sequential(Row):
         """
         _saving().save_model(self, filepath, overwrite, zipped)
 
+    @spellings("save_weights", refused=_SAVE_REFUSED)
     def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Save the weights only."""
         _saving().save_weights(self, filepath, overwrite)
