@@ -231,6 +231,7 @@ class ReduceLROnPlateau(_Monitor):
             raise ValueError(f"ReduceLROnPlateau: expected factor in [0, 1), received {factor!r}.")
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
+        self.wait = self.cooling = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.best, self.wait, self.cooling = -self.sign * math.inf, 0, 0

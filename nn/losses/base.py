@@ -10,11 +10,15 @@ import numpy as np
 from nn.layers.arguments import snake_case
 from nn.losses.reduction import check_reduction, reduced
 from nn.reference import Array
+from nn.spellings import missing_attributes
 
 if TYPE_CHECKING:
     from nn.layers import Layer
 
 
+@missing_attributes(
+    {"axis dtype fn": "Classes are the last axis; the predictions decide the dtype."}
+)
 class Loss:
     """A loss, for readers and for losses of your own.
 

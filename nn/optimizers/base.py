@@ -18,7 +18,7 @@ from nn.utils import config_of, described
 
 # Arguments of every optimiser, in Keras's order, behind its own; with the only values of those that
 # are not built.
-_COMMON: dict[str, Any] = {
+COMMON: dict[str, Any] = {
     "weight_decay": None,
     "clipnorm": None,
     "clipvalue": None,
@@ -47,7 +47,7 @@ def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Call
     signature = inspect.signature(init)
     shown = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    shown += [inspect.Parameter(name, kind, default=_COMMON[name]) for name in common]
+    shown += [inspect.Parameter(name, kind, default=COMMON[name]) for name in common]
     keywords = inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)
     call.__signature__ = signature.replace(parameters=[*shown, keywords])  # type: ignore[attr-defined]
     return call
@@ -136,12 +136,12 @@ class Optimizer:
         for argument, value in neutral.items():
             if argument in _NO_MEANING:
                 continue
-            if argument not in _COMMON:
+            if argument not in COMMON:
                 own = inspect.signature(type(self)).parameters
                 raise TypeError(unknown_argument(kind, argument, set(own) - {"keywords"}))
-            if value not in (None, _COMMON[argument]):
+            if value not in (None, COMMON[argument]):
                 raise TypeError(
-                    f"{kind}: {argument} is not supported, expected {_COMMON[argument]!r}, "
+                    f"{kind}: {argument} is not supported, expected {COMMON[argument]!r}, "
                     f"received {value!r}. Training without it gives other weights."
                 )
         self.name = name or kind.lower()
@@ -157,8 +157,8 @@ class Optimizer:
                 f"{kind}: expected one of clipnorm, clipvalue and global_clipnorm, received "
                 f"{clipnorm!r}, {clipvalue!r} and {global_clipnorm!r}."
             )
-        for argument in _COMMON.keys() - set(_BUILT):
-            setattr(self, argument, _COMMON[argument])
+        for argument in COMMON.keys() - set(_BUILT):
+            setattr(self, argument, COMMON[argument])
         self.owner: object = None  # of which model, in ``compile``
         self.iterations = 0
         self.slots: dict[str, list[Array]] = {}
@@ -169,7 +169,7 @@ class Optimizer:
             return
         own = inspect.signature(cls.__init__)
         names = [p.name for p in own.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
-        common = [name for name in _COMMON if name not in names]
+        common = [name for name in COMMON if name not in names]
         cls.__init__ = _with_common(cls.__init__, len(names), common)  # type: ignore[method-assign]
 
     @property
@@ -264,7 +264,7 @@ class Optimizer:
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this optimiser again, with Keras's keys."""
         rate = described(self.schedule or self._rate)
-        config = {**config_of(self, Optimizer), "learning_rate": rate}
+        config = {**COMMON, **config_of(self, Optimizer), "learning_rate": rate}
         return {**config, "weight_decay": self.weight_decay or None}
 
     @classmethod

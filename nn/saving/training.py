@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from nn import losses, metrics, registered
 from nn.models import Sequential
 from nn.optimizers import OPTIMIZERS, Optimizer, RMSprop
+from nn.optimizers.base import COMMON
 from nn.optimizers.schedules import SCHEDULES
 from nn.saving.errors import FormatError
 from nn.saving.hdf5 import Dataset, Group
@@ -63,7 +64,9 @@ def compile_config(model: Sequential) -> dict[str, Any]:
 
 def _optimizer_config(optimizer: Optimizer) -> dict[str, Any]:
     """Give class and arguments; a schedule Keras does not have is written as its present rate."""
-    config = optimizer.get_config()
+    # What has its default value and came with Keras 2.11 stays out: older readers refuse it.
+    given = optimizer.get_config().items()
+    config = {key: value for key, value in given if key not in COMMON or value != COMMON[key]}
     rate = config["learning_rate"]
     if isinstance(rate, dict) and rate["class_name"] not in _KERAS_SCHEDULES:
         config["learning_rate"] = float(optimizer.learning_rate)
