@@ -482,9 +482,14 @@ class Sequential(Row):
         """
         _saving().save_model(self, filepath, overwrite, zipped)
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the weights only."""
-        _saving().save_weights(self, filepath, overwrite)
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+    ) -> None:
+        """Save the weights only, in one file."""
+        _saving().save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(
         self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False
