@@ -66,7 +66,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "BackupAndRestore OrbaxCheckpoint"
         ),
         "fit shows a bar by itself: pass verbose.": "ProgbarLogger",
-        "Use CSVLogger, or a Callback of your own that sends the logs.": ("RemoteMonitor"),
+        "Use CSVLogger, or a Callback of your own that sends the logs.": "RemoteMonitor",
         "Use WeightAveraging.": "SwapEMAWeights",
     },
     "nn.datasets": {
@@ -143,6 +143,8 @@ ABSENT: dict[str, dict[str, str]] = {
             "MeanAbsolutePercentageError MeanSquaredLogarithmicError Poisson poisson squared_hinge "
             "SquaredHinge Tversky tversky"
         ),
+        "Write mean_squared_error.": "mse MSE",
+        "Write mean_absolute_error.": "mae MAE",
     },
     "nn.metrics": {
         "Compute it from model.predict after training, with NumPy or scikit-learn.": (
@@ -163,6 +165,8 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "Use TopKCategoricalAccuracy.": "sparse_top_k_categorical_accuracy",
         "A metric is written as its name: nn.metrics.get finds it.": "deserialize serialize",
+        "Write mean_squared_error.": "mse MSE",
+        "Write mean_absolute_error.": "mae MAE",
     },
     "nn.ops": {
         _ARRAYS: "*",
@@ -181,7 +185,7 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "nn.preprocessing": {
         "Make one array of the images with Pillow and NumPy.": "image_dataset_from_directory",
-        _IMAGES: "sequence text_dataset_from_directory timeseries_dataset_from_array",
+        _IMAGES: "sequence text text_dataset_from_directory timeseries_dataset_from_array",
     },
     "nn.preprocessing.image": {
         "Use ImageDataGenerator, or nn.augment.": (
@@ -225,6 +229,12 @@ ABSENT: dict[str, dict[str, str]] = {
         "Use numpy.dtype(value).name.": "standardize_dtype",
         "Use a dict.": "Config",
         "Today's names are here.": "legacy",
+        "Use model.summary().": "print_summary",
+        "Read the file with h5py.": "HDF5Matrix",
+    },
+    "nn.models": {
+        "Keras has removed it too: use model_from_json.": "model_from_yaml",
+        "Use Model.": "Functional",
     },
 }
 

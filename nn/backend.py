@@ -11,10 +11,12 @@ __all__ = [
     "epsilon",
     "floatx",
     "image_data_format",
+    "image_dim_ordering",
     "is_keras_tensor",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_image_dim_ordering",
 ]
 
 
@@ -55,6 +57,16 @@ def set_floatx(value: str) -> None:
 def set_epsilon(value: float) -> None:
     """Accept 1e-7; ValueError for another."""
     _only("epsilon", value, 1e-7, "Losses and optimisers have an epsilon of their own.")
+
+
+def image_dim_ordering() -> str:
+    """Return ``"tf"``: Keras 1's name of ``"channels_last"``."""
+    return "tf"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Accept ``"tf"``; ValueError for another."""
+    _only("dim_ordering", dim_ordering, "tf", "Transpose the images: x.transpose(0, 2, 3, 1).")
 
 
 def _only(argument: str, received: object, expected: object, remedy: str) -> None:

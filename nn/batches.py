@@ -148,7 +148,7 @@ def is_dataset(x: Any) -> bool:
     if sources.is_iterable_of_batches(x):
         return True
     has_protocol = hasattr(x, "__getitem__") and hasattr(x, "__len__")
-    return has_protocol and not isinstance(x, np.ndarray | list | tuple)
+    return has_protocol and not isinstance(x, np.ndarray | list | tuple | dict)
 
 
 class Examples(NamedTuple):

@@ -49,7 +49,13 @@ def as_examples(argument: str, value: Any) -> Array:
 
 
 def alone(model: Sequential, x: Any) -> Any:
-    """Return the array of a list of one array, which Keras takes for the only input."""
+    """Return the array of a list or dict of one array, which Keras takes for the only input."""
+    if (
+        isinstance(x, dict)
+        and len(x) == 1
+        and hasattr(value := next(iter(x.values())), "__array__")
+    ):
+        return value
     one = isinstance(x, list | tuple) and len(x) == 1 and hasattr(x[0], "__array__")
     if one and model.built:
         array = np.asarray(x[0])
@@ -106,6 +112,8 @@ def as_labels(model: Sequential, y: Any, count: int, argument: str = "y") -> Arr
             f"{model.name}: expected a last layer with outputs (N, K), received "
             f"{len(model.row)} layers and outputs ({shape}). End with Flatten and Dense."
         )
+    if isinstance(y, dict) and len(y) == 1:
+        y = next(iter(y.values()))
     if isinstance(y, list | tuple) and len(y) == 1 and np.ndim(y[0]) and len(y[0]) == count:
         y = y[0]
     if y is None or np.ndim(y) == 0:

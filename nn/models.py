@@ -482,11 +482,9 @@ class Sequential(Row):
         """
         _saving().save_model(self, filepath, overwrite, zipped)
 
+    @spellings("save_weights", refused=_SAVE_REFUSED)
     def save_weights(
-        self,
-        filepath: str | os.PathLike[str],
-        overwrite: bool = True,
-        max_shard_size: float | None = None,
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: Any = None
     ) -> None:
         """Save the weights only, in one file."""
         _saving().save_weights(self, filepath, overwrite, max_shard_size)

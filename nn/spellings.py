@@ -102,6 +102,8 @@ def missing_names(module: str, lazy: Collection[str] = ()) -> Callable[[str], Mo
         if name in lazy:
             return importlib.import_module(f"{module}.{name}")
         sentence = None if name.startswith("__") else absent.instead(module, name)
+        if sentence is None and f"{module}.{name}" in " ".join(absent.MODULES.values()).split():
+            return importlib.import_module(f"{module}.{name}")
         if sentence is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         message = f"{module} has no {name}. {sentence}"

@@ -197,7 +197,8 @@ def test_weights_have_keras_other_names():
     model = Sequential([Input((4,)), Dense(3), nn.layers.BatchNormalization()])
     counts = [len(model.variables), len(model.trainable_variables)]
     assert [*counts, len(model.non_trainable_variables)] == [6, 4, 2]
-    assert model.layers[1].variables[0] is model.layers[1].params["gamma"]
+    variable, gamma = model.layers[1].variables[0], model.layers[1].params["gamma"]
+    assert np.shares_memory(variable, gamma)
     assert model.losses == []
 
 

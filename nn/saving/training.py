@@ -92,14 +92,9 @@ def _metric_config(metric: metrics.Metric) -> Any:
     kind = type(metric)
     if kind.__name__ == "_Counted":
         return metric.name
-    if hasattr(metric, "get_config"):
-        return registered.serialized(metric)
-    config = {"name": metric.name, "dtype": "float32", **getattr(metric, "arguments", {})}
+    entry = registered.serialized(metric)
     if isinstance(metric, metrics.MeanMetricWrapper) and kind is metrics.MeanMetricWrapper:
-        config["fn"] = registered.serialized_function(metric.function)
-    entry: dict[str, Any] = {"class_name": kind.__name__, "config": config}
-    if registered.is_own(kind):
-        entry |= {"module": None, "registered_name": registered.get_registered_name(kind)}
+        entry["config"]["fn"] = registered.serialized_function(metric.function)
     return entry
 
 

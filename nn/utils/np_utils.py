@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nn.reference import Array
+from nn.spellings import spellings
 
 
+@spellings("to_categorical", old={"y": "x", "nb_classes": "num_classes"})
 def to_categorical(
     x: Any, num_classes: int | None = None, dtype: npt.DTypeLike = np.float64
 ) -> Array:

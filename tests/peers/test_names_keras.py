@@ -14,6 +14,7 @@ LocallyConnected1D LocallyConnected2D Deconvolution2D Highway MaxoutDense Merge 
 ThresholdedReLU multi_gpu_model model_to_dot get_source_inputs tf engine api src function
 gradients get_session set_session set_learning_phase learning_phase set_value get_value abs cast
 concatenate dot eval exp log max mean min clip pow reshape sqrt square sum zeros ones variable *
+text model_from_yaml print_summary HDF5Matrix mse MSE mae MAE
 apply_affine_transform apply_brightness_shift apply_channel_shift random_brightness
 random_channel_shift random_rotation random_shear random_shift random_zoom DataFrameIterator
 DirectoryIterator Iterator
