@@ -34,12 +34,11 @@ __all__ = [
 
 Value = TypeVar("Value")
 
+_SAVED_MODEL = "TensorFlow's SavedModel is not written: use ….keras or ….h5."
 _SAVE_REFUSED = {
     "save_format": "The file's ending decides: write ….keras or ….h5.",
     "include_optimizer": "Its state is saved with a compiled model; save_weights keeps none.",
-    "signatures": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
-    "options": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
-    "save_traces": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    **dict.fromkeys(("signatures", "options", "save_traces"), _SAVED_MODEL),
 }
 
 
