@@ -103,8 +103,21 @@ def functions_in(value: Any, path: str = "the model", depth: int = 0) -> Iterato
         ),
     },
 )
-def clone_model(model: Any) -> Any:
+def clone_model(
+    model: Any,
+    input_tensors: None = None,
+    clone_function: None = None,
+    call_function: None = None,
+    recursive: bool = False,
+) -> Any:
     """Return a model of the same architecture with new weights, not compiled."""
+    given = {"input_tensors": input_tensors, "clone_function": clone_function}
+    for name, value in {**given, "call_function": call_function}.items():
+        if value is not None:
+            raise TypeError(
+                f"clone_model: {name} is not supported: expected None, received {value!r}. Make "
+                "the other model of its layers: Sequential([…])."
+            )
     if not isinstance(model, Copies):
         raise TypeError(f"clone_model: expected a model, received {model!r}.")
     kind: Any = type(model)

@@ -91,16 +91,16 @@ class Metric:
 
     Parameters
     ----------
-    name : str, optional
-        Default: the class name in snake case, as in Keras.
     dtype : None
         As Keras has it.
+    name : str, optional
+        Default: the class name in snake case, as in Keras.
     """
 
     counted = False
     """Whether the engines count it by themselves."""
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name, self.dtype = name or snake_case(type(self).__name__), "float32"
         self.reset_state()
 
@@ -146,7 +146,7 @@ class MeanMetricWrapper(Metric):
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **arguments: Any
     ) -> None:
-        super().__init__(name or getattr(fn, "__name__", type(fn).__name__), dtype)
+        super().__init__(dtype, name or getattr(fn, "__name__", type(fn).__name__))
         self.function, self.arguments = fn, arguments
 
     def values(self, y_true: Any, y_pred: Any) -> Array:
@@ -217,8 +217,17 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     """The same for whole-number labels."""
 
     def __init__(
-        self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", dtype: Any = None
+        self,
+        k: int = 5,
+        name: str = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
     ) -> None:
+        if from_sorted_ids:
+            raise TypeError(
+                "SparseTopKCategoricalAccuracy: from_sorted_ids is not supported: expected False, "
+                f"received {from_sorted_ids!r}. Give the predictions themselves."
+            )
         super().__init__(k, name, dtype)
 
 
@@ -259,7 +268,7 @@ def get(identifier: Any) -> Metric:
     if isinstance(identifier, str):
         name = _SHORT.get(identifier.lower(), identifier)
         if name in ("accuracy", "acc"):
-            return _Counted(name)
+            return _Counted(name=name)
         for known, cls in _CLASSES.items():
             if name in (known, cls.__name__):
                 return cls(name=identifier)

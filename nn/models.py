@@ -34,12 +34,11 @@ __all__ = [
 
 Value = TypeVar("Value")
 
+_SAVED_MODEL = "TensorFlow's SavedModel is not written: use ….keras or ….h5."
 _SAVE_REFUSED = {
     "save_format": "The file's ending decides: write ….keras or ….h5.",
     "include_optimizer": "Its state is saved with a compiled model; save_weights keeps none.",
-    "signatures": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
-    "options": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
-    "save_traces": "TensorFlow's SavedModel is not written: use ….keras or ….h5.",
+    **dict.fromkeys(("signatures", "options", "save_traces"), _SAVED_MODEL),
 }
 
 
@@ -483,9 +482,11 @@ class Sequential(Row):
         _saving().save_model(self, filepath, overwrite, zipped)
 
     @spellings("save_weights", refused=_SAVE_REFUSED)
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Save the weights only."""
-        _saving().save_weights(self, filepath, overwrite)
+    def save_weights(
+        self, filepath: str | os.PathLike[str], overwrite: bool = True, max_shard_size: Any = None
+    ) -> None:
+        """Save the weights only, in one file."""
+        _saving().save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(
         self, filepath: str | os.PathLike[str], skip_mismatch: bool = False, by_name: bool = False

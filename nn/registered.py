@@ -61,12 +61,12 @@ def get_custom_objects() -> dict[str, Any]:
     return _objects
 
 
-def get_registered_name(thing: Any) -> str:
-    """Return the name under which ``thing`` is registered, else its own."""
+def get_registered_name(obj: Any) -> str:
+    """Return the name under which ``obj`` is registered, else its own."""
     for name, known in _objects.items():
-        if known is thing:
+        if known is obj:
             return name
-    return str(getattr(thing, "__name__", type(thing).__name__))
+    return str(getattr(obj, "__name__", type(obj).__name__))
 
 
 def get_registered_object(
@@ -88,14 +88,14 @@ def get_registered_object(
 
 
 @contextlib.contextmanager
-def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Within ``with custom_object_scope({"Scale": Scale}):`` a name stands for the class given."""
-    if not isinstance(objects, Mapping | None):
+    if not isinstance(custom_objects, Mapping | None):
         raise TypeError(
             f"custom_objects: expected a dict of names to classes or functions, received "
-            f"{objects!r}."
+            f"{custom_objects!r}."
         )
-    token = _scopes.set((*_scopes.get(), objects or {}))
+    token = _scopes.set((*_scopes.get(), custom_objects or {}))
     try:
         yield
     finally:

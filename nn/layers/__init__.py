@@ -32,7 +32,7 @@ from nn.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout2D
 from nn.layers.normalization import BatchNormalization
 from nn.layers.pooling import AveragePooling2D, GlobalAveragePooling2D, MaxPooling2D
 from nn.layers.shape import Flatten, Input, InputLayer
-from nn.layers.signatures import Convolution2D, complete
+from nn.layers.signatures import Convolution2D, complete_all
 from nn.spellings import missing_names
 
 MaxPool2D = MaxPooling2D
@@ -72,8 +72,7 @@ LAYERS: dict[str, type[Layer]] = {
         ZeroPadding2D,
     )
 }
-for _layer in LAYERS.values():
-    complete(_layer)
+complete_all(LAYERS.values())
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from nn.layers.arguments import NEUTRAL, signature_of
@@ -156,3 +157,10 @@ class Convolution2D(Conv2D):
             arguments = (filters, (rows, columns))
             keywords = {**dict(zip(_CONVOLUTION.split(), rest, strict=False)), **keywords}
         return Conv2D(*arguments, **keywords)
+
+
+def complete_all(layers: Iterable[type[Layer]]) -> None:
+    """Give classes Keras's signatures, and Keras 1's name of ``Conv2D`` that of ``Conv2D``."""
+    for cls in layers:
+        complete(cls)
+    Convolution2D.__signature__ = inspect.signature(Conv2D)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ The cross-entropies stand in ``nn.losses.crossentropy``, what is compared output
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,10 @@ def serialize(loss: Loss) -> dict[str, Any]:
     return {"class_name": type(loss).__name__, "config": loss.get_config()}
 
 
-deserialize = get
+def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Loss:
+    """Return the loss that ``serialize`` described; ``custom_objects`` as for ``load_model``."""
+    with registered.custom_object_scope(custom_objects):
+        return get(name)
 
 
 __getattr__ = missing_names(__name__)

@@ -6,6 +6,7 @@ running averages. A step is a few lines of arithmetic an array (``nn.reference.s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nn import ops, registered
@@ -229,7 +230,10 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
     return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
 
 
-deserialize = get
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Optimizer:
+    """Return the optimiser that ``serialize`` described; its own ones by ``custom_objects``."""
+    with registered.custom_object_scope(custom_objects):
+        return get(config)
 
 
 __getattr__ = missing_names(__name__)

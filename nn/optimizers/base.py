@@ -209,10 +209,10 @@ class Optimizer:
         if self.owner is not owner:
             self.owner, self.iterations, self.slots = owner, 0, {}
 
-    def build(self, parameters: Sequence[Array]) -> None:
+    def build(self, var_list: Sequence[Array]) -> None:
         """Start anew with zeroed slots for these arrays of parameters."""
         self.iterations = 0
-        self.slots = {name: [np.zeros_like(p) for p in parameters] for name in self.slot_names}
+        self.slots = {name: [np.zeros_like(p) for p in var_list] for name in self.slot_names}
 
     def fits(self, parameters: Sequence[Array]) -> bool:
         """Return whether the slots are those of such arrays of parameters."""

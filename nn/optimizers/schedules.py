@@ -54,7 +54,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     boundaries: list[int]
     values: list[float]
-    name: str = "Steps"
+    name: str = "PiecewiseConstant"
 
     def __post_init__(self) -> None:
         boundaries, values = self.boundaries, self.values = list(self.boundaries), list(self.values)

@@ -112,12 +112,20 @@ def save_model(
 
 
 def save_weights(
-    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True
+    model: Sequential,
+    filepath: str | os.PathLike[str],
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
 ) -> None:
     """Save the weights only: Keras 3's layout for ``….weights.h5``, else legacy HDF5.
 
     Raises `OSError` as `save_model` does.
     """
+    if max_shard_size is not None:
+        raise TypeError(
+            f"save_weights: max_shard_size is not supported: expected None, received "
+            f"{max_shard_size!r}. The weights are written into one file."
+        )
     path = _checked_path("save_weights", filepath, overwrite)
     model.build()
     write = _write_tree if Path(path).name.endswith(".weights.h5") else _write_groups
