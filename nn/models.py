@@ -218,7 +218,9 @@ class Sequential(Row):
 
     def prepare_optimizer(self) -> None:
         """Give the optimiser its slots, if the model was built after ``compile``."""
-        if not self.optimizer.fits(self.trainable_weights):
+        self.build()
+        trained = [w for layer in self.row if layer.trainable for w in layer.params.values()]
+        if not self.optimizer.fits(trained):
             self.optimizer.build(self.trainable_weights)
 
     def train_checked(self, x: Any, y: Any, weights: Any = None) -> tuple[float, int]:

@@ -25,10 +25,10 @@ MODULES = sorted((ROOT / "nn").rglob("*.py"))
 # folder of nn/; "network" is what stands loose in nn/ and the folders that belong to it.
 NETWORK = ("layers", "losses", "optimizers", "callbacks", "gradcheck", "utils")
 BUDGETS = {
-    "network": (11_400, "layers, losses, optimisers, callbacks, models, the loop, gradient check"),
+    "network": (11_340, "the network, and what scripts for Keras use: Keras's surface, nearly half of it"),
     "fast": (7_525, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_500, "our own format, JSON, and the import of Keras's and PyTorch's files"),
-    "datasets": (1_540, "six data sets in their own formats, download, checks"),
+    "datasets": (1_480, "six data sets in their own formats, download, checks"),
     "preprocessing": (300, "Keras 2's ImageDataGenerator"),
     "augment": (730, "distortions of images and strokes, with kernels"),
     "synthetic": (530, "digits written by a model of the hand"),
@@ -40,11 +40,11 @@ BUDGETS = {
     "console": (5_195, "the window: document, views, commands"),
 }
 # The plan's 29,500 are not reached: fast is above its 7,000, the rest is spread.
-TOTAL = 37_000
+TOTAL = 36_900
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {
-    "nn.models": (600, "one class is the API of Keras, with its arguments documented"),
+    "nn.models": (605, "one class is the API of Keras, with its arguments documented"),
 }
 FUNCTION = 40  # lines of code in a function of the study path; its docstring is not counted
 CALLS = 12  # of the project's functions in one Conv2D forward and backward, besides the arithmetic

@@ -49,6 +49,7 @@ class Engine:
         self._predictor = Predictor(model, plan)
         self._flat = model.flat
         self._changes, self._versions = Layer.changes, [layer.version for layer in model.row]
+        self._penalised = [layer for layer in model.row if layer.regularizers]
         self._fused = [stage.layer for stage in plan.stages if isinstance(stage, FusedStage)]
 
     def loss_and_gradients(
@@ -118,7 +119,7 @@ class Engine:
         for phase in phases:
             pool.run(run, [(calls,) for calls in phase])
         self._flat.share_gradients(self._fused)
-        loss = float(buffers.losses.sum()) / len(x) + add_penalties(model.row)
+        loss = float(buffers.losses.sum()) / len(x) + add_penalties(self._penalised)
         return loss, int(buffers.correct.sum())
 
     def _step(self, updates: list[Call], done: Array) -> None:
