@@ -28,11 +28,11 @@ BUDGETS = {
     "network": (11_340, "the network; nearly half of it is what scripts for Keras use"),
     "fast": (7_525, "kernels one algorithm a module, the engine, compiling and threads"),
     "saving": (3_500, "our own format, JSON, and the import of Keras's and PyTorch's files"),
-    "datasets": (1_480, "six data sets in their own formats, download, checks"),
+    "datasets": (1_495, "six data sets in their own formats, download, checks"),
     "preprocessing": (300, "Keras 2's ImageDataGenerator"),
     "augment": (730, "distortions of images and strokes, with kernels"),
     "synthetic": (530, "digits written by a model of the hand"),
-    "drawing": (2_245, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
+    "drawing": (2_345, "ink and photos to 28×28: strokes, segmentation, normalisation, files"),
     "recognise": (1_270, "reading, refusing, calibration, evaluation, without a window"),
     "explain": (320, "what a layer sees, and why an answer was given"),
     "teach": (725, "corrections: the personal set, the lesson, the personal network"),
@@ -40,7 +40,7 @@ BUDGETS = {
     "console": (5_195, "the window: document, views, commands"),
 }
 # The plan's 31,500 are not kept: Keras's surface took 5,500 lines, and fast is above its 7,000.
-TOTAL = 36_900
+TOTAL = 37_010
 STUDY_PATH = 1_600
 MODULE = 400
 LONGER = {

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,46 @@ def test_a_damaged_npz(small, tmp_path, broken):
     else:
         np.savez(path, x_train=np.array([{"a": 1}], dtype=object), y_train=np.zeros(1))
     with pytest.raises(DataError, match=r"mnist\.npz: expected"):
+        mnist.load_data(path)
+
+
+def npy(header):
+    """The bytes of an array's file with any header."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(10)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776,), }"),  # a terabyte
+        npy("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }"),
+        npy("{'descr': '|u1', 'fortran_order': False, "),
+        npy("(" * 3000),
+        b"no array",
+        b"",
+    ],
+)
+def test_arrays_of_a_hostile_npz(tmp_path, content):
+    path = tmp_path / "mnist.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("x_train", "y_train", "x_test", "y_test"):
+            archive.writestr(f"{name}.npy", content)
+    with pytest.raises(DataError, match=r"mnist\.npz: expected a whole NumPy archive"):
+        mnist.load_data(path)
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 1), (8, 99)])  # encrypted; an unknown method
+def test_entries_that_cannot_be_unpacked(small, tmp_path, at, value):
+    path = write_npz(tmp_path / "mnist.npz", small)
+    data = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", at), (b"PK\x01\x02", at + 2)):
+        place = data.find(signature)
+        while place >= 0:
+            data[place + offset] = value
+            place = data.find(signature, place + 4)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"mnist\.npz: expected a whole NumPy archive"):
         mnist.load_data(path)
 
 

@@ -47,6 +47,8 @@ def test_strokes_come_back(saved):
         ({"strokes": [[1, 2]]}, r"strokes\[0\]: expected points"),
         ({"size": [0, 5]}, "expected a size of two positive numbers"),
         ({"size": None}, "expected a size of two positive numbers"),
+        ({"size": [10**400, 5]}, "expected a size of two positive numbers"),
+        ({"pen_width": 10**400}, "expected a positive pen_width"),
         ({"pen_width": -1}, "expected a positive pen_width"),
         ({"pen_width": True}, "expected a positive pen_width"),
     ],
@@ -58,7 +60,9 @@ def test_damaged_strokes_are_refused(saved, change, words):
         drawing.load_strokes(saved)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n", b"[1, 2]", b"[" * 100_000, b'{"a"'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n", b"[1, 2]", b"[" * 100_000, b'{"a"', b"9" * 5000]
+)
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "other.json"
     path.write_bytes(content)

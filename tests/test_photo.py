@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 import nn
 from nn import drawing
+from nn.drawing.photo import extract_ink
 from nn.drawing.ruling import remove_ruling
 from nn.recognise import Recogniser
 
@@ -285,3 +286,83 @@ def test_photographs_of_digits(shipped, mnist):
 @pytest.mark.timeout(1800)
 def test_many_photographs_of_digits(shipped, mnist):
     assert share_of_photos_right(shipped, mnist, 300) >= 0.97
+
+
+# --- cut out and framed ---------------------------------------------------------------------------
+
+
+def enlarged(digit):
+    """An MNIST digit (28, 28) of uint8 as a picture of 280x280 pixels, light on dark."""
+    return Image.fromarray(digit).resize((280, 280), Image.Resampling.BICUBIC)
+
+
+def texts(recogniser, pictures, dark):
+    found = []
+    for picture in pictures:
+        image = np.asarray(picture, np.float64) / 255
+        answers = recogniser.read_number(extract_ink(1 - image if dark else image)).answers
+        found.append("".join(answer.character for answer in answers))
+    return found
+
+
+@pytest.fixture(scope="module")
+def legible(shipped, mnist):
+    """Digits (28, 28) that are read with paper round them, and what they say."""
+    images, labels = (array[-60:] for array in mnist)
+    pictures = []
+    for digit in images:
+        pictures.append(Image.new("L", (400, 400)))
+        pictures[-1].paste(enlarged(digit), (60, 60))
+    read = np.array(texts(shipped, pictures, dark=False)) == labels.astype(str)
+    assert read.mean() > 0.9
+    return images[read], labels[read].astype(str)
+
+
+def share_read(recogniser, legible, picture, dark):
+    """Return the share of digits that are read, each in what ``picture`` makes of it."""
+    images, labels = legible
+    return (np.array(texts(recogniser, map(picture, images), dark)) == labels).mean()
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("margin", [0, 2, 8, 16])
+def test_digits_cut_out_at_their_outline(shipped, legible, margin, dark):
+    def cropped(digit):
+        image = enlarged(digit)
+        left, top, right, bottom = image.point(lambda v: 255 * (v > 60)).getbbox()
+        return image.crop((left - margin, top - margin, right + margin, bottom + margin))
+
+    assert share_read(shipped, legible, cropped, dark) >= 0.98
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize(("inset", "width"), [(0, 2), (0, 6), (0, 12), (12, 1), (12, 6), (30, 3)])
+def test_digits_in_a_frame(shipped, legible, inset, width, dark):
+    def framed(digit):
+        image = Image.new("L", (400, 400))
+        image.paste(enlarged(digit), (60, 60))
+        corners = (inset, inset, 399 - inset, 399 - inset)
+        ImageDraw.Draw(image).rectangle(corners, outline=255, width=width)
+        return image
+
+    assert share_read(shipped, legible, framed, dark) >= 0.98
+
+
+def test_a_row_of_cells_is_read_without_its_lines(shipped, mnist):
+    images, labels = mnist
+    chosen = [int(np.flatnonzero(labels[-500:] == digit)[0]) - 500 for digit in (2, 0, 1, 8)]
+    row = Image.new("L", (4 * 320, 300))
+    for place, index in enumerate(chosen):
+        row.paste(enlarged(images[index]), (place * 320 + 20, 10))
+        corners = (place * 320 + 2, 2, place * 320 + 312, 297)
+        ImageDraw.Draw(row).rectangle(corners, outline=255, width=4)
+    ink = extract_ink(np.asarray(row, np.float64) / 255)
+    assert "".join(a.character for a in shipped.read_number(ink).answers) == "2018"
+
+
+def test_a_box_alone_is_no_zero(shipped):
+    box = Image.new("L", (300, 300))
+    ImageDraw.Draw(box).rectangle((60, 40, 240, 260), outline=255, width=8)
+    ink = extract_ink(np.asarray(box, np.float64) / 255)
+    assert ink.any()
+    assert [a.state for a in shipped.read_number(ink).answers] != ["sure"]

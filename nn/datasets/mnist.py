@@ -11,10 +11,12 @@ wrapping (gzip or none, whichever level) does not matter.
 
 from __future__ import annotations
 
+import functools
 import os
 
+from nn.datasets import _sets
 from nn.datasets._idx import Bytes, IdxFile, read_idx
-from nn.datasets._sets import IdxSet, Source, places
+from nn.datasets._sets import IdxSet, places
 
 __all__ = ["Source", "find", "load_data", "load_test", "load_train", "places", "read_idx"]
 
@@ -57,6 +59,7 @@ PUBLISHED = IdxSet(
     "--data synthetic.",
 )
 find = PUBLISHED.find
+Source = functools.partial(_sets.Source, PUBLISHED)
 
 
 def load_data(

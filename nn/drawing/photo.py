@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .components import Components, connected_components, pen_strokes
+from .frames import without_frames
 from .resample import Floats, area_resample, dilate
 from .ruling import remove_ruling
 
 CLEAN_SHARE = 0.4  # a program's image has one background value in at least this share of pixels
+CROPPED_SHARE = 0.03  # the same where the picture ends at its ink
+EVEN_SHARE = 0.8  # there the background has its value in this share of the pixels without ink
 FAINTEST = 0.06  # of full contrast: below, an image counts as blank
 NOISE_SIGMAS = 4.5
 SPECK = 0.03  # of the largest component's area and of the tallest one's height
@@ -29,29 +32,57 @@ def extract_ink(grey: Floats) -> NDArray[np.float32]:
     if grey.max() - grey.min() < FAINTEST:
         return np.zeros(grey.shape, np.float32)
     ink = _clean_ink(grey)
-    return np.asarray(_photographed_ink(grey) if ink is None else ink, np.float32)
+    found = np.asarray(_photographed_ink(grey) if ink is None else ink, np.float32)
+    return without_frames(found, HALF_INK)
 
 
 def _clean_ink(grey: Floats) -> Floats | None:
     """Return the ink of an image with one exact background value, as programs make; else None."""
     levels = np.round(grey * 255).astype(np.int64)
-    counts = np.bincount(levels.ravel(), minlength=256)
-    background = int(counts.argmax())
-    if counts[background] < CLEAN_SHARE * grey.size:
+    background = int(np.bincount(levels.ravel(), minlength=256).argmax())
+    ink = _ink_on(grey, levels == background)
+    if ink is not None and (levels == background).mean() >= CLEAN_SHARE:
+        # Compression, noise and shading leave ripples away from the ink; a lossless drawing has
+        # none beyond its soft edges and stays itself.
+        ripples = (ink > 0) & ~_near(ink)
+        if ripples.sum() <= 0.02 * (ink > 0.5).sum() + 2:
+            return ink
+    # A digit cut out along its outline: what background there is, perhaps less than ink, reaches
+    # the corners. A border of one value is a frame, or tells nothing.
+    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    shares = {level: float((border == level).mean()) for level in (levels.max(), levels.min())}
+    if max(shares.values()) < 0.9:
+        background = max(shares, key=lambda level: shares[level])
+    even = levels == background
+    ink = _ink_on(grey, even)
+    if ink is None or even.mean() < CROPPED_SHARE or not _ends_at(ink > 0.5):
         return None
-    base = grey[levels == background].mean()
-    # Ink lies on one side of its background; an image with much on both is a photograph.
+    away = ~_near(ink)
+    if (even & away).sum() < EVEN_SHARE * away.sum():
+        return None
+    return np.where(away, 0.0, ink)  # without the ripples that enlarging leaves
+
+
+def _ink_on(grey: Floats, even: NDArray[np.bool_]) -> Floats | None:
+    """Return what departs from the background, 1 at most; None if it does so to both sides."""
+    base = grey[even].mean()
     darker, lighter = np.maximum(base - grey, 0), np.maximum(grey - base, 0)
     weaker, stronger = sorted((darker, lighter), key=lambda side: float(side.sum()))
     if weaker.sum() > 0.05 * stronger.sum():
         return None
-    # Compression, noise and shading leave ripples away from the ink; a lossless drawing has none
-    # beyond its soft edges and stays itself.
-    ink, peak = stronger, float(stronger.max())
-    ripples = (ink > 0.5 / 255) & ~dilate(dilate(ink >= 0.06 * peak))
-    if ripples.sum() > 0.02 * (ink > 0.5 * peak).sum() + 2:
-        return None
-    return np.where(ink > 0.5 / 255, ink, 0.0) / peak
+    return np.where(stronger > 0.5 / 255, stronger, 0.0) / float(stronger.max())
+
+
+def _near(ink: Floats) -> NDArray[np.bool_]:
+    """Return what is ink or within two pixels of it."""
+    return dilate(dilate(ink >= 0.06))
+
+
+def _ends_at(inked: NDArray[np.bool_]) -> bool:
+    """Return whether the picture is little larger than the box around its ink."""
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    H, W = inked.shape
+    return max(H - np.ptp(rows), W - np.ptp(columns)) < 0.2 * max(H, W)
 
 
 def _photographed_ink(grey: Floats) -> Floats:

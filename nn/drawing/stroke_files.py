@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def load_strokes(path: str | os.PathLike[str]) -> Drawing:
         raise _refused(name, f"a drawing of at most {LARGEST_FILE >> 20} MiB", f"{mebibytes} MiB")
     try:
         record: Any = json.loads(Path(path).read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, a number of 5,000 digits
         raise _refused(name, "a drawing saved as JSON", f"something else ({error})") from error
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise _refused(name, f'"format": "{FORMAT}"', "other JSON")
@@ -111,7 +112,7 @@ def _refused(
 
 def _positive(value: object) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and 0 < value < math.inf  # type: ignore[operator]
+    return number and 0 < value <= sys.float_info.max  # type: ignore[operator]
 
 
 def _table(stroke: object, name: str, error: type[ValueError]) -> NDArray[np.float64]:
