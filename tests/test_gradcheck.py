@@ -70,6 +70,12 @@ def test_a_wrong_layer_of_a_file(layer_file, capsys):
     assert "(ratio 0.5). It is 2 times too small everywhere" in out
 
 
+def test_a_file_that_was_just_edited_is_read_anew(layer_file, capsys):
+    assert judge(capsys, f"{layer_file}:Cube", "--shape", "4")[0] == 0
+    layer_file.write_text(GOOD.replace("factor * 3 * self", "factor * 2 * self"), encoding="utf-8")
+    assert judge(capsys, f"{layer_file}:Cube", "--shape", "4")[0] == 1
+
+
 def test_a_loss_of_a_file(layer_file, capsys):
     assert judge(capsys, f"{layer_file}:Mine", "--config", "name=mine")[0] == 0
 

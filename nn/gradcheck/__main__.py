@@ -34,6 +34,7 @@ def subject_of(target: str, config: Sequence[str]) -> Layer | losses.Loss:
         raise RefusedError(f"{file}: expected a Python file, found none of that name.")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))
+    sys.dont_write_bytecode = True  # which would be taken for a file edited within the same second
     try:
         spec.loader.exec_module(module)
     except Exception as error:
