@@ -9,7 +9,7 @@ Reading order, the network one studies:
 4. ``nn.losses.base``, ``nn.losses.crossentropy`` and ``nn.training``: the loss, the training step,
    the loop
 
-Then ``nn.gradcheck`` (is it right?), ``nn.models`` (``Sequential``, the API of Keras) and
+Then ``nn.gradcheck`` (is it right?), ``nn.sequential`` (the API of Keras) and
 ``nn.fast`` (why it is fast). The rest is the program: ``nn.datasets``, ``nn.augment``,
 ``nn.preprocessing`` and ``nn.synthetic`` give images to learn from, ``nn.train`` is what
 ``train.py`` does, ``nn.saving`` reads and writes model files, ``nn.drawing`` brings ink and

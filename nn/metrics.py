@@ -329,7 +329,7 @@ class Metrics:
         for metric in self.others:
             metric.reset_state()
 
-    def observe(self, y_true: Array, y_pred: Array, weights: Array | None = None) -> None:
+    def observe(self, y_true: Array, y_pred: Array) -> None:
         """Take in a batch: labels as they were given and the model's outputs."""
         for metric in self.others:
             metric.update_state(y_true, y_pred)

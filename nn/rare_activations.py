@@ -14,11 +14,6 @@ from nn.reference import Array
 Pair = tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]
 
 
-def _sigmoid(x: Array) -> Array:
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
-
-
 def celu(x: Array, alpha: float = 1.0) -> Array:
     """Return x where positive, else ``alpha * (exp(x / alpha) - 1)`` (Barron 2017)."""
     return np.maximum(x, 0) + alpha * np.expm1(np.minimum(x, 0) / alpha)
@@ -95,7 +90,7 @@ def _log_softmax_backward(dy: Array, x: Array) -> Array:
 
 def _mish_backward(dy: Array, x: Array) -> Array:
     t = np.tanh(np.logaddexp(x, 0))
-    dx: Array = dy * (t + x * _sigmoid(x) * (1 - t * t))
+    dx: Array = dy * (t + x * np.exp(log_sigmoid(x)) * (1 - t * t))
     return dx
 
 
@@ -108,7 +103,7 @@ RARE: dict[str, Pair] = {
     "hard_shrink": (hard_shrink, lambda dy, x: np.where(np.abs(x) > 0.5, dy, dy * 0)),
     "hard_silu": (hard_silu, _hard_silu_backward),
     "hard_tanh": (hard_tanh, lambda dy, x: np.where(np.abs(x) < 1, dy, dy * 0)),
-    "log_sigmoid": (log_sigmoid, lambda dy, x: dy * _sigmoid(-x)),
+    "log_sigmoid": (log_sigmoid, lambda dy, x: dy * np.exp(log_sigmoid(-x))),
     "log_softmax": (log_softmax, _log_softmax_backward),
     "mish": (mish, _mish_backward),
     "soft_shrink": (soft_shrink, lambda dy, x: np.where(np.abs(x) > 0.5, dy, dy * 0)),

@@ -13,7 +13,7 @@ import inspect
 import opcode
 import sys
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, NoReturn, TypeVar, cast
@@ -81,6 +81,47 @@ def _translated(owner: str, keywords: dict[str, Any], old: Mapping[str, str]) ->
             )
         found[today] = value
     return found
+
+
+def in_order(owner: str, init: Function, order: Sequence[inspect.Parameter]) -> Function:
+    """Return ``init`` with other positions: positional arguments get the names of ``order``.
+
+    Parameters
+    ----------
+    owner : str
+        Begins the messages.
+    init : function of (self, **keywords)
+    order : sequence of Parameter
+        What ``inspect.signature`` shows, beside further keywords.
+    """
+    names = [parameter.name for parameter in order]
+
+    @functools.wraps(init)
+    def call(self: Any, *arguments: Any, **keywords: Any) -> None:
+        if len(arguments) > len(names):
+            raise TypeError(
+                f"{owner}: expected at most {len(names)} arguments without a name "
+                f"({', '.join(names) or 'none'}), received {len(arguments)}."
+            )
+        given = dict(zip(names, arguments, strict=False))
+        for name in sorted(given.keys() & keywords.keys()):
+            raise TypeError(f"{owner}: expected {name} once, received it twice.")
+        given |= keywords
+        for parameter in order:
+            name = parameter.name
+            if parameter.default is parameter.empty and name not in given:
+                raise TypeError(f"{owner}: expected {name}, received none. Write {name}=….")
+        init(self, **given)
+
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    further = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+    call.__signature__ = inspect.Signature([own, *order, further])  # type: ignore[attr-defined]
+    return cast(Function, call)
+
+
+def parameter(name: str, default: Any) -> inspect.Parameter:
+    """Return a parameter for ``in_order``."""
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
 
 
 def unknown_argument(owner: str, name: str, known: set[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from nn.layers.arguments import NEUTRAL, signature_of
 from nn.layers.base import Layer
 from nn.layers.conv import Conv2D
-from nn.spellings import spellings
+from nn.spellings import in_order, parameter, spellings
 
 _WEIGHTED = (
     "activation use_bias kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
@@ -92,30 +92,12 @@ def complete(cls: type[Layer]) -> None:
     for parent in cls.__mro__:
         known = {**signature_of(parent), **known}
     meaningless = {name: NEUTRAL[name][0][0] for name in names if name not in known}
-    order = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=meaningless[name] if name in meaningless else known[name].default,
-        )
-        for name in names
-    ]
+    defaults = {name: given.default for name, given in known.items()} | meaningless
+    order = [parameter(name, defaults[name]) for name in names]
 
     @functools.wraps(own)
-    def init(self: Any, *arguments: Any, **keywords: Any) -> None:
-        if len(arguments) > len(names):
-            raise TypeError(
-                f"{owner}: expected at most {len(names)} arguments without a name "
-                f"({', '.join(names) or 'none'}), received {len(arguments)}."
-            )
-        given = dict(zip(names, arguments, strict=False))
-        for name in sorted(given.keys() & keywords.keys()):
-            raise TypeError(f"{owner}: expected {name} once, received it twice.")
-        given = {**meaningless, **given, **keywords}
-        for parameter in order:
-            if parameter.default is parameter.empty and parameter.name not in given:
-                name = parameter.name
-                raise TypeError(f"{owner}: expected {name}, received none. Write {name}=….")
+    def init(self: Any, **given: Any) -> None:
+        given = {**meaningless, **given}
         weights = given.pop("weights", None)
         if given.get("data_format") in _ORDERINGS:
             given["data_format"] = _ORDERINGS[given["data_format"]]
@@ -123,15 +105,9 @@ def complete(cls: type[Layer]) -> None:
         if weights is not None:
             self._given_weights = weights
 
-    init.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
-            *order,
-            inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
-        ]
-    )
     older = {old: new for old, new in OLDER.items() if new in names and old not in names}
-    cls.__init__ = spellings(owner, older)(init)  # type: ignore[method-assign]
+    init = spellings(owner, older)(in_order(owner, init, order))
+    cls.__init__ = init  # type: ignore[method-assign]
 
 
 class Convolution2D(Conv2D):

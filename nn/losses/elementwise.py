@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nn.activations import sigmoid
 from nn.losses.base import Loss
 from nn.losses.crossentropy import EPSILON, Crossentropy
 from nn.reference import Array
@@ -41,18 +42,13 @@ class BinaryCrossentropy(Crossentropy):
 
     def gradient(self, targets: Array, y_pred: Array) -> Array:
         if self.from_logits:
-            return (_sigmoid(y_pred) - targets) / y_pred.size
+            return (sigmoid(y_pred) - targets) / y_pred.size
         inside = (y_pred > EPSILON) & (y_pred < 1 - EPSILON)
         p = np.clip(y_pred, EPSILON, 1 - EPSILON)
         return np.where(inside, (p - targets) / (p * (1 - p)), 0).astype(p.dtype) / y_pred.size
 
     def predictions(self, outputs: Array) -> Array:
-        return _sigmoid(outputs) if self.fused else outputs
-
-
-def _sigmoid(z: Array) -> Array:
-    e = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, e) / (1 + e)
+        return sigmoid(outputs) if self.fused else outputs
 
 
 class MeanSquaredError(Loss):

@@ -11,9 +11,10 @@ from typing import Any
 
 from nn import ops, registered
 from nn.optimizers import schedules
-from nn.optimizers.base import Optimizer, as_fraction
+from nn.optimizers.base import Optimizer
 from nn.reference import Array
 from nn.spellings import missing_names
+from nn.utils import as_number
 
 __all__ = [
     "SGD",
@@ -49,7 +50,7 @@ class SGD(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.momentum = as_fraction("SGD", "momentum", momentum)
+        self.momentum = as_number("SGD", "momentum", momentum, 0, 1)
         self.nesterov = bool(nesterov)
         self.slot_names = ("momentum",) if self.momentum else ()
 
@@ -81,7 +82,7 @@ class Adadelta(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.rho = as_fraction("Adadelta", "rho", rho)
+        self.rho = as_number("Adadelta", "rho", rho, 0, 1)
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
 
     def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
@@ -122,8 +123,8 @@ class Adam(Optimizer):
                 "Training without it gives other weights."
             )
         self.amsgrad = False
-        self.beta_1 = as_fraction(kind, "beta_1", beta_1)
-        self.beta_2 = as_fraction(kind, "beta_2", beta_2)
+        self.beta_1 = as_number(kind, "beta_1", beta_1, 0, 1)
+        self.beta_2 = as_number(kind, "beta_2", beta_2, 0, 1)
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
 
     def _update(self, p: Array, g: Array, slots: list[Array], lr: float) -> None:
@@ -182,8 +183,8 @@ class RMSprop(Optimizer):
         **common: Any,
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.rho = as_fraction("RMSprop", "rho", rho)
-        self.momentum = as_fraction("RMSprop", "momentum", momentum)
+        self.rho = as_number("RMSprop", "rho", rho, 0, 1)
+        self.momentum = as_number("RMSprop", "momentum", momentum, 0, 1)
         self.epsilon = 1e-7 if epsilon is None else float(epsilon)
         self.centered = bool(centered)
         used = (True, bool(self.momentum), self.centered)

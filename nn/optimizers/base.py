@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from nn import runtime
 from nn.optimizers import schedules
 from nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from nn.reference import Array
-from nn.spellings import missing_attributes, unknown_argument
-from nn.utils import config_of, described
+from nn.spellings import in_order, missing_attributes, parameter, unknown_argument
+from nn.utils import as_number, config_of, described
 
 # Arguments of every optimiser, in Keras's order, behind its own; with the only values of those that
 # are not built.
@@ -32,25 +31,6 @@ COMMON: dict[str, Any] = {
 }
 _BUILT = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "name")
 _NO_MEANING = ("jit_compile", "is_legacy_optimizer")
-
-
-def _with_common(init: Callable[..., None], own: int, common: list[str]) -> Callable[..., None]:
-    """Return ``init`` with positional arguments behind its ``own`` ones named by ``common``."""
-
-    @functools.wraps(init)
-    def call(self: Any, *arguments: Any, **keywords: Any) -> None:
-        further = dict(zip(common, arguments[own:], strict=False))
-        if len(arguments) > own + len(common) or keywords.keys() & further.keys():
-            raise TypeError(f"{type(self).__name__}: received an argument twice, or too many.")
-        init(self, *arguments[:own], **further, **keywords)
-
-    signature = inspect.signature(init)
-    shown = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    shown += [inspect.Parameter(name, kind, default=COMMON[name]) for name in common]
-    keywords = inspect.Parameter("keywords", inspect.Parameter.VAR_KEYWORD)
-    call.__signature__ = signature.replace(parameters=[*shown, keywords])  # type: ignore[attr-defined]
-    return call
 
 
 class Rate(float):
@@ -138,7 +118,7 @@ class Optimizer:
                 continue
             if argument not in COMMON:
                 own = inspect.signature(type(self)).parameters
-                raise TypeError(unknown_argument(kind, argument, set(own) - {"keywords"}))
+                raise TypeError(unknown_argument(kind, argument, set(own) - {"kwargs"}))
             if value not in (None, COMMON[argument]):
                 raise TypeError(
                     f"{kind}: {argument} is not supported, expected {COMMON[argument]!r}, "
@@ -148,10 +128,10 @@ class Optimizer:
         self.learning_rate = learning_rate
         if decay:
             self.learning_rate = schedules.InverseTimeDecay(float(learning_rate), 1, float(decay))
-        self.weight_decay = _from_zero(kind, "weight_decay", weight_decay) or 0.0
-        self.clipnorm = _from_zero(kind, "clipnorm", clipnorm)
-        self.clipvalue = _from_zero(kind, "clipvalue", clipvalue)
-        self.global_clipnorm = _from_zero(kind, "global_clipnorm", global_clipnorm)
+        self.weight_decay = as_number(kind, "weight_decay", weight_decay or 0.0, 0)
+        self.clipnorm = self._limit("clipnorm", clipnorm)
+        self.clipvalue = self._limit("clipvalue", clipvalue)
+        self.global_clipnorm = self._limit("global_clipnorm", global_clipnorm)
         if (clipnorm, clipvalue, global_clipnorm).count(None) < 2:
             raise ValueError(
                 f"{kind}: expected one of clipnorm, clipvalue and global_clipnorm, received "
@@ -163,14 +143,17 @@ class Optimizer:
         self.iterations = 0
         self.slots: dict[str, list[Array]] = {}
 
+    def _limit(self, argument: str, value: Any) -> float | None:
+        return None if value is None else as_number(type(self).__name__, argument, value, 0)
+
     def __init_subclass__(cls) -> None:
         """Let positional arguments behind a class's own be the common ones, in Keras's order."""
-        if "__init__" not in vars(cls):
-            return
-        own = inspect.signature(cls.__init__)
-        names = [p.name for p in own.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
-        common = [name for name in COMMON if name not in names]
-        cls.__init__ = _with_common(cls.__init__, len(names), common)  # type: ignore[method-assign]
+        if "__init__" in vars(cls):
+            _, *own = inspect.signature(cls.__init__).parameters.values()
+            named = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
+            common = COMMON.keys() - {p.name for p in named}
+            order = [*named, *(parameter(name, COMMON[name]) for name in COMMON if name in common)]
+            cls.__init__ = in_order(cls.__name__, cls.__init__, order)  # type: ignore[method-assign]
 
     @property
     def plain(self) -> bool:
@@ -275,18 +258,3 @@ class Optimizer:
 
 def _shortened(g: Array, norm: Any, longest: float) -> Array:
     return g * g.dtype.type(longest / norm) if norm > longest else g
-
-
-def as_fraction(owner: str, argument: str, value: Any) -> float:
-    """Return ``value`` as a float in [0, 1)."""
-    if not isinstance(value, int | float | np.number) or not 0 <= value < 1:
-        raise ValueError(f"{owner}: expected {argument} in [0, 1), received {value!r}.")
-    return float(value)
-
-
-def _from_zero(owner: str, argument: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    if not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-        raise ValueError(f"{owner}: expected {argument} from 0, received {value!r}.")
-    return float(value)
